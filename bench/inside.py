@@ -17,13 +17,14 @@ from actors.kernel import Ref
 from actors.ledger.effects import JobInsert, Transfer
 from actors.ledger.messages import Commit, Ledger, Posted
 from actors.node_session.messages import NodeSession, PongSeen, Received
-from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.node_session.settings import NodeSessionSettings
 from actors.scheduler.messages import Dispatch, Scheduler
 from actors.scheduler.settings import SchedulerSettings
 from rendertrust.job_spec import JobSpec
 from sql.account_names import ADJUSTMENTS, user_account
 from sql.database import Database
 from sql.job_plan import JobPlan, NewUnit
+from sql.nodes import NodeIdentity
 from sql.store import SqlStore
 from supervisors.actor_settings import ActorSettings
 from supervisors.child import Child

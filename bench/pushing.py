@@ -13,7 +13,7 @@ from typing import Final
 from uuid import uuid4
 
 from actors.node_session.messages import Send
-from actors.scheduler.messages import Assignment
+from actors.scheduler.messages import LONG_AGO, Assignment
 from rendertrust.job_spec import JobSpec
 from sql.job_plan import JobPlan
 from supervisors.engines.postgres import PostgresEndpoint
@@ -23,12 +23,13 @@ from web.process.memory_tuning import settle_down
 
 MANY: Final = {"socket": 1_000_000}
 ROOM: Final = {"sockets_per_address": 100_000, "connections_per_address": 100_000}
-PLACE, JOB_TYPE = "s3://elsewhere/input/scene.blend", "cpu_benchmark"
+JOB_TYPE: Final = "cpu_benchmark"
+PLAN: Final = JobPlan(JobSpec(JOB_TYPE, "s3://elsewhere/input/scene.blend"))
 
 
 def unit() -> Send:
     """Return a new unit of an unknown job."""
-    return Send(Assignment(uuid4(), 0, 1, JobPlan(JobSpec(JOB_TYPE, PLACE)), {}, uuid4()))
+    return Send(Assignment(uuid4(), 0, uuid4(), PLAN, LONG_AGO, 1))
 
 
 async def main() -> None:

@@ -2,11 +2,13 @@
 
 import os
 import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlsplit
 
 import typed_settings as ts
 from typed_settings.converters import Converter
@@ -14,13 +16,17 @@ from typed_settings.exceptions import TsError
 
 from config.declaration import PREFIX
 from config.mail_server import mail_server
-from config.settings import LIVE_KEYS, SETTINGS, Chain, Mail, Settings, Verification
+from config.oidc_providers import OidcProviders, is_web_address, providers_or_fault
+from config.settings import LIVE_KEYS, SETTINGS, Chain, Invoices, Mail, Settings, Verification
 
 NO_VERIFIER = (
     "verification needs a verifier: set verification.embedded or verification.own_nodes, or"
     " switch verification off by verification.enabled = false"
 )
 ENVIRONMENTS = ("development", "production")
+FARM_CHARACTERS_MAX = 60
+INVOICE_CHARACTERS = {"seller": 1000, "prefix": 20, "tax_name": 50, "note": 500}
+SECRETS = "secrets.toml"  # name of the file of secrets beside a settings file
 FREE_MONEY = (
     "credits.starter must be 0: users could turn free credits into money at their own nodes"
 )
@@ -34,7 +40,7 @@ class SettingsError(Exception):
 
 
 def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
-    """Load the settings from all sources.
+    """Load the settings from all sources. Secrets may be in a file beside ``file``.
 
     ``overrides`` (nested, from the command line) take precedence. Raises SettingsError for an
     unknown key, a wrong type, a value out of bounds, an unreadable file, or insecure production
@@ -61,7 +67,13 @@ def _converter(_: Path) -> Converter:
 
     The converter is cached because generating its functions takes most of the loading time.
     """
-    return ts.default_converter()
+    converter: Any = ts.default_converter()  # a Converter of cattrs
+    converter.register_structure_hook(OidcProviders, _structured_providers)
+    return cast("Converter", converter)
+
+
+def _structured_providers(value: Any, _: Any) -> OidcProviders:
+    return providers_or_fault(value)
 
 
 def _environment(file: Path | None, overrides: Mapping[str, Any]) -> str:
@@ -86,8 +98,25 @@ def read_file(file: Path) -> dict[str, Any]:
         raise SettingsError(f"{file}: {error}") from error
 
 
+def secrets_beside(file: Path | None) -> Path | None:
+    """Return the file of secrets beside a settings file, if there is one."""
+    beside = None if file is None else file.with_name(SECRETS)
+    return beside if beside is not None and is_file(beside) else None
+
+
+def is_file(path: Path) -> bool:
+    """Return True if there is a file, as far as this process may see it."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def _loaders(environment: str, file: Path | None, overrides: Mapping[str, Any]) -> list[Any]:
     files = [f"!{file}"] if file else []
+    if (secrets := secrets_beside(file)) is not None:
+        _refuse_open_secrets(secrets)
+        files.append(f"!{secrets}")
     return [
         ts.loaders.DictLoader(_defaults_of(environment)),
         ts.FileLoader({"*.toml": ts.TomlFormat(section=None)}, files),
@@ -104,6 +133,18 @@ def _defaults_of(environment: str) -> dict[str, Any]:
             section, _, option = one.name.partition(".")
             found.setdefault(section, {})[option] = one.declared.by_environment[environment]
     return found
+
+
+def _refuse_open_secrets(file: Path) -> None:
+    """Raise SettingsError if everybody can read a file of secrets, or if it has other settings."""
+    known = {one.name for one in SETTINGS if one.is_secret}
+    for section, values in read_file(file).items():
+        names = [f"{section}.{name}" for name in values] if isinstance(values, dict) else [section]
+        for name in names:
+            if name not in known:
+                raise SettingsError(f"{file}: {name} is not a secret; set it in the other file")
+    if file.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+        raise SettingsError(f"{file} can be read or written by all users: chmod 600 {file}")
 
 
 def _refuse_unknown_variables() -> None:
@@ -133,9 +174,15 @@ def _refuse_out_of_bounds(settings: Settings) -> None:
         raise SettingsError("leases.renew_seconds must be at most half of leases.seconds")
     if settings.verification.memory_gib == 1:
         raise SettingsError("verification.memory_gib is 1; Blender needs at least 2")
+    _refuse_long_invoices(settings.invoices)
+    _refuse_malformed_texts(settings)
+    if settings.oidc.providers.fault:
+        raise SettingsError(f"oidc.providers {settings.oidc.providers.fault}")
     _refuse_unfinished(settings.chain)
     _refuse_unsendable(settings.mail)
     stripe = settings.stripe
+    if stripe.secret_key and not settings.takes_payments:
+        raise SettingsError("payments is none, so stripe.secret_key must be empty")
     if bool(stripe.secret_key) != bool(stripe.webhook_secret):
         raise SettingsError("stripe.secret_key and stripe.webhook_secret must be set together")
     if stripe.url and not stripe.secret_key:
@@ -146,16 +193,54 @@ def _refuse_out_of_bounds(settings: Settings) -> None:
         )
 
 
+def _refuse_long_invoices(invoices: Invoices) -> None:
+    for option, most in INVOICE_CHARACTERS.items():
+        if len(getattr(invoices, option)) > most:
+            raise SettingsError(f"invoices.{option} must have at most {most} characters")
+
+
+def _refuse_malformed_texts(settings: Settings) -> None:
+    """Raise SettingsError for a malformed name of the farm, code of a currency, origin, or job
+    type.
+    """
+    name = settings.farm.name
+    if not name.isprintable() or len(name) > FARM_CHARACTERS_MAX or name != name.strip():
+        raise SettingsError(
+            f"farm.name must be one line of at most {FARM_CHARACTERS_MAX} characters"
+        )
+    if not re.fullmatch("[a-z]{3}", settings.pricing.currency):
+        raise SettingsError("pricing.currency must be three lower-case letters, like usd")
+    try:
+        settings.cors.allowed()
+    except ValueError as error:
+        raise SettingsError(f"cors.origins {error}") from error
+    try:
+        settings.verification.job_types()
+    except ValueError as error:
+        raise SettingsError(f"verification.plugins {error}") from error
+
+
 def _refuse_unfinished(chain: Chain) -> None:
     """Raise SettingsError unless an external chain has an http(s) URL, its id and one key."""
     if not chain.url or chain.embedded:
         return
-    if not chain.url.startswith(("http://", "https://")):
+    if not is_http_url(chain.url):
         raise SettingsError('chain.url must be an http(s) URL, "embedded", or empty')
     if chain.chain_id <= 0:
         raise SettingsError("chain.url needs chain.chain_id")
     if bool(chain.key) == bool(chain.key_file):
         raise SettingsError("chain.url needs exactly one of chain.key and chain.key_file")
+
+
+def is_http_url(text: str) -> bool:
+    """Return True for an http or https URL with a host, and without blanks and fragment."""
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    plain = text.isascii() and text.isprintable() and " " not in text and "#" not in text
+    return plain and parts.scheme in {"http", "https"} and bool(host) and port != 0
 
 
 def _refuse_unsendable(mail: Mail) -> None:
@@ -186,11 +271,11 @@ def _refuse_weak(settings: Settings) -> None:
             "objects.url needs objects.access_key and objects.secret_key",
         ),
         (
-            not _is_stripes(settings.stripe.secret_key, "sk_", "rk_"),
-            "stripe.secret_key must be set: Stripe's sk_… or rk_…",
+            settings.takes_payments and not _is_stripes(settings.stripe.secret_key, "sk_", "rk_"),
+            'stripe.secret_key must be set: Stripe\'s sk_… or rk_…; or payments = "none"',
         ),
         (
-            not _is_stripes(settings.stripe.webhook_secret, "whsec_"),
+            settings.takes_payments and not _is_stripes(settings.stripe.webhook_secret, "whsec_"),
             "stripe.webhook_secret must be set: the endpoint's whsec_…",
         ),
         (not settings.nodes.require_proof, "nodes.require_proof must be on"),
@@ -203,7 +288,17 @@ def _refuse_weak(settings: Settings) -> None:
             bool(settings.mail.url) and not settings.server.public_url,
             "mail.url needs server.public_url, as mails contain links",
         ),
-        (_grants_credits(settings), FREE_MONEY),
+        (settings.takes_payments and _grants_credits(settings), FREE_MONEY),
+        (
+            bool(settings.oidc.providers) and not settings.server.public_url,
+            "oidc.providers needs server.public_url, as providers send users back to it",
+        ),
+        (
+            not all(
+                is_web_address(each.issuer, loopback=False) for each in settings.oidc.providers
+            ),
+            "oidc.providers must have https:// issuers",
+        ),
     ]
     wrong = [text for broken, text in faults if broken]
     if wrong:

@@ -42,7 +42,7 @@ _SHAPES = (
     ),
     re.compile(r"()(?<![\w-])eyJ[\w-]{5,}\.[\w-]+\.[\w-]*"),  # JSON web tokens
     # keys of Stripe and of this gateway
-    re.compile(r"()(?<![A-Za-z0-9])(?:whsec|sk|rk|rtk|rti|rtr|rtv)_[\w.+/=-]{4,}"),
+    re.compile(r"()(?<![A-Za-z0-9])(?:whsec|sk|rk|rtk|rti|rtr|rts|rtv)_[\w.+/=-]{4,}"),
     # A password in a DSN: up to the last @, because the password may contain an @.
     re.compile(r"(?i)(\b[a-z][a-z0-9+.-]{0,20}://[^\s:/@]{0,100}:)[^\s\"'<>]{1,512}(?=@)"),
     re.compile(r"(?i)(\bbearer\s{1,4})(?!\[hidden\])[\w.~+/-]+=*"),
@@ -85,6 +85,9 @@ def hide_settings(settings: Any) -> None:
         value = getattr(settings, field.name)
         if attrs.has(type(value)):
             hide_settings(value)
+        elif isinstance(value, tuple):
+            for each in value:
+                hide_settings(each)
         elif not field.repr and isinstance(value, str):
             hide(value)
             with contextlib.suppress(ValueError):  # the value is not a URL

@@ -4,6 +4,7 @@ To add a setting, add a field to a class in this module; ``scripts/settings_tabl
 the documentation.
 """
 
+import re
 from datetime import UTC, datetime, time
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final, Literal, TypeAlias
@@ -12,10 +13,36 @@ from uuid import UUID
 import attrs
 
 from config.declaration import setting, settings_in
+from config.oidc_providers import NO_PROVIDERS, OidcProviders
 
 # prefixes of Stripe's keys for real payments, with which earnings are worth money
 LIVE_KEYS: Final = ("sk_live_", "rk_live_")
 Network: TypeAlias = IPv4Network | IPv6Network
+
+
+# name of a farm that its settings do not name
+UNNAMED: Final = "RenderTrust"
+ORIGINS_MAX: Final = 100
+_ORIGIN: Final = re.compile(
+    r"(https?)://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?"
+)
+_JOB_TYPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,93}")
+_NO_PLUGINS: Final = frozenset({"render", "video", "preflight", "check", "check_batch"})
+_USUAL_PORTS: Final = {"http": "80", "https": "443"}
+
+
+def is_origin(text: str) -> bool:
+    """Return True if a browser could send this text as the ``Origin`` of a page."""
+    found = _ORIGIN.fullmatch(text) if len(text) <= 300 else None
+    if found is None:
+        return False
+    port = found[2] or "1"
+    return int(port) <= 65_535 and port != _USUAL_PORTS[found[1]]
+
+
+@attrs.frozen
+class Farm:
+    name: str = setting("", "name of the farm in mails and on pages; empty: RenderTrust")
 
 
 @attrs.frozen
@@ -75,6 +102,31 @@ class Server:
 
 
 @attrs.frozen
+class Cors:
+    """Access of web applications on other origins to the API."""
+
+    origins: str = setting(
+        "",
+        "comma-separated origins, like https://app.example.org, whose pages may call the API with"
+        " a token; see [Web applications](#web-applications)",
+    )
+
+    def allowed(self) -> frozenset[str]:
+        """Return the origins. Raises ValueError."""
+        names = [name.strip() for name in self.origins.split(",") if name.strip()]
+        if len(names) > ORIGINS_MAX:
+            raise ValueError(f"has {len(names)} origins; at most {ORIGINS_MAX} are allowed")
+        for name in names:
+            if not is_origin(name):
+                raise ValueError(
+                    f"has {name[:80]!r}; write each origin as browsers send it: scheme, host in"
+                    " lower case, and a port unless it is the usual one, like"
+                    " https://app.example.org"
+                )
+        return frozenset(names)
+
+
+@attrs.frozen
 class Database:
     url: str = setting("", "postgresql://… of the application's role", secret=True)
     owner_url: str = setting(
@@ -119,12 +171,34 @@ class Jwt:
 @attrs.frozen
 class Accounts:
     registration: Literal["open", "invite", "closed"] = setting(
-        "open", "who may open an account: open (anybody), invite (by invitation) or closed (nobody)"
+        "open",
+        "who may open an account: open (anybody), invite (by invitation) or closed (only admins)",
     )
     admin_second_factor: bool = setting(
         True,
         "admins need a second factor; without one, they sign in only as far as setting one up",
         development=False,
+    )
+
+
+@attrs.frozen
+class Sharing:
+    """Public links to verified pictures."""
+
+    enabled: bool = setting(
+        False, "creators may make public links to their verified pictures; off: no link works"
+    )
+    links_max: int = setting(100, "links that a user may have at once", (1, 10_000))
+
+
+@attrs.frozen
+class Oidc:
+    """Sign-in with OpenID Connect."""
+
+    providers: OidcProviders = setting(  # noqa: RUF009 - a field; ruff knows no subclass of tuple
+        NO_PROVIDERS,
+        "providers of OpenID Connect, as tables [[oidc.providers]] or in the variable as JSON; see"
+        " [Sign-in with OpenID Connect](#sign-in-with-openid-connect)",
     )
 
 
@@ -165,6 +239,9 @@ class Earnings:
         168.0, "dispute window of a unit; its share is not payable before its end", (0, 8760)
     )
     sweep_seconds: float = setting(5.0, "how often matured earnings are released", (0.1, 3600))
+    payout_minimum: float = setting(
+        0.0, "credits that a payout of money has at least; operators may choose more", (0, 1e9)
+    )
 
 
 @attrs.frozen
@@ -189,6 +266,28 @@ class Stripe:
     )
     url: str = setting("", "base address of Stripe's API; empty: Stripe's default")
     return_url: str = setting("", "where buyers return to; empty: a page of the gateway")
+
+
+@attrs.frozen
+class Invoices:
+    """Invoices of purchases. An issued invoice keeps the values with which it was issued."""
+
+    seller: str = setting(
+        "",
+        "name and address of the seller, its lines separated by semicolons, with a tax number if"
+        " needed; empty: no invoices",
+    )
+    prefix: str = setting("", "text before the numbers of invoices, such as RT-")
+    tax_percent: float = setting(
+        0.0, "tax that the prices of credits include; 0: invoices have no line for it", (0, 99.99)
+    )
+    tax_name: str = setting("VAT", "name of that tax on invoices")
+    note: str = setting("", "a line at the end of invoices, such as why there is no tax")
+
+    def seller_lines(self) -> tuple[str, ...]:
+        """Return the lines of the seller's name and address."""
+        parts = self.seller.replace("\n", ";").split(";")
+        return tuple(part.strip() for part in parts if part.strip())
 
 
 @attrs.frozen
@@ -303,11 +402,25 @@ class Verification:
         (0.1, 86_400),
     )
     own_nodes: str = setting("", "comma-separated ids of more verifiers; they also measure scenes")
+    plugins: str = setting(
+        "inference",
+        "comma-separated job types whose results wait until a plugin on a verifier checks them",
+    )
 
     def own(self) -> frozenset[UUID]:
         """Return the ids of ``own_nodes``. Raises ValueError."""
         names = (name.strip() for name in self.own_nodes.split(","))
         return frozenset(UUID(name) for name in names if name)
+
+    def job_types(self) -> frozenset[str]:
+        """Return the job types that ``plugins`` names. Raises ValueError."""
+        names = frozenset(name.strip() for name in self.plugins.split(",")) - {""}
+        for name in sorted(names):
+            if name in _NO_PLUGINS:
+                raise ValueError(f"must name job types of plugins, which {name} is not")
+            if not _JOB_TYPE.fullmatch(name):
+                raise ValueError(f"must name job types, which {name[:100]!r} is not")
+        return names
 
 
 @attrs.frozen
@@ -335,9 +448,11 @@ class Preflight:
 class Pricing:
     """Pricing of frames.
 
-    ``frame_seconds``: the seconds of a verifier's work that the price in the table pays for; 0:
-    every frame costs that price. ``look_first``: scenes must be measured before frames are
-    accepted.
+    The price in the price table pays for a reference frame: ``frame_seconds`` of a verifier's work
+    or, for scenes that cannot be measured, ``frame_width`` x ``frame_height`` pixels with
+    ``frame_samples`` samples. With ``frame_seconds`` 0 every frame costs that price. Frames that a
+    connected verifier could measure are refused until it has; with ``look_first``, also frames
+    that none can measure now. ``currency``: the currency in which prices are also shown.
     """
 
     frame_seconds: int = setting(
@@ -346,7 +461,23 @@ class Pricing:
         " the same",
         (0, 86_400),
     )
-    look_first: bool = setting(False, "refuse frames whose scene no verifier has measured")
+    frame_width: int = setting(
+        1920, "width of the reference frame, which the table's price of a frame buys", (4, 16_384)
+    )
+    frame_height: int = setting(1080, "height of the reference frame", (4, 16_384))
+    frame_samples: int = setting(128, "samples per pixel of the reference frame", (1, 65_536))
+    frame_base_percent: int = setting(
+        5,
+        "percent of the price of a frame that does not depend on its pixels and samples, if it was"
+        " not measured",
+        (0, 100),
+    )
+    look_first: bool = setting(
+        False, "refuse frames whose scene was not measured, even while no verifier is connected"
+    )
+    currency: str = setting(
+        "usd", "currency in which prices are also shown, by the cheapest package in it"
+    )
 
 
 @attrs.frozen
@@ -414,6 +545,24 @@ class Mail:
 
 
 @attrs.frozen
+class Downloads:
+    """Files that the gateway hands out."""
+
+    extensions: str = setting(
+        "",
+        "folder with the zips of Blender's extension that scripts/extension built; empty: dist in"
+        " the checkout",
+    )
+
+
+@attrs.frozen
+class Backup:
+    folder: str = setting(
+        "", "folder to which rendertrust backup writes if it is called without a file"
+    )
+
+
+@attrs.frozen
 class Limits:
     shared: bool = setting(False, "count requests in Redis, together with other gateways")
     subjects: int = setting(
@@ -471,17 +620,25 @@ class Settings:
     data: str = setting(
         "", "data folder; empty: /var/lib/rendertrust as root, else in the XDG data home"
     )
+    payments: Literal["stripe", "none"] = setting(
+        "stripe", "stripe, or none: nothing is for sale, and nothing is paid out as money"
+    )
+    farm: Farm = attrs.field(factory=Farm)
     server: Server = attrs.field(factory=Server)
+    cors: Cors = attrs.field(factory=Cors)
     database: Database = attrs.field(factory=Database)
     redis: Redis = attrs.field(factory=Redis)
     objects: Objects = attrs.field(factory=Objects)
     jwt: Jwt = attrs.field(factory=Jwt)
     accounts: Accounts = attrs.field(factory=Accounts)
+    sharing: Sharing = attrs.field(factory=Sharing)
+    oidc: Oidc = attrs.field(factory=Oidc)
     credits: Credits = attrs.field(factory=Credits)
     proof: Proof = attrs.field(factory=Proof)
     earnings: Earnings = attrs.field(factory=Earnings)
     audit: Audit = attrs.field(factory=Audit)
     stripe: Stripe = attrs.field(factory=Stripe)
+    invoices: Invoices = attrs.field(factory=Invoices)
     chain: Chain = attrs.field(factory=Chain)
     nodes: Nodes = attrs.field(factory=Nodes)
     leases: Leases = attrs.field(factory=Leases)
@@ -495,6 +652,8 @@ class Settings:
     events: Events = attrs.field(factory=Events)
     webhooks: Webhooks = attrs.field(factory=Webhooks)
     mail: Mail = attrs.field(factory=Mail)
+    downloads: Downloads = attrs.field(factory=Downloads)
+    backup: Backup = attrs.field(factory=Backup)
     limits: Limits = attrs.field(factory=Limits)
     logs: Logs = attrs.field(factory=Logs)
 
@@ -503,8 +662,21 @@ class Settings:
         return self.environment == "production"
 
     @property
+    def farm_name(self) -> str:
+        """Return the farm's name for people."""
+        return self.farm.name or UNNAMED
+
+    @property
+    def takes_payments(self) -> bool:
+        """Return True if users can buy credits, and get their earnings as money."""
+        return self.payments != "none"
+
+    @property
     def is_for_money(self) -> bool:
-        """Return True if this gateway sells credits for real money, so earnings are worth money."""
+        """Return True if this gateway sells credits for real money, so earnings are worth money.
+
+        A gateway in production is as strict without payments.
+        """
         return self.production or self.stripe.secret_key.startswith(LIVE_KEYS)
 
     @property

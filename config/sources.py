@@ -1,17 +1,20 @@
 """Source of each setting's value, for people who ask where it comes from."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from config.declaration import Setting
-from config.loader import read_file
+from config.loader import read_file, secrets_beside
 from config.redaction import redact
 from config.settings import SETTINGS, Settings
 
+LINK = re.compile(r"\[([^\[\]]+)\]\(#[\w-]+\)")  # a link in docs/OPERATIONS.md
+IN_FILE = "file "  # before the path of the file that sets a value
 DEFAULT, START = "default", "given at the start"
 
 
@@ -33,14 +36,16 @@ def sources_of(settings: Settings, file: Path | None) -> Mapping[str, str]:
     Call this function right after the settings are loaded, because it reads ``file`` and the
     environment again. Raises SettingsError.
     """
-    given = {} if file is None else _flat(read_file(file))
-    return {one.name: _source(one, settings, file, given) for one in SETTINGS}
+    files = [(each, _flat(read_file(each))) for each in (secrets_beside(file), file) if each]
+    return {one.name: _source(one, settings, files) for one in SETTINGS}
 
 
-def _source(one: Setting, settings: Settings, file: Path | None, given: Mapping[str, Any]) -> str:
+def _source(
+    one: Setting, settings: Settings, files: Sequence[tuple[Path, Mapping[str, Any]]]
+) -> str:
     layers = (
         (f"environment, {one.variable}", os.environ.get(one.variable)),
-        (f"file {file}", given.get(one.name)),
+        *((f"{IN_FILE}{file}", given.get(one.name)) for file, given in files),
         (
             f"default of {settings.environment}",
             one.declared.by_environment.get(settings.environment),
@@ -58,7 +63,7 @@ def values_of(settings: Settings, sources: Mapping[str, str]) -> list[Value]:
             one.name,
             _shown(one.of(settings), is_secret=one.is_secret),
             sources.get(one.name, DEFAULT),
-            one.declared.meaning,
+            LINK.sub(r"\1", one.declared.meaning),
             one.is_secret,
             one.variable,
         )
@@ -87,9 +92,9 @@ def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
 def _is_same(value: Any, said: Any) -> bool:
     """Return True if the value ``said`` by a source is the effective value.
 
-    Always return True for yes-or-no settings that a variable sets.
+    Always return True for yes-or-no settings that a variable sets, and for lists.
     """
-    if isinstance(value, bool) and not isinstance(said, bool):
+    if (isinstance(value, bool) and not isinstance(said, bool)) or isinstance(value, tuple):
         return True
     try:
         return bool(value == type(value)(said))

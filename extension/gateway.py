@@ -3,7 +3,7 @@
 Methods report results by calling ``tell``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Verb = Literal["pause", "stop"]
 # Factor by which a price may exceed the shown price, because measurements differ a little.
 MORE = Decimal("1.1")
+PICTURES_MAX = 6  # frames in the panel
 LOOK_SECONDS = 300.0  # timeout of a node's measurement; a node may be busy with other work
 
 
@@ -79,14 +80,25 @@ class Gateway:
             tell(**priced(self._measured(client, sent)))
 
     def _measured(self, client: "Client", spec: "JobSpec") -> "Quote":
-        """Wait until a node has checked the uploaded scene, or ``LOOK_SECONDS``; return a quote."""
+        """Wait until a node has checked the uploaded scene, or ``LOOK_SECONDS``; return a quote.
+
+        A scene that an operator's node has checked is checked again, as only the gateway's nodes
+        set prices.
+        """
         client.preflight(spec, within=LOOK_SECONDS)
-        return client.quote(spec)
+        quote = client.quote(spec)
+        if quote.measurable and quote.preflight is not None and quote.preflight.status == "DONE":
+            client.preflight(spec, again=True, within=LOOK_SECONDS)
+            quote = client.quote(spec)
+        return quote
 
     def _agreed(self, quote: "Quote", shown_price: str, tell: Tell) -> str:
         tell(**priced(quote))
         if shown_price and Decimal(quote.price) > MORE * Decimal(shown_price):
-            said = f"The job costs {quote.price} credits, but {shown_price} were shown"
+            from rendertrust.money import shortened
+
+            price, shown = shortened(quote.price), shortened(shown_price)
+            said = f"The job costs {price} credits, but {shown} were shown"
             raise ValueError(f"{said}. No credits are held; press again to render at the new price")
         return quote.price
 
@@ -117,7 +129,7 @@ class Gateway:
                 quoted = self._agreed(self._measured(client, sent), shown_price, tell)
                 sent = attrs.evolve(sent, quoted=quoted)
             placed = client.dispatch(sent)
-            tell(job_id=placed.job_id, busy="Rendering", progress=0.0, saved=0)
+            tell(job_id=placed.job_id, busy="Rendering", progress=0.0, saved=0, pictures=())
             self._follow(client, placed.job_id, out, tell)
 
     def follow(self, job_id: str, out: Folder, tell: Tell) -> None:
@@ -147,25 +159,57 @@ class Gateway:
 
     def _follow(self, client: "Client", job_id: str, out: Folder, tell: Tell) -> None:
         tell(folder=str(out.path))
-        done = -1
+        done, pictures = -1, tuple[str, ...]()
         for job in client.watch(job_id):
             tell(**shown(job), progress=job.progress or 0.0)
             if job.done > done or job.ended:
                 done = job.done
-                self._fetch(client, job_id, out, tell)
+                pictures = self._fetch(client, job_id, out, pictures, tell)
             if self.is_left():
                 return
         tell(available=client.balance().available)
 
-    def _fetch(self, client: "Client", job_id: str, out: Folder, tell: Tell) -> None:
+    def _fetch(
+        self, client: "Client", job_id: str, out: Folder, before: tuple[str, ...], tell: Tell
+    ) -> tuple[str, ...]:
+        """Download finished frames; return the frames for the panel, the newest last."""
         out.path.mkdir(parents=True, exist_ok=True)
-        tell(saved=len(client.download_frames(job_id, out.path, stem=out.stem).paths))
+        files = client.download_frames(job_id, out.path, stem=out.stem)
+        pictures = newest(before, [*map(str, files.paths)], [*map(str, files.new)])
+        tell(saved=len(files.paths), pictures=pictures)
+        return pictures
+
+
+def newest(before: Sequence[str], paths: Sequence[str], new: Sequence[str]) -> tuple[str, ...]:
+    """Return the frames for the panel: those shown ``before``, then ``new`` ones.
+
+    If nothing was shown or downloaded, return the last of all ``paths``.
+    """
+    shown = [*(path for path in before if path not in new), *new] or paths
+    return (*shown[-PICTURES_MAX:],)
+
+
+def end_of(job: "Job") -> str:
+    """Return when the job will end, in words; '' if that is unknown, or it has ended."""
+    if job.eta_seconds is None or job.ended:
+        return ""
+    from rendertrust.cli.job_grid import LATER
+    from rendertrust.cli.value_text import clock
+
+    later = LATER.get(job.eta_reason or "")
+    return f"done about {clock(job.eta_seconds)}" + (f", {later}" if later else "")
 
 
 def priced(quote: "Quote") -> dict[str, Any]:
     """Return the parts of a quote that the panel shows."""
-    told = {"price": quote.price, "available": quote.available, "units": quote.units}
-    return {**told, "priced_how": quote.priced_how, "measurable": quote.measurable}
+    total = quote.credits or quote.price  # with the video
+    told = {"price": quote.price, "total": total, "available": quote.available}
+    return {
+        **told,
+        "units": quote.units,
+        "priced_how": quote.priced_how,
+        "measurable": quote.measurable,
+    }
 
 
 def shown(job: "Job") -> dict[str, Any]:
@@ -174,4 +218,5 @@ def shown(job: "Job") -> dict[str, Any]:
     if job.paused == "cap":
         error = "The job is paused at its cap. Raise Cap above and choose Resume."
     counts = {"units": job.units, "done": job.done, "failed": job.failed}
-    return {"status": job.status, "charged": job.charged or "", "error": error, **counts}
+    money = {"charged": job.charged or "", "held": job.price or ""}
+    return {"status": job.status, "ends": end_of(job), "error": error, **money, **counts}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from . import scene
+from . import pictures, scene
 from .background import Background, Work
 from .gateway import Gateway, Verb
 from .preferences import url_of
@@ -241,6 +241,21 @@ class Follow(Button):
         return self.start(rendering, "Rendering", lambda tell: gateway.follow(job_id, out, tell))
 
 
+class LoadFrame(Button):
+    """Load this frame, and show it in the open image editors."""
+
+    bl_idname = "rendertrust.load_frame"
+    bl_label = "Load Frame"
+    __annotations__ = {"path": props.StringProperty()}
+
+    def act(self, context: Any) -> set[str]:
+        """Load the frame; without an image editor, say where it is."""
+        image = pictures.load(self.properties.path)
+        if not pictures.show(context, image):
+            self.report({"INFO"}, f"Loaded as {image.name}: choose it in an Image Editor")
+        return DONE
+
+
 class Speak(Button):
     """Pause, resume or stop the job."""
 
@@ -274,7 +289,7 @@ def _who_is_signed_in() -> None:
     state_of(bpy.context).email = CredentialsFile().email(url_of(bpy.context).rstrip("/")) or ""
 
 
-CLASSES = (SignIn, SignOut, Check, ShowFinding, Quote, Measure, Submit, Follow, Speak)
+CLASSES = (SignIn, SignOut, Check, ShowFinding, Quote, Measure, Submit, Follow, LoadFrame, Speak)
 
 
 def register() -> None:

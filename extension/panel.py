@@ -1,13 +1,16 @@
 """The panel: Properties > Output > RenderTrust."""
 
 # pyright: reportAttributeAccessIssue=false, reportUntypedBaseClass=false
+from pathlib import Path
 from typing import Any
 
 import bpy
 
+from .pictures import icon_of
 from .state import TERMS, settings_of, state_of
 
 ICONS = {"error": "CANCEL", "warning": "ERROR", "note": "INFO"}
+COLUMNS, THUMBNAIL = 3, 5.0
 ENDED = ("COMPLETED", "FAILED", "CANCELLED")
 
 
@@ -35,7 +38,7 @@ class Panel(bpy.types.Panel):
 def _account(layout: Any, state: Any) -> None:
     row = layout.row()
     if state.email:
-        row.label(text=f"{state.email}: {state.available} credits", icon="USER")
+        row.label(text=f"{state.email}: {_amount(state.available)} credits", icon="USER")
         row.operator("rendertrust.sign_out", text="", icon="X")
     else:
         row.operator("rendertrust.sign_in", icon="USER")
@@ -69,23 +72,28 @@ def _check(layout: Any, state: Any) -> None:
 def _job(layout: Any, state: Any, settings: Any) -> None:
     row = layout.row()
     row.operator("rendertrust.quote", icon="QUESTION")
-    if state.price:
-        row.label(text=f"{state.price} credits")
+    if state.total:
+        row.label(text=f"{_amount(state.total)} credits")
     if state.priced_how:
         _sentence(layout, state.priced_how, "INFO")
     if state.measurable:
         layout.operator("rendertrust.measure", icon="TIME")
     layout.operator("rendertrust.submit", icon="RENDER_ANIMATION")
     if state.busy or state.asking:
-        layout.progress(factor=state.progress, text=state.busy or state.asking)
+        said = ", ".join(filter(None, (state.busy or state.asking, state.busy and state.ends)))
+        layout.progress(factor=state.progress, text=said)
     if settings.job_id:
         _controls(layout, state)
+        _pictures(layout, state)
 
 
 def _controls(layout: Any, state: Any) -> None:
     if state.status:
         counts = f"{state.done} of {state.units} frames or chunks"
-        layout.label(text=f"{state.status.capitalize()}: {counts}, {state.charged or 0} credits")
+        counts += f", {state.failed} failed" if state.failed else ""
+        layout.label(text=f"{state.status.capitalize()}: {counts}")
+        charged, held = _amount(state.charged or "0"), _amount(state.held or "0")
+        layout.label(text=f"Charged: {charged} of {held} credits")
     if state.folder:
         layout.label(text=f"{state.saved} files in {state.folder}", icon="FILE_FOLDER")
     row = layout.row(align=True)
@@ -93,6 +101,18 @@ def _controls(layout: Any, state: Any) -> None:
     if state.status not in ENDED:
         for verb, icon in (("pause", "PAUSE"), ("resume", "PLAY"), ("stop", "SNAP_FACE")):
             row.operator("rendertrust.speak", text=verb.capitalize(), icon=icon).verb = verb
+
+
+def _pictures(layout: Any, state: Any) -> None:
+    """Draw the newest frames, each with a button that loads it."""
+    grid = layout.grid_flow(columns=COLUMNS, even_columns=True)
+    for picture in state.pictures:
+        cell = grid.column(align=True)
+        cell.template_icon(icon_value=icon_of(picture.path), scale=THUMBNAIL)
+        button = cell.operator(
+            "rendertrust.load_frame", text=Path(picture.path).name, icon="IMAGE_DATA"
+        )
+        button.path = picture.path
 
 
 def _sentence(layout: Any, text: str, icon: str) -> None:
@@ -114,3 +134,9 @@ def register() -> None:
 def unregister() -> None:
     """Unregister the panel."""
     bpy.utils.unregister_class(Panel)
+
+
+def _amount(text: str) -> str:
+    from rendertrust.money import in_words
+
+    return in_words(text)

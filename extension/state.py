@@ -8,27 +8,41 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
+from rendertrust.job_spec import CHUNK_MAX, JobSpec, Order, Pool, Priority
+
 if TYPE_CHECKING:
     from rendertrust.preflight.findings import Finding
 
 props = bpy.props
 # pattern of the names of data-blocks in findings, like Object 'Cube'
 NAMED = re.compile(r"(\w+) '(.*?)'")
-PRIORITIES = [
-    ("low", "Low", "After all your other jobs"),
-    ("normal", "Normal", "In order of submission"),
-    ("high", "High", "Before all your other jobs"),
-]
-POOLS = [
-    ("mine", "Mine", "Your nodes and your organisations' nodes (free)"),
-    ("trusted", "Trusted", "Your nodes, and the nodes of users you trust"),
-    ("any", "Any", "All nodes"),
-]
-ORDERS = [
-    ("sequential", "In a row", "From the first frame to the last"),
-    ("every_nth", "Every nth", "Every tenth frame first, then the other frames"),
-    ("middle_first", "Middle first", "Both ends first, then the middle of each gap"),
-]
+USUAL = JobSpec("render")
+PRIORITIES: Mapping[Priority, tuple[str, str]] = {
+    "low": ("Low", "After all your other jobs"),
+    "normal": ("Normal", "In order of submission"),
+    "high": ("High", "Before all your other jobs"),
+}
+POOLS: Mapping[Pool, tuple[str, str]] = {
+    "mine": ("Mine", "Your nodes and your organisations' nodes (free)"),
+    "trusted": ("Trusted", "Your nodes, and the nodes of users you trust"),
+    "any": ("Any", "All nodes"),
+}
+ORDERS: Mapping[Order, tuple[str, str]] = {
+    "sequential": ("In a row", "From the first frame to the last"),
+    "every_nth": ("Every nth", "Every tenth frame first, then the other frames"),
+    "middle_first": ("Middle first", "Both ends first, then the middle of each gap"),
+}
+NO_VIDEO = "NONE"
+VIDEOS: Mapping[str, tuple[str, str]] = {
+    NO_VIDEO: ("None", "Only the frames"),
+    "MP4": ("MP4", "H.264, made when all frames are complete, at the price of a video"),
+    "WEBM": ("WebM", "VP9, made when all frames are complete, at the price of a video"),
+}
+
+
+def items(words: Mapping[Any, tuple[str, str]]) -> list[tuple[str, str, str]]:
+    """Return the items of an EnumProperty: each choice with its name and description."""
+    return [(choice, name, description) for choice, (name, description) in words.items()]
 
 
 class Settings(bpy.types.PropertyGroup):
@@ -42,11 +56,13 @@ class Settings(bpy.types.PropertyGroup):
         "chunk": props.IntProperty(
             name="Frames per unit",
             description="How many frames a node renders as one unit; use more for quick frames",
-            default=1,
+            default=USUAL.chunk,
             min=1,
-            max=64,
+            max=CHUNK_MAX,
         ),
-        "priority": props.EnumProperty(name="Priority", items=PRIORITIES, default="normal"),
+        "priority": props.EnumProperty(
+            name="Priority", items=items(PRIORITIES), default=USUAL.priority
+        ),
         "max_credits": props.StringProperty(
             name="Cap",
             description="The job pauses before its cost exceeds this many credits; empty: no cap",
@@ -54,10 +70,11 @@ class Settings(bpy.types.PropertyGroup):
         "pool": props.EnumProperty(
             name="Pool",
             description="Nodes that may render the scene; such nodes can see the scene",
-            items=POOLS,
-            default="any",
+            items=items(POOLS),
+            default=USUAL.pool,
         ),
-        "order": props.EnumProperty(name="Order", items=ORDERS, default="sequential"),
+        "order": props.EnumProperty(name="Order", items=items(ORDERS), default=USUAL.order),
+        "video": props.EnumProperty(name="Video", items=items(VIDEOS), default=NO_VIDEO),
         "start_after": props.StringProperty(
             name="Start after",
             description="No frame begins before this time, like 2027-01-31 18:00; empty: at once",
@@ -79,6 +96,12 @@ class Found(bpy.types.PropertyGroup):
     }
 
 
+class Picture(bpy.types.PropertyGroup):
+    """A finished frame in the panel: the path of its file."""
+
+    __annotations__ = {"path": props.StringProperty()}
+
+
 class State(bpy.types.PropertyGroup):
     """The panel's state, for this run of Blender."""
 
@@ -90,6 +113,7 @@ class State(bpy.types.PropertyGroup):
         "email": props.StringProperty(),
         "available": props.StringProperty(),
         "price": props.StringProperty(),
+        "total": props.StringProperty(),
         "priced_how": props.StringProperty(),
         "measurable": props.BoolProperty(),
         "checked": props.BoolProperty(),
@@ -102,17 +126,20 @@ class State(bpy.types.PropertyGroup):
         "units": props.IntProperty(),
         "done": props.IntProperty(),
         "failed": props.IntProperty(),
+        "ends": props.StringProperty(),
+        "held": props.StringProperty(),
         "charged": props.StringProperty(),
         "saved": props.IntProperty(),
         "folder": props.StringProperty(),
+        "pictures": props.CollectionProperty(type=Picture),
     }
 
 
-CLASSES = (Settings, Found, State)
+CLASSES = (Settings, Found, Picture, State)
 
 
 # The settings that are members of a ``JobSpec``, in the order of the panel.
-TERMS = ("chunk", "order", "priority", "max_credits", "pool", "start_after")
+TERMS = ("chunk", "order", "priority", "max_credits", "pool", "video", "start_after")
 
 
 def terms_of(settings: Any) -> dict[str, Any]:
@@ -126,7 +153,8 @@ def terms_of(settings: Any) -> dict[str, Any]:
     }
     start = texts["start_after"]
     time = None if start is None else datetime.fromisoformat(start).astimezone()
-    return {**values, **texts, "start_after": time}
+    video = None if texts["video"] == NO_VIDEO else texts["video"]
+    return {**values, **texts, "start_after": time, "video": video}
 
 
 def state_of(context: Any) -> Any:
@@ -141,10 +169,20 @@ def settings_of(context: Any) -> Any:
 def show(context: Any, told: Mapping[str, Any]) -> None:
     """Apply a thread's report: new values of the State, and the scene's job."""
     for name, value in told.items():
+        if name == "pictures":
+            _show_pictures(state_of(context), value)
+            continue
         owner = settings_of(context) if name == "job_id" else state_of(context)
         setattr(owner, name, value)
     for area in (area for window in context.window_manager.windows for area in window.screen.areas):
         area.tag_redraw()
+
+
+def _show_pictures(state: Any, paths: Sequence[str]) -> None:
+    """Replace the shown frames."""
+    state.pictures.clear()
+    for path in paths:
+        state.pictures.add().path = path
 
 
 def show_findings(context: Any, findings: "Sequence[Finding]") -> None:

@@ -1,9 +1,11 @@
 """File types of results by their first bytes, because a node's statements are not trusted."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
+from urllib.parse import quote
 
 HEAD_BYTES: Final = 18
 # The first bytes of the formats that Blender writes, of archives, and of JSON.
@@ -54,6 +56,14 @@ def suffix_of(head: bytes) -> str:
         return ".tga"
     known = (suffix for start, suffix in BEGINNINGS.items() if head.startswith(start))
     return next(known, "")
+
+
+def attachment(name: str) -> str:
+    """Return the Content-Disposition of a download with this file name (RFC 6266)."""
+    flat = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^A-Za-z0-9._ -]", "_", flat).strip() or "file"
+    told = f'attachment; filename="{plain}"'
+    return told if plain == name else f"{told}; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def _is_targa(head: bytes) -> bool:

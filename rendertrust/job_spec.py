@@ -4,8 +4,18 @@ A new parameter of jobs is declared here, with its limits and its documentation.
 requests with these classes and derives their schemas; the command line derives its options; and the
 plan that is stored with a job contains the whole ``JobSpec``.
 
-A term of the job is a field of ``JobSpec``. A requirement is a field of ``NodeNeeds``. If
-``rendertrust.api.jobs.Job`` has a field of the same name, the gateway's answers show it.
+A term of the job is a field of ``JobSpec``. If ``rendertrust.api.jobs.Job`` has a field of the same
+name, the gateway's answers show it. The Blender extension offers terms in ``extension/state.py``
+and ``extension/panel.py``.
+
+A requirement is a field of ``NodeNeeds``, and touches more places. Nodes say what they have:
+``Hello`` in ``rendertrust/relay_frames.py``, filled in by ``rendertrust/node/hello.py``. The
+Scheduler compares this with ``Requirements`` in ``actors/scheduler/node.py``. It counts the nodes
+that lack it (``LACKS`` in ``actors/scheduler/queries.py``, ``WaitCounts`` in
+``actors/scheduler/messages.py``), and ``web/jobs/wait_reasons.py`` says so. The option ``--needs``
+is parsed in ``rendertrust/cli/requirements.py``. What a scene itself needs is added in
+``rendertrust/cli/scene_dependencies.py``, also for the extension, and in
+``web/jobs/preflights.py``.
 
 A parameter of ``render`` is a field of ``RenderParams``. Nodes parse it in
 ``rendertrust/node/plugins/render_order.py`` (also add it to ``KNOWN``) and apply it in
@@ -19,6 +29,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 import attrs
 
 from rendertrust.frame_range import FRAME_MAX, TEXT_MAX
+from rendertrust.job_name import JobName
 from rendertrust.value_types import Amount, Doc, Limits, Quoted
 
 CHUNK_MAX: Final = 64  # frames in a unit
@@ -28,7 +39,12 @@ SAMPLES_MAX: Final = 65_536
 
 # A job type is one word, because it appears in lists, labels and paths.
 JobType: TypeAlias = Annotated[
-    str, Limits(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")
+    str,
+    Limits(
+        max_length=100,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$",
+        description="one word of letters, digits and . _ : / -, like render",
+    ),
 ]
 Reference: TypeAlias = Annotated[str, Limits(min_length=1, max_length=500)]
 Frames: TypeAlias = Annotated[str, Limits(min_length=1, max_length=TEXT_MAX)]
@@ -41,6 +57,16 @@ Tiles: TypeAlias = Annotated[
 ]
 Order: TypeAlias = Literal["sequential", "every_nth", "middle_first"]
 Priority: TypeAlias = Literal["low", "normal", "high"]
+# Mails about a job: all, only if it fails or is paused at its cap, or none.
+Notify: TypeAlias = Literal["all", "failure", "none"]
+Endpoint: TypeAlias = Annotated[
+    str,
+    Limits(
+        pattern=r"^(none|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})$",
+        description="the id of one of your webhook endpoints, or none",
+    ),
+]
+Container: TypeAlias = Literal["MP4", "WEBM"]
 Pool: TypeAlias = Literal["mine", "trusted", "any"]
 
 Device: TypeAlias = Literal["cpu", "gpu"]
@@ -167,12 +193,36 @@ class JobSpec:
     start_after: Annotated[
         datetime | None, Doc("Start the job after this time, at most 30 days from now.")
     ] = None
+    notify: Annotated[
+        Notify | None,
+        Doc(
+            "Mails about the job: all, only if it fails or reaches its cap (failure), or none"
+            " (default: as your account says)."
+        ),
+    ] = None
+    webhook: Annotated[
+        Endpoint | None,
+        Doc(
+            "The only one of your webhook endpoints that gets the job's events, by its id, or none"
+            " (default: all, by their event types)."
+        ),
+    ] = None
+    video: Annotated[
+        Container | None,
+        Doc(
+            "Make a video of the frames when the job has completed, as a separate job: MP4 or WEBM."
+        ),
+    ] = None
     as_is: Annotated[bool, Doc("Submit despite errors that the preflight found in the scene.")] = (
         False
     )
     quoted: Annotated[
         Quoted | None,
         Doc("The price that you were quoted. A job that costs more now is refused with 409."),
+    ] = None
+    name: Annotated[
+        JobName | None,
+        Doc("The job's name (default: that of the scene's file). Downloads are named by it."),
     ] = None
 
     def body(self) -> dict[str, Any]:

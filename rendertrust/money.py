@@ -1,7 +1,8 @@
 """Credits: integers inside, decimal strings outside.
 
 One credit is 10,000 units. Every amount in the database, in memory and in the log is an ``int`` of
-units; the API has strings with four decimals. Prices in money are integers of the currency's
+units; the API has strings with four decimals, and people read
+no zeros behind the last digit. Prices in money are integers of the currency's
 smallest unit, as Stripe counts them.
 """
 
@@ -56,6 +57,31 @@ def render(units: int) -> str:
     return f"{'-' if units < 0 else ''}{whole}.{fraction:04d}"
 
 
+def plain(units: int) -> str:
+    """Return the amount without zeros behind the last digit: ``990``, ``10.5``, ``-0.25``."""
+    return shortened(render(units))
+
+
+def shortened(text: str) -> str:
+    """Return an amount of the API without such zeros: ``990`` for ``990.0000``."""
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def grouped(number: str) -> str:
+    """Return a number with commas between its thousands: ``1,234.5`` for ``1234.5``.
+
+    People read numbers so, in sentences, on pages and in documents. Programs read numbers without
+    commas.
+    """
+    whole, point, fraction = number.partition(".")
+    return f"{int(whole):,}{point}{fraction}" if whole not in ("", "-0") else number
+
+
+def in_words(amount: str | int) -> str:
+    """Return an amount of the API, or in units, for a sentence: ``1,234.5`` for ``1234.5000``."""
+    return grouped(shortened(amount) if isinstance(amount, str) else plain(amount))
+
+
 def in_currency(amount: int, currency: str) -> Decimal:
     """Return an amount of the currency's smallest unit in the currency: 10.00 for 1000 cents."""
     code = currency.lower()
@@ -66,3 +92,8 @@ def in_currency(amount: int, currency: str) -> Decimal:
 def price(amount: int, currency: str) -> str:
     """Return a price as text: ``10.00 usd`` for 1000 cents, ``1000 jpy`` for 1000 yen."""
     return f"{in_currency(amount, currency):f} {currency}"
+
+
+def price_in_words(amount: int, currency: str) -> str:
+    """Return a price as people read it: ``1,000.00 USD`` for 100000 cents."""
+    return f"{in_currency(amount, currency):,f} {currency.upper()}"

@@ -251,11 +251,13 @@ class Ack:
 class Welcome:
     """Answer to ``hello``.
 
-    The node continues the units in ``keep`` and kills the units in ``drop``.
+    The node continues the units in ``keep`` and kills the units in ``drop``. ``version``: the
+    version of the gateway's program.
     """
 
     keep: tuple[Running, ...] = attrs.field(default=(), validator=several(Running, RUNNING_MAX))
     drop: tuple[Running, ...] = attrs.field(default=(), validator=several(Running, RUNNING_MAX))
+    version: str | None = attrs.field(default=None, validator=optional(text(64)))
 
 
 # ------------------------------------------------------------------------ node to gateway
@@ -267,7 +269,8 @@ class Hello:
 
     ``running`` lists units in progress *and* units whose results await an ack. The gateway must not
     dispatch these units again. ``pools``: the pools that the node serves, all if empty. ``opengl``:
-    EEVEE and Workbench can draw on the node; None if not tested.
+    EEVEE and Workbench can draw on the node; None if not tested. ``drawing``: the graphics driver
+    with its version; frames that EEVEE draws with equal drivers are equal.
     """
 
     version: str = attrs.field(validator=text(64))
@@ -285,6 +288,7 @@ class Hello:
     running: tuple[Running, ...] = attrs.field(default=(), validator=several(Running, RUNNING_MAX))
     pools: tuple[str, ...] = attrs.field(default=(), validator=texts(8, 64))
     opengl: bool | None = attrs.field(default=None, validator=_BOOL)
+    drawing: str | None = attrs.field(default=None, validator=optional(text(200)))
 
 
 @attrs.frozen(kw_only=True)

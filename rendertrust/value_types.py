@@ -63,8 +63,12 @@ ADDED: Final = {"added": True}
 SENT: Final = {"added": True, "sent": True}
 
 Id: TypeAlias = Annotated[str, Limits(format="uuid")]
-Credits: TypeAlias = Annotated[str, Limits(pattern=r"^-?[0-9]{1,15}\.[0-9]{4}$")]
-Sha256: TypeAlias = Annotated[str, Limits(pattern=r"^[0-9a-f]{64}$")]
+Credits: TypeAlias = Annotated[
+    str, Limits(pattern=r"^-?[0-9]{1,15}\.[0-9]{4}$", description="credits with four decimals")
+]
+Sha256: TypeAlias = Annotated[
+    str, Limits(pattern=r"^[0-9a-f]{64}$", description="SHA-256 in hexadecimal")
+]
 Amount: TypeAlias = Annotated[
     str,
     Limits(

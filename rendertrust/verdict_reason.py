@@ -22,6 +22,8 @@ VerdictReason: TypeAlias = Literal[
     "other-device",
     "other-driver",
     "no-build",
+    "no-plugin",
+    "undecided",
     "checks-failed",
 ]
 OFF: Final = "off"
@@ -36,6 +38,8 @@ DEVICE_DEPENDENT: Final = "device-dependent"
 OTHER_DEVICE: Final = "other-device"
 OTHER_DRIVER: Final = "other-driver"
 NO_BUILD: Final = "no-build"
+NO_PLUGIN: Final = "no-plugin"
+UNDECIDED: Final = "undecided"
 CHECKS_FAILED: Final = "checks-failed"
 SENTENCES: Final[Mapping[str, str]] = {
     OFF: "verification is off",
@@ -50,6 +54,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     OTHER_DEVICE: "a verifier with another kind of device cannot decide",
     OTHER_DRIVER: "a verifier with another graphics driver cannot decide",
     NO_BUILD: "no verifier that may check it has its node's build of Blender",
+    NO_PLUGIN: "no verifier that may check it has the check of its job type",
+    UNDECIDED: "the check of its job type cannot decide",
     CHECKS_FAILED: "its checks failed",
 }
 # Whether an ``unverifiable`` result is charged, and paid to a node with enough valid results: only
@@ -62,6 +68,8 @@ IS_PAID: Final[Mapping[str, bool]] = {
     OTHER_DEVICE: False,
     OTHER_DRIVER: False,
     NO_BUILD: False,
+    NO_PLUGIN: False,
+    UNDECIDED: False,
     CHECKS_FAILED: False,
 }
 

@@ -20,6 +20,25 @@ from typing import Any, Final
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 PREFIX: Final = "whsec_"
 TOLERANCE_SECONDS: Final = 300
+# types of events that webhooks deliver
+EVENTS: Final[Mapping[str, str]] = {
+    "job.queued": "A job waits for nodes.",
+    "job.dispatched": "A node got the first unit of a job.",
+    "job.running": "A node began to work on a job.",
+    "job.paused": "A job was paused.",
+    "job.completed": "All units of a job are completed.",
+    "job.failed": "A job has ended with failed units.",
+    "job.cancelled": "A job was cancelled.",
+    "unit.assigned": "A unit was given to a node.",
+    "unit.running": "A node began to work on a unit.",
+    "unit.verifying": "A unit's result waits for its verdict.",
+    "unit.completed": "A unit's result was accepted.",
+    "unit.failed": "A unit has failed.",
+    "unit.cancelled": "A unit was cancelled.",
+    "unit.retried": "A unit waits for another attempt.",
+    "unit.copied": "A second node tries a unit, too.",
+    "unit.thumbnail": "A small picture of a frame is available.",
+}
 
 
 class InvalidSignature(Exception):

@@ -1,23 +1,33 @@
-"""Build Blender's extension: a zip of its sources and every wheel that it imports.
+"""Build Blender's extension: zips of its sources and every wheel that it imports.
 
-Blender installs bundled wheels and downloads none, so a zip is for one platform. Other projects'
-wheels are those of ``locks/client-3.13.txt``, checked by hash; RenderTrust's own wheel is built
-from this checkout.
+Blender installs bundled wheels and downloads none, so a zip is for one platform and one version of
+Python: there are two lines of Blender, each with its own. Other projects' wheels are those of
+``locks/client-3.11.txt`` and ``client-3.13.txt``, checked by hash; RenderTrust's own wheel is built
+from this checkout, and its version is the extension's. A gateway hands out the zips in ``dist``.
 """
 
 import argparse
-import shutil
 import subprocess
 import sys
 import tempfile
-import tomllib
 import zipfile
 from pathlib import Path
+from typing import NamedTuple
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SOURCES = CHECKOUT / "extension"
-LOCK = CHECKOUT / "scripts" / "locks" / "client-3.13.txt"
-PYTHON = "3.13"  # version in Blender 5.2
+LOCKS = CHECKOUT / "scripts" / "locks"
+
+
+class Blenders(NamedTuple):
+    """The versions of Blender with one version of Python; ``before`` is the first of the next."""
+
+    python: str
+    first: str
+    before: str | None
+
+
+LINES = {"4.2": Blenders("3.11", "4.2.0", "5.1.0"), "5.1": Blenders("3.13", "5.1.0", None)}
 # Blender's name of a platform -> pip's name, for the oldest system that this Blender runs on.
 PLATFORMS = {
     "linux-x64": ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"),
@@ -35,58 +45,65 @@ def pip(*words: str) -> None:
     subprocess.run([sys.executable, "-m", "pip", *words, *options], check=True, cwd=CHECKOUT)
 
 
-def own_wheel(folder: Path) -> None:
-    """Build the wheel of this checkout: client, node agent, verifier."""
-    with tempfile.TemporaryDirectory() as clean:
-        place = Path(clean)
-        shutil.copy(CHECKOUT / "setup.py", place)
-        shutil.copy(CHECKOUT / "pyproject.toml", place)
-        shutil.copytree(
-            CHECKOUT / "rendertrust",
-            place / "rendertrust",
-            ignore=shutil.ignore_patterns("__pycache__"),
-        )
-        pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), clean)
-
-
-def foreign_wheels(folder: Path, platform: str) -> None:
+def foreign_wheels(folder: Path, platform: str, python: str) -> None:
     """Download the locked wheels that RenderTrust's own wheel imports."""
     tags = [word for tag in PLATFORMS[platform] for word in ("--platform", tag)]
-    chosen = ("--only-binary=:all:", "--no-deps", "--python-version", PYTHON, *tags)
-    pip("download", "--require-hashes", "-r", str(LOCK), *chosen, "--dest", str(folder))
+    chosen = ("--only-binary=:all:", "--no-deps", "--python-version", python, *tags)
+    lock = LOCKS / f"client-{python}.txt"
+    pip("download", "--require-hashes", "-r", str(lock), *chosen, "--dest", str(folder))
     for wheel in folder.glob("*.whl"):
         if wheel.name.startswith(NOT_IMPORTED):
             wheel.unlink()
 
 
-def manifest(platform: str, wheels: list[str]) -> str:
-    """Return the sources' manifest with this zip's platform and wheels."""
+def manifest(version: str, platform: str, blenders: Blenders, wheels: list[str]) -> str:
+    """Return the sources' manifest with this zip's versions, platform and wheels."""
     said = (SOURCES / "blender_manifest.toml").read_text("utf-8")
     head, found, tail = said.partition("[permissions]")
-    listed = "".join(f'  "./wheels/{name}",\n' for name in wheels)
-    return f'{head}platforms = ["{platform}"]\nwheels = [\n{listed}]\n\n{found}{tail}'
+    lines = [
+        f'version = "{version}"',
+        f'blender_version_min = "{blenders.first}"',
+        *([f'blender_version_max = "{blenders.before}"'] if blenders.before else []),
+        f'platforms = ["{platform}"]',
+        "wheels = [",
+        *(f'  "./wheels/{name}",' for name in wheels),
+        "]",
+    ]
+    return head + "\n".join(lines) + f"\n\n{found}{tail}"
 
 
-def build(platform: str, out: Path) -> Path:
-    """Build the zip for one platform and return its path."""
-    version = tomllib.loads((SOURCES / "blender_manifest.toml").read_text("utf-8"))["version"]
-    target = out / f"rendertrust-{version}-{platform}.zip"
+def build(platform: str, line: str, out: Path) -> Path:
+    """Build the zip for one platform and line of Blender, and return its path.
+
+    Imports ours late: the help runs before anything is installed.
+    """
+    sys.path.insert(0, str(CHECKOUT))
+    from rendertrust import __version__  # noqa: PLC0415 - as said
+    from rendertrust.program_version import blender_version  # noqa: PLC0415 - as said
+    from web.downloads.wheel import built_wheel  # noqa: PLC0415 - as said
+
+    target = out / zip_name(__version__, line, platform)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        foreign_wheels(Path(folder), platform)
-        own_wheel(Path(folder))
-        pack(target, sorted(Path(folder).glob("*.whl")), platform)
+        foreign_wheels(Path(folder), platform, LINES[line].python)
+        own = built_wheel()
+        (Path(folder) / own.name).write_bytes(own.body)
+        wheels = sorted(Path(folder).glob("*.whl"))
+        names = [wheel.name for wheel in wheels]
+        said = manifest(blender_version(__version__), platform, LINES[line], names)
+        pack(target, wheels, said)
     return target
 
 
-def pack(target: Path, wheels: list[Path], platform: str) -> None:
-    """Write the zip."""
+def zip_name(version: str, line: str, platform: str) -> str:
+    """Return the name of a zip, by which gateways find it."""
+    return f"rendertrust-{version}-blender-{line}-{platform}.zip"
+
+
+def pack(target: Path, wheels: list[Path], said: str) -> None:
+    """Write the zip with the manifest ``said``."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as packed:
-        add(
-            packed,
-            "blender_manifest.toml",
-            manifest(platform, [one.name for one in wheels]).encode(),
-        )
+        add(packed, "blender_manifest.toml", said.encode())
         for source in sorted(SOURCES.glob("*.py")):
             add(packed, source.name, source.read_bytes())
         add(packed, "LICENSE", (CHECKOUT / "LICENSE").read_bytes())
@@ -100,13 +117,15 @@ def add(packed: zipfile.ZipFile, name: str, content: bytes) -> None:
 
 
 def main() -> None:
-    """Build the zips: ``blender_extension.py [--platform linux-x64 …] [--out dist]``."""
+    """Build the zips: ``blender_extension.py [--platform …] [--blender …] [--out dist]``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--platform", choices=PLATFORMS, action="append", help="default: all")
+    parser.add_argument("--blender", choices=LINES, action="append", help="default: all")
     parser.add_argument("--out", type=Path, default=CHECKOUT / "dist")
     arguments = parser.parse_args()
     for platform in arguments.platform or PLATFORMS:
-        print(build(platform, arguments.out))
+        for line in arguments.blender or LINES:
+            print(build(platform, line, arguments.out))
 
 
 if __name__ == "__main__":

@@ -1,17 +1,21 @@
 """Create a Python environment from a lock file, once: ``environment.py SET`` prints its folder.
 
-SET is ``demo`` (the gateway and Blender), ``dev`` (also the tools for checks and tests) or
-``bench`` (the programs that benchmarks compare with). Only the standard library is used, because
-this runs before anything is installed.
+SET is ``demo`` (the gateway and Blender), ``dev`` (also the tools for checks and tests), ``site``
+(the gateway and what builds the documentation), ``bench`` (the programs that benchmarks compare
+with), ``release`` (the tools that make and check a release), or ``blender-4.2`` or ``blender-4.5``
+(only a Blender, on CPython 3.11, for tests of its extension). Only the standard library is used,
+because this runs before anything is installed.
 """
 
 import fcntl
 import hashlib
+import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
+import tomllib
 import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +23,25 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 LOCKS = CHECKOUT / "scripts" / "locks"
-LOCK_OF = {"demo": "render", "dev": "dev", "bench": "bench"}
-DOWNLOAD_MB = {"demo": 520, "dev": 640, "bench": 30}
+PROJECT = CHECKOUT / "pyproject.toml"
+BLENDERS = ("blender-4.2", "blender-4.5")
+LOCK_OF = {
+    "demo": "render",
+    "dev": "dev",
+    "site": "site",
+    "bench": "bench",
+    "release": "release",
+    **{name: name for name in BLENDERS},
+}
+DOWNLOAD_MB = {
+    "demo": 520,
+    "dev": 640,
+    "site": 170,
+    "bench": 30,
+    "release": 40,
+    **dict.fromkeys(BLENDERS, 400),
+}
+PIP_WITH_GROUPS = "pip>=25.1"
 LOCKED_VERSIONS = ("3.13", "3.11")
 
 
@@ -53,11 +74,15 @@ def exclusive(folder: Path) -> Iterator[None]:
 def requirements(name: str) -> list[str]:
     """Return pip's arguments: the locked set with hashes, or ranges on a Python without a lock."""
     version = ".".join(platform.python_version_tuple()[:2])
+    if name in BLENDERS and version != "3.11":
+        raise SystemExit(f"{name} needs CPython 3.11; this is {version}")
     if version in LOCKED_VERSIONS:
         return ["--require-hashes", "-r", str(LOCKS / f"{LOCK_OF[name]}-{version}.txt")]
     say(f"Python {version} has no lock file (3.13 and 3.11 have): versions are resolved now.")
-    extra = "gateway" if name == "demo" else name
-    return ["setuptools", f"rendertrust[{extra}] @ file://{CHECKOUT}"]
+    group = "gateway" if name in ("demo", "site") else name
+    builders = ["-r", str(LOCKS / "site.in")] if name == "site" else []
+    own = f"rendertrust @ file://{CHECKOUT}"
+    return ["setuptools", own, "--group", f"{PROJECT}:{group}", *builders]
 
 
 def stamp_of(wanted: list[str]) -> str:
@@ -66,7 +91,9 @@ def stamp_of(wanted: list[str]) -> str:
     for word in wanted:
         path = Path(word)
         digest.update(path.read_bytes() if path.is_file() else word.encode())
-    digest.update((CHECKOUT / "setup.py").read_bytes())
+    declared = tomllib.loads(PROJECT.read_text("utf-8"))
+    packaging = [declared[table] for table in ("build-system", "project", "dependency-groups")]
+    digest.update(json.dumps(packaging).encode())
     return digest.hexdigest()
 
 
@@ -97,8 +124,11 @@ def make(name: str, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
+    if "--group" in wanted:
+        pip(python, PIP_WITH_GROUPS)
     pip(python, *wanted)
-    pip(python, "--no-deps", "--no-build-isolation", "-e", str(CHECKOUT))
+    if name not in BLENDERS:
+        pip(python, "--no-deps", "--no-build-isolation", "-e", str(CHECKOUT))
     mark.write_text(stamp)
 
 

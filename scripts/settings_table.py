@@ -37,6 +37,8 @@ def _toml(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, int):
         return f"{value:_}"
+    if isinstance(value, tuple):
+        return "[]"
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 

@@ -1,5 +1,7 @@
 """Install the few system packages that rendering needs: ``system_packages.py [--for-tests]``.
 
+``--for-the-night`` also installs, for root, what builds images of containers.
+
 Root installs the packages with apt; other users get the exact command, and nothing is changed.
 Proxies for tests are not installed, as installing would start them: their packages are unpacked
 beside this environment, which does not need root. Only root installs Debian's PostgreSQL, for
@@ -16,13 +18,17 @@ import tempfile
 from pathlib import Path
 
 from rendertrust.node.blender import LIBRARIES
+from rendertrust.preflight.findings import OPENGL_PACKAGES
 
 PROGRAMS = {"bwrap": "bubblewrap"}
 TEST_PROGRAMS = {"ip": "iproute2", "chromium-headless-shell": "chromium-headless-shell"}
+NIGHT_PROGRAMS = ("buildah", "debootstrap")
+NIGHT_PACKAGES = [*NIGHT_PROGRAMS, "netavark"]  # without its network stack buildah does not start
 UNPACKED = {"nginx": "nginx", "caddy": "caddy"}
 UNPACKED_IN = Path(sys.prefix) / "programs"
 POSTGRES_IN = Path("/usr/lib/postgresql")  # Debian does not put its servers on the PATH
 CLUSTERS = Path("/etc/postgresql-common/createcluster.conf")
+EGL_DRIVERS = Path("/usr/share/glvnd/egl_vendor.d")
 SEARCHED = [UNPACKED_IN / "usr/sbin", UNPACKED_IN / "usr/bin", "/usr/sbin", "/usr/local/sbin"]
 
 
@@ -37,6 +43,8 @@ def loads(library: str) -> bool:
 def missing(*, for_tests: bool) -> list[str]:
     programs = PROGRAMS | (TEST_PROGRAMS if for_tests else {})
     lacking = [package for name, package in programs.items() if shutil.which(name) is None]
+    if not (loads("libEGL.so.1") and any(EGL_DRIVERS.glob("*.json"))):
+        lacking += OPENGL_PACKAGES
     return lacking + [package for name, package in LIBRARIES.items() if not loads(name)]
 
 
@@ -97,7 +105,16 @@ def see_to_postgres() -> None:
         install(["postgresql"])
 
 
+def see_to_builders() -> None:
+    """Install what builds images, if possible; otherwise the tests that need it are skipped."""
+    there = all(map(shutil.which, NIGHT_PROGRAMS))
+    if not there and os.geteuid() == 0 and shutil.which("apt-get"):
+        install(NIGHT_PACKAGES)
+
+
 def main() -> int:
+    if "--for-the-night" in sys.argv and platform.system() == "Linux":
+        see_to_builders()
     for_tests = "--for-tests" in sys.argv
     if for_tests and platform.system() == "Linux":
         see_to_postgres()

@@ -1,8 +1,8 @@
 """Deletion of an account by its user.
 
-The ledger, receipts and jobs stay, under the user's id. What tells who the user is goes: address,
-name, password, sessions, keys, links, mails, webhooks, memberships, and the names and addresses of
-their nodes.
+The ledger, receipts and jobs stay, under the user's id. Everything that identifies the user goes:
+address, name, password, identities at providers, sessions, keys, links, mails, webhooks,
+memberships, the names of their jobs, and the names and addresses of their nodes.
 """
 
 from datetime import datetime
@@ -20,12 +20,17 @@ ACT: Final = "account.delete"
 # Queries that close a user's account and erase their rows, by id.
 _ERASING: Final = (
     "account_close",
-    *("mails_erase", "password_resets_end", "address_verifications_erase", "sessions_erase"),
+    *("mails_erase", "password_resets_end", "mailed_tokens_erase", "sessions_erase"),
     *("invitations_erase", "trusts_erase", "unknown_addresses_erase", "organisations_erase"),
     *("memberships_erase", "loans_erase", "deliveries_erase", "endpoints_erase"),
-    *("preflights_erase", "uploads_erase", "connections_erase", "nodes_erase"),
+    *("preflights_erase", "uploads_erase", "job_names_erase", "connections_erase", "nodes_erase"),
     *("authenticator_remove", "app_setups_erase", "passkeys_remove", "passkey_challenges_erase"),
-    *("recovery_codes_delete", "pending_sign_ins_erase"),
+    *("recovery_codes_delete", "pending_sign_ins_erase", "payout_accounts_erase"),
+    *("identities_erase", "provider_sign_ins_erase", "device_logins_erase", "share_links_erase"),
+    "presets_erase",
+    "dispute_answers_erase",
+    "payout_rules_erase",
+    "join_codes_erase",
 )
 
 
@@ -69,7 +74,7 @@ class AccountDeletion(Table):
         """Erase a user, or return what must be settled first; None if the password hash is not the
         current one.
 
-        ``unusable_hash``: the hash of a password that nobody knows. May also raise
+        ``unusable_hash``: the hash of an unknown password. May also raise
         ``sql.database.Conflict``.
         """
         async with self._database.transaction() as connection:

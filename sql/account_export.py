@@ -11,6 +11,7 @@ PAGE: Final = 500  # rows that are in memory at once
 SECTIONS: Final = {
     "sessions": "export_sessions",
     "factors": "export_factors",
+    "identities": "export_identities",
     "keys": "export_keys",
     "mails": "export_mails",
     "organisations": "export_organisations",
@@ -20,10 +21,14 @@ SECTIONS: Final = {
     "uploads": "export_uploads",
     "preflights": "export_preflights",
     "jobs": "export_jobs",
+    "presets": "export_presets",
+    "share_links": "export_share_links",
     "disputes": "export_disputes",
+    "dispute_answers": "export_dispute_answers",
     "purchases": "export_purchases",
     "credits": "export_credits",
     "earnings": "export_earnings",
+    "payout_rules": "export_payout_rules",
     "payouts": "export_payouts",
     "audit": "export_audit",
 }

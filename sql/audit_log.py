@@ -30,7 +30,10 @@ class Act:
 
 @attrs.frozen
 class ActRow(Act):
+    """An action in the log. ``email``: the present address of a target that is a user."""
+
     number: int = 0
+    email: str | None = None
 
 
 class AuditLog(Table):

@@ -42,7 +42,7 @@ KeyId: TypeAlias = tuple[UUID, str]  # user, key
 Row = TypeVar("Row")
 # Each of these accounts is sharded over sixteen rows, so that gateways do not wait for each other:
 # docs/adr/0009-decide-ledger-batches-in-a-pure-function.md.
-WITH_TILLS = frozenset({REVENUE, ADJUSTMENTS})
+SHARDED = frozenset({REVENUE, ADJUSTMENTS})
 UNREAD = datetime.max.replace(tzinfo=UTC)  # ``Rows.now`` until the rows are read
 
 
@@ -118,7 +118,7 @@ class HoldRow:
 
 @attrs.frozen
 class NewJob:
-    """Columns of a new job that ``JobRow`` lacks. They never change; the Ledger only writes them.
+    """Columns of a new job that ``JobRow`` lacks. The Ledger only writes them.
 
     ``plan``: as stored. ``price_number``: the row of the price table that applied at submission.
     ``retry_of``: the job that this one repeats.
@@ -131,6 +131,7 @@ class NewJob:
     price_number: int | None
     retry_of: UUID | None
     created_at: datetime
+    name: str
 
 
 @attrs.frozen
@@ -289,28 +290,28 @@ class Keys:
     and holds of its frame are locked.
     """
 
-    accounts: set[str] = attrs.field(factory=set[str])
-    holds: set[str] = attrs.field(factory=set[str])  # by reference, with their accounts
-    jobs: set[UUID] = attrs.field(factory=set[UUID])
-    units: set[UnitId] = attrs.field(factory=set[UnitId])
-    whole: set[UUID] = attrs.field(factory=set[UUID])
-    new_jobs: set[UUID] = attrs.field(factory=set[UUID])  # those that the batch inserts
-    tiled: set[UnitId] = attrs.field(factory=set[UnitId])
-    transfers: set[TransferKey] = attrs.field(factory=set[TransferKey])
-    idempotency: set[KeyId] = attrs.field(factory=set[KeyId])
+    accounts: set[str] = attrs.field(factory=set)
+    holds: set[str] = attrs.field(factory=set)  # by reference, with their accounts
+    jobs: set[UUID] = attrs.field(factory=set)
+    units: set[UnitId] = attrs.field(factory=set)
+    whole: set[UUID] = attrs.field(factory=set)
+    new_jobs: set[UUID] = attrs.field(factory=set)  # those that the batch inserts
+    tiled: set[UnitId] = attrs.field(factory=set)
+    transfers: set[TransferKey] = attrs.field(factory=set)
+    idempotency: set[KeyId] = attrs.field(factory=set)
     # with their disputes and accounts
-    earnings: set[UnitId] = attrs.field(factory=set[UnitId])
-    payouts: set[UUID] = attrs.field(factory=set[UUID])  # with their accounts
-    payable: set[UUID] = attrs.field(factory=set[UUID])  # operators whose payable shares are needed
+    earnings: set[UnitId] = attrs.field(factory=set)
+    payouts: set[UUID] = attrs.field(factory=set)  # with their accounts
+    payable: set[UUID] = attrs.field(factory=set)  # operators whose payable shares are needed
     purchases: PurchaseKeys = attrs.field(factory=PurchaseKeys)
     # of all attempts at these units
-    checks: set[UnitId] = attrs.field(factory=set[UnitId])
+    checks: set[UnitId] = attrs.field(factory=set)
     # operators whose sum of pending shares is needed
-    stakes: set[UUID] = attrs.field(factory=set[UUID])
+    stakes: set[UUID] = attrs.field(factory=set)
     # by operator: lock enough of the newest shares to cover the amount
-    fines: Counter[UUID] = attrs.field(factory=Counter[UUID])
+    fines: Counter[UUID] = attrs.field(factory=Counter)
     # with the shares that were forfeited for their results
-    withdrawn: set[UnitId] = attrs.field(factory=set[UnitId])
+    withdrawn: set[UnitId] = attrs.field(factory=set)
 
 
 @attrs.define
@@ -329,17 +330,17 @@ class Rows:
     transfers: dict[TransferKey, TransferRow]
     idempotency: dict[KeyId, KeyRow]
     now: datetime
-    earnings: dict[UnitId, EarningRow] = attrs.field(factory=dict[UnitId, EarningRow])
-    disputes: dict[UnitId, DisputeRow] = attrs.field(factory=dict[UnitId, DisputeRow])
-    payouts: dict[UUID, PayoutRow] = attrs.field(factory=dict[UUID, PayoutRow])
-    payable: dict[UUID, PayableRow] = attrs.field(factory=dict[UUID, PayableRow])
-    purchases: dict[UUID, PurchaseRow] = attrs.field(factory=dict[UUID, PurchaseRow])
-    reversals: dict[str, ReversalRow] = attrs.field(factory=dict[str, ReversalRow])
-    events: dict[str, StripeEventRow] = attrs.field(factory=dict[str, StripeEventRow])
-    checks: dict[CheckId, CheckRow] = attrs.field(factory=dict[CheckId, CheckRow])
-    stakes: dict[UUID, int] = attrs.field(factory=dict[UUID, int])
-    waiting: dict[UUID, datetime] = attrs.field(factory=dict[UUID, datetime])
-    fines: dict[FineId, FineRow] = attrs.field(factory=dict[FineId, FineRow])
+    earnings: dict[UnitId, EarningRow] = attrs.field(factory=dict)
+    disputes: dict[UnitId, DisputeRow] = attrs.field(factory=dict)
+    payouts: dict[UUID, PayoutRow] = attrs.field(factory=dict)
+    payable: dict[UUID, PayableRow] = attrs.field(factory=dict)
+    purchases: dict[UUID, PurchaseRow] = attrs.field(factory=dict)
+    reversals: dict[str, ReversalRow] = attrs.field(factory=dict)
+    events: dict[str, StripeEventRow] = attrs.field(factory=dict)
+    checks: dict[CheckId, CheckRow] = attrs.field(factory=dict)
+    stakes: dict[UUID, int] = attrs.field(factory=dict)
+    waiting: dict[UUID, datetime] = attrs.field(factory=dict)
+    fines: dict[FineId, FineRow] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -418,8 +419,43 @@ class BooksTransaction(Protocol):
         ...
 
 
-def with_tills(keys: Keys) -> set[str]:
+def sharded_of(keys: Keys) -> set[str]:
     """Return the sharded accounts of which any shard will do, as no earlier transfer of theirs is
     looked up.
     """
-    return (keys.accounts & WITH_TILLS) - {subject for subject, _, _ in keys.transfers}
+    return (keys.accounts & SHARDED) - {subject for subject, _, _ in keys.transfers}
+
+
+class ReadBooks(Protocol):
+    """The rows of a batch, read without locks."""
+
+    @property
+    def rows(self) -> Rows:
+        """The rows. ``now``: the database's time after they were read."""
+        ...
+
+    @property
+    def is_remembered(self) -> bool:
+        """True if the rows were not read now: only if they are written is it sure that they are
+        up to date.
+        """
+        ...
+
+    async def write(self, changes: Changes) -> Mapping[UUID, int]:
+        """Write everything; return the numbers of the transfers, by their keys.
+
+        Raises Mismatch if one of the rows has changed since it was read, Refused or Conflict; then
+        nothing is written. Raises AnswerLost if it is unknown whether the changes are written.
+        """
+        ...
+
+
+def needs_locks(keys: Keys) -> bool:
+    """Return True if the batch needs rows that are read only with locks."""
+    rare = (keys.tiled, keys.earnings, keys.payouts, keys.payable, keys.purchases)
+    return any((*rare, keys.stakes, keys.fines, keys.withdrawn))
+
+
+def needs_accounts_alone(keys: Keys) -> bool:
+    """Return True if all rows of the batch but accounts are new, unless it is a repetition."""
+    return not (needs_locks(keys) or keys.checks) and keys.jobs <= keys.new_jobs

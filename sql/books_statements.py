@@ -1,7 +1,14 @@
-"""The books in PostgreSQL: reads of a batch's rows with locks, and the statement that writes it."""
+"""The books in PostgreSQL: reads of a batch's rows, and the statement that writes it.
 
-from collections.abc import Iterator, Mapping, Sequence, Set
-from operator import attrgetter
+The rows are first read without locks, in one statement; the write refuses the batch if another
+transaction has written one of the rows since. Then, and for batches with rarer rows, the Ledger
+uses ``BooksTransaction``, which locks the rows. A batch that changes accounts alone, or inserts
+jobs, needs no read if its accounts are remembered.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from datetime import datetime, timedelta
+from operator import attrgetter, itemgetter
 from typing import Any, Final, Self
 from uuid import UUID
 
@@ -23,18 +30,19 @@ from sql.books import (
     TransferRow,
     UnitId,
     UnitRow,
-    with_tills,
+    needs_accounts_alone,
+    sharded_of,
 )
-from sql.checks import CheckId, check_parts, lock_checks
-from sql.database import Conflict, Connection
+from sql.checks import CheckId, check_parts, check_row, lock_checks
+from sql.database import Conflict, Connection, names_of, row_as
 from sql.earnings import counted, earners, earning_parts, fine_parts, lock_earnings
 from sql.purchases import lock_purchases, purchase_parts, with_owners
 from sql.query_loader import QUERIES
-from sql.statement_batch import Columns, columns_of, flat, row_values, titles, together
+from sql.statement_batch import Columns, Part, columns_of, flat, reading, titles, together
 
 # Columns of the types written_job, written_unit and written_hold, but `seen`. Those of a job begin
 # with columns of new jobs alone.
-_OF_NEW_JOB: Final = 6
+_OF_NEW_JOB: Final = 7
 _OF_JOB: Final = attrgetter(*(field.name for field in attrs.fields(JobRow)))
 _OF_UNIT: Final = attrgetter(
     *("job_id", "number", "price", "place", "frames", "tile", "feeds"),
@@ -45,7 +53,10 @@ _OF_UNIT: Final = attrgetter(
     *("copy_delivered_at", "unsent", "faults", "needs_memory", "needs_opengl", "unsendable_to"),
 )
 _OF_HOLD: Final = attrgetter("reference", "amount", "created_at", "settled", "state", "closed_at")
-_LISTS: tuple[str, ...] = ("avoid", "unsendable_to")  # unit columns that are arrays of nodes
+# Places of a unit's columns that are arrays of nodes.
+_LISTS: Final = tuple(map(names_of(UnitRow).index, ("avoid", "unsendable_to")))
+# Returns the columns of a unit in the order of UnitRow's fields.
+_UNIT: Final = itemgetter(*names_of(UnitRow))
 # Columns of the types new_transfer and changed_account, without the accounts of a transfer, which
 # have names here and ids there, and without the version that a change of an account replaces.
 _OF_TRANSFER: Final = attrgetter(
@@ -57,6 +68,12 @@ _OF_RECEIPT = ("job_id", "unit", "attempt", "document", "hash", "signature", "is
 _OF_ANSWER = ("user_id", "key", "request", "answer", "created_at")
 _OF_ACT = ("at", "actor_id", "actor", "act", "target", "reason", "request_id", "details")
 NUMBERED = ("books_transfers_insert", "key, id")  # a write, and what it returns
+# A database that was replaced by a backup may have the same transaction twice, so that accounts are
+# not remembered for long. The clocks of both machines agree well for so long.
+REMEMBERED_SECONDS: Final = 60.0
+REMEMBERED_MOST: Final = 10_000  # accounts; some 4 MB
+NO_ACCOUNTS: Final[Mapping[str, AccountRow]] = {}
+STEP: Final = timedelta(seconds=1)  # a clock that goes back further was set
 
 
 @attrs.define
@@ -66,11 +83,11 @@ class Seen:
     A write refuses rows that another transaction has written since.
     """
 
-    accounts: dict[int, int] = attrs.field(factory=dict[int, int])  # by id
-    holds: dict[str, int] = attrs.field(factory=dict[str, int])  # by reference
-    jobs: dict[UUID, int] = attrs.field(factory=dict[UUID, int])
-    units: dict[UnitId, int] = attrs.field(factory=dict[UnitId, int])
-    checks: dict[CheckId, int] = attrs.field(factory=dict[CheckId, int])
+    accounts: dict[int, int] = attrs.field(factory=dict)  # by id
+    holds: dict[str, int] = attrs.field(factory=dict)  # by reference
+    jobs: dict[UUID, int] = attrs.field(factory=dict)
+    units: dict[UnitId, int] = attrs.field(factory=dict)
+    checks: dict[CheckId, int] = attrs.field(factory=dict)
 
     def accounts_part(self) -> Iterator[tuple[str, Columns]]:
         """Yield the lock of all accounts, which must be as they were read."""
@@ -177,10 +194,10 @@ class SqlBooks:
         return await self._connection.fetch(QUERIES[name], *args)
 
     async def _accounts(self, keys: Keys) -> dict[str, AccountRow]:
-        tills = with_tills(keys)
-        names = keys.accounts - tills
+        shards = sharded_of(keys)
+        names = keys.accounts - shards
         tiled = columns_of_keys(keys.tiled, 2)
-        asked = (list(names), list(keys.holds), list(keys.whole), list(tills), *tiled)
+        asked = (list(names), list(keys.holds), list(keys.whole), list(shards), *tiled)
         found = await self._fetch("books_accounts_lock", *asked)
         known = {row["name"] for row in found}
         missing = [name for name in names - known if name.startswith(MADE_WHEN_NEEDED)]
@@ -207,14 +224,14 @@ class SqlBooks:
         for row in found["holds"]:
             if row["account_id"] not in names:
                 raise Conflict("a hold was created after its account had been looked up")
-            values = row_values(HoldRow, {**row, "account": names[row["account_id"]]})
-            rows.holds[row["reference"]] = HoldRow(**values)
+            owned = {**row, "account": names[row["account_id"]]}
+            rows.holds[row["reference"]] = row_as(HoldRow, owned)
         for row in found["jobs"]:
             rows.jobs[row[0]] = job_row(row)
         for row in found["units"]:
             rows.units[row["job_id"], row["number"]] = unit_row(row)
         for row in found["keys"]:
-            rows.idempotency[row["user_id"], row["key"]] = KeyRow(**row_values(KeyRow, row))
+            rows.idempotency[row["user_id"], row["key"]] = row_as(KeyRow, row)
         rows.now = found["now"]
         rows.transfers = _posted(found)
 
@@ -301,9 +318,10 @@ def job_row(columns: Sequence[Any]) -> JobRow:
 
 def unit_row(row: Any) -> UnitRow:
     """Build a unit from a row of ``units``."""
-    values = row_values(UnitRow, row)
-    values |= {name: tuple(row[name]) for name in _LISTS}
-    return UnitRow(**values)
+    values: list[Any] = list(_UNIT(row))
+    for place in _LISTS:
+        values[place] = tuple(values[place])
+    return UnitRow(*values)
 
 
 def _jobs(changes: Changes, seen: "Seen") -> tuple[tuple[str, Columns], tuple[str, Columns]]:
@@ -320,7 +338,8 @@ def _jobs(changes: Changes, seen: "Seen") -> tuple[tuple[str, Columns], tuple[st
 
 def _of_new(job: NewJob) -> tuple[Any, ...]:
     plan = orjson.dumps(job.plan).decode()
-    return job.payload_ref, job.price, job.created_at, job.price_number, job.retry_of, plan
+    fixed = job.payload_ref, job.price, job.created_at, job.price_number, job.retry_of
+    return job.name, *fixed, plan
 
 
 def _receipts(changes: Changes) -> Iterator[tuple[str, Columns]]:
@@ -361,7 +380,7 @@ def _posted(found: Any) -> dict[TransferKey, TransferRow]:
     posted: dict[TransferKey, TransferRow] = {}
     for row in found["posted"]:
         sides = {side: names[row[side]] for side in ("debit", "credit", "subject")}
-        transfer = TransferRow(**row_values(TransferRow, {**row, **sides}))
+        transfer = row_as(TransferRow, {**row, **sides})
         posted[transfer.subject, transfer.kind, transfer.reference] = transfer
     return posted
 
@@ -369,4 +388,185 @@ def _posted(found: Any) -> dict[TransferKey, TransferRow]:
 def _account_of(row: Any) -> str:
     """Return the account's name; for a shard, that of its account."""
     name: str = row["name"]
-    return name if row["till_of"] is None else name.partition(":")[0]
+    return name if row["shard_of"] is None else name.partition(":")[0]
+
+
+@attrs.frozen
+class RememberedAccount:
+    """An account, the transaction that wrote it, and when it was up to date.
+
+    ``shard``: the number of the shard; None if the account is not sharded.
+    """
+
+    row: AccountRow
+    seen: int
+    shard: int | None
+    at: float
+
+
+class RecentAccounts:
+    """Accounts as this gateway has last read or written them, and the database's time.
+
+    ``clock`` returns seconds, and is as fast as the database's.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._known: dict[str, RememberedAccount] = {}  # the last used is last
+        # The newest time by the database's clock, and when it was, by ours.
+        self._time: tuple[datetime, float] | None = None
+
+    def find(
+        self, keys: Keys, shard: int, written: Mapping[str, AccountRow] = NO_ACCOUNTS
+    ) -> "tuple[Rows, Seen] | None":
+        """Return the rows of a batch, if only accounts are expected, and all of them are known.
+
+        ``written``: accounts, by name, as a transaction that has not ended leaves them.
+        """
+        now = self._now()
+        if now is None or not needs_accounts_alone(keys):
+            return None
+        rows, seen, shards = Rows({}, {}, {}, {}, {}, {}, now), Seen(), sharded_of(keys)
+        oldest = self._clock() - REMEMBERED_SECONDS
+        for name in keys.accounts:
+            known = self._known.get(name)
+            wanted = shard if name in shards else None
+            if known is None or known.shard != wanted or known.at < oldest:
+                return None
+            row = written.get(name, known.row)
+            if row.id != known.row.id:
+                return None
+            rows.accounts[name], seen.accounts[row.id] = row, known.seen
+        return rows, seen
+
+    def read(self, rows: Rows, seen: Seen, keys: Keys, shard: int) -> None:
+        """Note the accounts that were read; ``rows.now`` becomes no less than an earlier time."""
+        before, clock = self._now(), self._clock()
+        if before is not None and timedelta() < before - rows.now < STEP:
+            rows.now = before
+        self._time = (rows.now, clock)
+        shards = sharded_of(keys)
+        for name, row in rows.accounts.items():
+            wanted = shard if name in shards else None
+            self._note(name, RememberedAccount(row, seen.accounts[row.id], wanted, clock))
+
+    def wrote(self, accounts: Iterable[AccountRow], xid: int) -> None:
+        """Note accounts that transaction ``xid`` has written."""
+        clock = self._clock()
+        for row in accounts:
+            known = self._known.get(row.name)
+            if known is not None and known.row.id == row.id:
+                self._note(row.name, RememberedAccount(row, xid, known.shard, clock))
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Forget accounts that may have changed."""
+        for name in names:
+            self._known.pop(name, None)
+
+    def _note(self, name: str, account: RememberedAccount) -> None:
+        self._known.pop(name, None)
+        self._known[name] = account
+        if len(self._known) > REMEMBERED_MOST:
+            del self._known[next(iter(self._known))]
+
+    def _now(self) -> datetime | None:
+        if self._time is None:
+            return None
+        time, at = self._time
+        passed = self._clock() - at
+        return time + timedelta(seconds=passed) if passed < REMEMBERED_SECONDS else None
+
+
+class Reading:
+    """The read of one batch."""
+
+    def __init__(self, keys: Keys, shard: int) -> None:
+        """Prepare the read. ``shard``: the number of the shard that this gateway prefers."""
+        self._keys, self._shard = keys, shard
+        self.rows, self.seen = Rows({}, {}, {}, {}, {}, {}, UNREAD), Seen()
+
+    async def read(self, connection: Connection) -> bool:
+        """Read the rows.
+
+        Return False if the batch needs locks after all: an account is missing or has debts, or a
+        unit has two attempts of which one waits for its verdict.
+        """
+        parts = [part for part in self._parts() if any(part[1])]
+        names = tuple((name, len(columns)) for name, columns in parts)
+        found = await connection.fetchrow(reading(names), *flat([each for _, each in parts]))
+        assert found is not None, "it returns one row"
+        take = {
+            "books_read_accounts": self._accounts,
+            "books_read_shards": self._accounts,
+            "books_read_owners": self._accounts,
+            "books_read_holds": self._holds,
+            "books_read_jobs": self._jobs,
+            "books_read_units": self._units,
+            "books_read_checks": self._checks,
+            "books_read_keys": self._answers,
+            "books_read_transfers": self._transfers,
+        }
+        for name, _ in parts:
+            take[name](found[name])
+        self.rows.now = found["now"]
+        accounts = self.rows.accounts
+        is_free = all(account.debt is None for account in accounts.values())
+        is_single = not any(unit.is_delivered_beside for unit in self.rows.units.values())
+        return is_free and is_single and self._keys.accounts <= accounts.keys()
+
+    def _parts(self) -> Iterator[Part]:
+        """Yield the reads with their parameters; accounts come first."""
+        keys, whole = self._keys, list(self._keys.whole)
+        shards = sharded_of(keys)
+        yield "books_read_accounts", [list(keys.accounts - shards)]
+        shard: list[Any] = [list(shards), self._shard] if shards else []
+        yield "books_read_shards", shard
+        yield "books_read_owners", [list(keys.holds), whole]
+        yield "books_read_holds", [list(keys.holds), whole]
+        yield "books_read_jobs", [list(keys.jobs)]
+        yield "books_read_units", [*columns_of_keys(keys.units, 2), whole]
+        yield "books_read_checks", columns_of_keys(keys.checks, 2)
+        yield "books_read_keys", columns_of_keys(keys.idempotency, 2)
+        yield "books_read_transfers", columns_of_keys(keys.transfers, 3)
+
+    def _accounts(self, found: Sequence[Any]) -> None:
+        for *columns, seen in found:
+            account = AccountRow(*columns)
+            self.rows.accounts[account.name] = account
+            self.seen.accounts[account.id] = seen
+
+    def _holds(self, found: Sequence[Any]) -> None:
+        names = {account.id: account.name for account in self.rows.accounts.values()}
+        for number, account, *columns, seen in found:
+            hold = HoldRow(number, names[account], *columns)
+            self.rows.holds[hold.reference] = hold
+            self.seen.holds[hold.reference] = seen
+
+    def _jobs(self, found: Sequence[Any]) -> None:
+        for *columns, seen in found:
+            job = job_row(columns)
+            self.rows.jobs[job.id] = job
+            self.seen.jobs[job.id] = seen
+
+    def _units(self, found: Sequence[Any]) -> None:
+        for row, seen in found:
+            unit = unit_row(row)
+            self.rows.units[unit.job_id, unit.number] = unit
+            self.seen.units[unit.job_id, unit.number] = seen
+
+    def _checks(self, found: Sequence[Any]) -> None:
+        for row, seen in found:
+            check = check_row(row)
+            self.rows.checks[check.id] = check
+            self.seen.checks[check.id] = seen
+
+    def _answers(self, found: Sequence[Any]) -> None:
+        for row in found:
+            self.rows.idempotency[row["user_id"], row["key"]] = row_as(KeyRow, row)
+
+    def _transfers(self, found: Sequence[Any]) -> None:
+        for row, debit, credit in found:
+            subject = debit if row["subject"] == row["debit"] else credit
+            names = {"debit": debit, "credit": credit, "subject": subject}
+            transfer = row_as(TransferRow, {**row, **names})
+            self.rows.transfers[subject, transfer.kind, transfer.reference] = transfer

@@ -6,14 +6,17 @@ regions cannot be compared.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
 import attrs
 
+from rendertrust.comparison_method import ComparisonMethod
+from rendertrust.job_types import RENDERED
 from rendertrust.verdict_reason import VerdictReason
-from sql.database import Connection, Table
+from sql.database import Connection, Table, names_of
 from sql.job_plan import JobPlan, plan_of
 from sql.query_loader import QUERIES
 from sql.statement_batch import Part, columns_of
@@ -26,10 +29,11 @@ if TYPE_CHECKING:
 CheckId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 Place: TypeAlias = tuple[datetime, UUID, int]  # time, job, unit
 _DECIDED: Final = (
-    *("job_id", "unit", "attempt", "verdict", "said", "verifier_id"),
+    *("job", "unit", "attempt", "verdict", "said", "verifier_id"),
     *("decided_at", "strike", "withdrawn", "compared", "remade", "distance"),
-    *("verifier_class", "loose", "reason"),
+    *("verifier_class", "loose", "reason", "method"),
 )
+ALL_RENDERED: Final = " ".join(sorted(RENDERED))  # what a verifier with Blender can check
 PENDING: Final = "pending"  # what the console shows as the verdict of an undecided check
 
 
@@ -59,33 +63,44 @@ class SceneReport:
 
 
 @attrs.frozen
-class CheckRow:
+class DeliveredResult:
+    """A result of an attempt, and who earns how much if it is valid."""
+
+    job: UUID
+    unit: int
+    attempt: int
+    node: UUID
+    result_ref: str | None
+    sha256: bytes | None = None
+    size: int | None = None
+    verified: bool = False
+    operator: str | None = None  # the account that earns: the owner's, or suspense
+    share_percent: int = 70
+    dispute_window: timedelta = timedelta(days=7)  # how long the operator's share stays pending
+
+
+# Returns the members of a delivered result in their order.
+DELIVERED: Final = attrgetter(*names_of(DeliveredResult))
+
+
+@attrs.frozen(kw_only=True)
+class CheckRow(DeliveredResult):
     """A check, whose state is PENDING, and later DECIDED with a ``verdict``.
 
     ``work``: the work record that the node signed, in canonical JSON. ``strike``: the invalid
     result counts as a strike for the node. ``withdrawn``: the scene is at fault, so no result of
     the unit counts as a strike. ``drawn``: the result was drawn for a comparison, with probability
-    ``odds``. ``compared``: ``regions`` or ``whole``. ``remade``: the picture was also rebuilt from
-    the evidence and compared. ``distance``: the largest difference, in multiples of the noise; None
-    if unknown. ``verifier_class``: the verifier's device class. ``loose``: the verifier says that
-    honest frames of the scene may differ. ``reason``: why the result is ``unverified`` or
-    ``unverifiable``; ``said`` has the sentence.
+    ``odds``. ``compared``: ``regions``, ``whole`` or ``plugin``. ``remade``: the picture was also
+    rebuilt from the evidence and compared. ``distance``: the largest difference, in multiples of
+    the noise; None if unknown. ``verifier_class``: the verifier's device class. ``loose``: the
+    verifier says that honest frames of the scene may differ. ``reason``: why the result is
+    ``unverified`` or ``unverifiable``; ``said`` has the sentence. ``method``: how the result was
+    compared, if not with the same seeds.
     """
 
-    job_id: UUID
-    unit: int
-    attempt: int
-    node_id: UUID
     device_class: str
-    result_ref: str | None
-    sha256: bytes | None
-    size: int | None
-    work: str | None = attrs.field(repr=False)
-    node_signature: str | None = attrs.field(repr=False)
-    verified: bool
-    operator: str | None
-    share_percent: int
-    window_seconds: int
+    work: str | None = attrs.field(default=None, repr=False)
+    node_signature: str | None = attrs.field(default=None, repr=False)
     opened_at: datetime
     evidence_sha256: bytes | None = None
     evidence_size: int | None = None
@@ -104,11 +119,19 @@ class CheckRow:
     verifier_class: str | None = None
     loose: bool = False
     reason: VerdictReason | None = None
+    method: ComparisonMethod | None = attrs.field(
+        default=None, converter=attrs.converters.optional(ComparisonMethod)
+    )
 
     @property
     def id(self) -> CheckId:
         """The unit and its attempt."""
-        return self.job_id, self.unit, self.attempt
+        return self.job, self.unit, self.attempt
+
+    @property
+    def window_seconds(self) -> int:
+        """The dispute window, as it is stored."""
+        return int(self.dispute_window.total_seconds())
 
     @property
     def picture(self) -> str | None:
@@ -133,7 +156,8 @@ class VerifierLoad:
     """A verifier that is connected to a gateway, and how busy it is.
 
     ``cores``: None if the verifier does not say. ``checking``: the results in the check that it
-    runs. ``load``: the share, 0 to 1, of the last minutes in which it ran checks.
+    runs. ``load``: the share, 0 to 1, of the last minutes in which it ran checks. ``checks``: the
+    job types that it can check, with spaces.
     """
 
     node: UUID
@@ -141,15 +165,24 @@ class VerifierLoad:
     cores: int | None = None
     checking: int = 0
     load: float = 0.0
+    checks: str = ALL_RENDERED
 
 
 @attrs.frozen
 class SeenVerifier:
-    """A verifier that was connected to a gateway recently. Embedded verifiers have no owner."""
+    """A verifier that was connected to a gateway recently. Embedded verifiers have no owner.
+
+    ``checks``: the job types that it can check, with spaces.
+    """
 
     node: UUID
     device_class: str
     owner: UUID | None
+    checks: str = ALL_RENDERED
+
+    def can_check(self, job_type: str) -> bool:
+        """Return True if the verifier can check results of a job type."""
+        return job_type in self.checks.split()
 
 
 @attrs.frozen
@@ -185,9 +218,9 @@ class Pending:
 
     @property
     def seconds(self) -> float:
-        """How long the unit takes: as long as its node had it, or as the price's measurement says.
+        """The longer of the unit's seconds at its node and of the price's measurement.
 
-        The longer of both, as a node may deliver a wrong result at once.
+        The time at the node alone says too little, as a node may deliver a wrong result at once.
         """
         pricing = self.plan.pricing
         measured = None if pricing is None else pricing.seconds_of(self.price)
@@ -210,7 +243,7 @@ class Pending:
     @property
     def place(self) -> "Place":
         """The position among pending checks."""
-        return self.row.opened_at, self.row.job_id, self.row.unit
+        return self.row.opened_at, self.row.job, self.row.unit
 
     def is_between(self, after: "Place | None", until: "Place | None") -> bool:
         """Return True if the check's place lies after ``after`` and not after ``until``.
@@ -225,8 +258,15 @@ class Pending:
         return tries(self.row.attempt, self.unsent)
 
 
-_NAMES: Final = tuple(field.name for field in attrs.fields(CheckRow))
-_OF_WORD: Final = tuple(field.name for field in attrs.fields(WordRow))
+# The attributes of a check that are read from columns, which may have other names.
+_NAMES: Final = [name for name in names_of(CheckRow) if name != "dispute_window"]
+_COLUMNS: Final = {"job": "job_id", "node": "node_id"}
+# The attributes in the order of the columns that ``books_checks_insert`` writes.
+_INSERTED: Final = (
+    *("job", "unit", "attempt", "node", "device_class", "result_ref", "sha256", "size", "work"),
+    *("node_signature", "verified", "operator", "share_percent", "window_seconds"),
+    *_NAMES[_NAMES.index("opened_at") :],
+)
 
 
 async def lock_checks(connection: Connection, keys: "Keys", rows: "Rows") -> None:
@@ -251,10 +291,10 @@ def check_parts(changes: "Changes", seen: "Mapping[CheckId, int]") -> Iterator[P
     """
     new = [row for row in changes.checks if row.id in changes.new_checks]
     decided = [row for row in changes.checks if row.id not in changes.new_checks]
-    yield "books_checks_insert", columns_of(new, *_NAMES)
+    yield "books_checks_insert", columns_of(new, *_INSERTED)
     columns = [*columns_of(decided, *_DECIDED), [seen.get(row.id) for row in decided]]
     yield "books_checks_decide", columns
-    yield "books_words_insert", columns_of(changes.words, *_OF_WORD)
+    yield "books_words_insert", columns_of(changes.words, *names_of(WordRow))
 
 
 def pending(rows: Sequence[Any]) -> list[Pending]:
@@ -292,7 +332,8 @@ def _places(flat: list[float] | None) -> tuple[tuple[float, float], ...] | None:
 
 def check_row(row: Any) -> CheckRow:
     """Build a check from a row of ``checks``."""
-    return CheckRow(**{name: row[name] for name in _NAMES})
+    values = {name: row[_COLUMNS.get(name, name)] for name in _NAMES}
+    return CheckRow(**values, dispute_window=timedelta(seconds=row["window_seconds"]))
 
 
 @attrs.frozen

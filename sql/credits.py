@@ -64,6 +64,7 @@ class OpenHoldRow:
     frames: str | None = None
     tile: int | None = None
     grid: Sequence[int] | None = None
+    job_name: str | None = None
 
 
 @attrs.frozen
@@ -191,6 +192,7 @@ class ConsoleEntryRow:
     signed_at: datetime | None
     anchored_at: datetime | None
     unit: int | None = None
+    job_name: str | None = None
     frames: str | None = None
     tile: int | None = None
     grid: Sequence[int] | None = None

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
@@ -33,7 +34,7 @@ TRANSACTION_SECONDS = 2.0
 # How often the server checks whether the client of a statement is still connected.
 CHECK_SECONDS: Final = 1.0
 # Idle connections that are lent again without the pool. The pool takes 50 µs of CPU to lend one, as
-# it ends each loan in a task of its own.
+# it ends each loan in a separate task.
 KEPT_MAX: Final = 2
 INACTIVE_SECONDS: Final = 300.0  # an idle connection is then closed: a router may have dropped it
 RETRY_SECONDS: Final = 0.05  # between two attempts to open a connection
@@ -142,6 +143,12 @@ class Database:
         """Return the first row of a named query as ``kind``. Raises Unavailable."""
         row = await self.one(name, *args)
         return None if row is None else kind(**row)
+
+    async def only(self, kind: Callable[..., T], name: str, *args: Any) -> T:
+        """Return the row of a named query that always has one, as ``kind``. Raises Unavailable."""
+        row = await self.row(kind, name, *args)
+        assert row is not None, f"{name} has a row"
+        return row
 
     async def rows(self, kind: Callable[..., T], name: str, *args: Any) -> list[T]:
         """Return all rows of a named query, each as ``kind``. Raises Unavailable."""
@@ -365,6 +372,17 @@ class Database:
             "max_cached_statement_lifetime": 0,
         }
         return await asyncpg.connect(self._dsn(), timeout=WITHIN_SECONDS, **options)
+
+
+@lru_cache(maxsize=256)
+def names_of(kind: type[Any]) -> tuple[str, ...]:
+    """Return the names of a class's fields, which are columns of its rows."""
+    return tuple(field.name for field in attrs.fields(kind))
+
+
+def row_as(kind: Callable[..., T], row: Any) -> T:
+    """Return an object of the class ``kind`` from the columns of its fields."""
+    return kind(**{name: row[name] for name in names_of(kind)})
 
 
 class Table:

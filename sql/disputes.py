@@ -18,12 +18,13 @@ class DisputeShown:
 
     ``by_gateway``: the gateway withholds the share until a check decides. ``operator_id`` and
     ``operator`` (an e-mail address) are None if the unit earned nothing, or while its node has no
-    owner. ``frames``, ``tile`` and
+    owner; ``node_id`` and ``node`` are None if it earned nothing. ``frames``, ``tile`` and
     ``grid`` (columns and rows of tiles, if frames are cut) identify the disputed unit.
     """
 
     id: UUID
     job_id: UUID
+    job_name: str
     unit: int
     user_id: UUID
     email: str
@@ -41,6 +42,13 @@ class DisputeShown:
     operator: str | None
     share: int
     finding: str | None  # finding of a check that did not decide the dispute
+    problem: str | None = None  # the kind of problem that the creator chose
+    region: Sequence[float] | None = None  # its x, y, width and height in the picture, 0 to 1
+    answer: str | None = None  # of the operator
+    answer_region: Sequence[float] | None = None
+    answered_at: datetime | None = None
+    node_id: UUID | None = None
+    node: str | None = None  # the name of the node that rendered the unit
 
     @property
     def withheld_until(self) -> datetime | None:
@@ -71,6 +79,17 @@ class Comparison:
     verdict: str
     said: str
     has_picture: bool
+
+
+@attrs.frozen
+class NewAnswer:
+    """An operator's answer to a dispute about their work; ``region``: its place, 0 to 1."""
+
+    dispute: UUID
+    operator: UUID
+    text: str
+    region: Sequence[float] | None
+    at: datetime
 
 
 @attrs.frozen
@@ -139,8 +158,37 @@ class Disputes(Table):
         """
         if not await span.is_known(self._database, "dispute_is_known", owner):
             return None
-        bounds = (owner, state, span.after, span.limit, span.offset, by_gateway)
+        bounds = (owner, state, span.after, span.limit, span.offset, by_gateway, None)
         return await self._database.rows(DisputeShown, "disputes_page", *bounds)
+
+    async def about_work(
+        self, operator: UUID, state: str | None, span: Page
+    ) -> Sequence[DisputeShown] | None:
+        """Return a page of the disputes about an operator's work, newest first; None as for
+        ``page``.
+        """
+        if not await span.is_known(self._database, "dispute_is_about", operator):
+            return None
+        bounds = (None, state, span.after, span.limit, span.offset, None, operator)
+        return await self._database.rows(DisputeShown, "disputes_page", *bounds)
+
+    async def of_user(self, user: UUID, state: str | None, most: int) -> Sequence[DisputeShown]:
+        """Return the newest disputes of a user's jobs and about their nodes' work."""
+        bounds = (user, state, None, most, 0, None, user)
+        return await self._database.rows(DisputeShown, "disputes_page", *bounds)
+
+    async def counts_about_work(self, operator: UUID) -> Mapping[str, int]:
+        """Count the disputes about an operator's work by state."""
+        rows = await self._database.all("dispute_counts_about", operator)
+        return {row["state"]: row["number"] for row in rows}
+
+    async def keep_answer(self, new: NewAnswer) -> bool:
+        """Store what an operator answers to an open dispute about their work, once; False if they
+        may not.
+        """
+        place = None if new.region is None else list(new.region)
+        values = (new.dispute, new.operator, new.text, place, new.at)
+        return await self._database.one("dispute_answer_keep", *values) is not None
 
     async def one(self, dispute: UUID, owner: UUID | None = None) -> DisputeShown | None:
         return await self._database.row(DisputeShown, "dispute_found", dispute, None, None, owner)
@@ -157,9 +205,7 @@ class Disputes(Table):
 
     async def withheld(self) -> WithheldShares:
         """Count the shares that the gateway withholds."""
-        row = await self._database.one("dispute_withheld", WITHHELD_MOST)
-        assert row is not None, "an aggregate has one row"
-        return WithheldShares(**row)
+        return await self._database.only(WithheldShares, "dispute_withheld", WITHHELD_MOST)
 
     async def comparisons_beside(self, user: UUID, job: UUID, unit: int) -> int:
         """Count the user's open disputes that carry a comparison, without that of this unit."""
@@ -170,6 +216,13 @@ class Disputes(Table):
         places = [share for place in given.places for share in place]
         values = (given.verdict, given.said, places, given.picture)
         await self._database.all("comparison_keep", dispute, *values)
+
+    async def keep_problem(
+        self, dispute: UUID, problem: str, region: Sequence[float] | None
+    ) -> None:
+        """Store what its creator reports about a dispute, once."""
+        place = None if region is None else list(region)
+        await self._database.all("problem_keep", dispute, problem, place)
 
     async def comparison(self, dispute: UUID) -> Comparison | None:
         """Return the comparison attached to a dispute."""

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
 import attrs
 
 from sql.account_names import OPERATOR, earning_account
-from sql.database import Conflict, Connection
+from sql.database import Conflict, Connection, names_of, row_as
 from sql.query_loader import QUERIES
-from sql.statement_batch import Part, columns_of, row_values
+from sql.statement_batch import Part, columns_of
 
 if TYPE_CHECKING:
     from sql.books import Changes, Keys, Rows, UnitId
@@ -161,9 +161,6 @@ class ClaimableEarning:
     owner: UUID
 
 
-_OF_FINE: Final = tuple(field.name for field in attrs.fields(FineRow))
-
-
 async def earners(connection: Connection, keys: "Keys") -> set[str]:
     """Return the accounts of a batch's earnings and payouts, so that they can be locked."""
     if not (keys.earnings or keys.payouts or keys.withdrawn):
@@ -181,7 +178,7 @@ async def lock_earnings(connection: Connection, keys: "Keys", rows: "Rows") -> N
     if keys.earnings or keys.payouts:
         named = (*_units(keys.earnings), list(keys.payouts))
         [found] = await connection.fetch(QUERIES["books_earnings_lock"], *named)
-        payouts = [PayoutRow(**row_values(PayoutRow, row)) for row in found["payouts"]]
+        payouts = [row_as(PayoutRow, row) for row in found["payouts"]]
         _add(rows, found)
         rows.payouts = {row.id: row for row in payouts}
         await _lock_waiting(connection, rows)
@@ -219,14 +216,14 @@ async def _lock_stakes(connection: Connection, keys: "Keys", rows: "Rows") -> No
     if keys.withdrawn:
         [found] = await connection.fetch(QUERIES["books_fines_lock"], *_units(keys.withdrawn))
         _add(rows, found)
-        fines = [FineRow(**row_values(FineRow, row)) for row in found["fines"]]
+        fines = [row_as(FineRow, row) for row in found["fines"]]
         rows.fines = {row.id: row for row in fines}
 
 
 def _add(rows: "Rows", found: Any) -> None:
     """Add shares and their disputes to the locked rows."""
-    earnings = [EarningRow(**row_values(EarningRow, row)) for row in found["earnings"]]
-    disputes = [DisputeRow(**row_values(DisputeRow, row)) for row in found["disputes"]]
+    earnings = [row_as(EarningRow, row) for row in found["earnings"]]
+    disputes = [row_as(DisputeRow, row) for row in found["disputes"]]
     rows.earnings |= {(row.job_id, row.unit): row for row in earnings}
     rows.disputes |= {(row.job_id, row.unit): row for row in disputes}
 
@@ -246,8 +243,8 @@ def fine_parts(changes: "Changes") -> Iterator[Part]:
     """Yield the writes of new fines and of those that are paid back."""
     new = [row for row in changes.fines if row.id in changes.new_fines]
     returned = [row for row in changes.fines if row.id not in changes.new_fines]
-    yield "books_fines_insert", columns_of(new, *_OF_FINE)
-    yield "books_fines_return", columns_of(returned, *_OF_FINE[:4], "returned_at")
+    yield "books_fines_insert", columns_of(new, *names_of(FineRow))
+    yield "books_fines_return", columns_of(returned, *names_of(FineRow)[:4], "returned_at")
 
 
 def counted(changes: "Changes") -> Mapping[str, int]:

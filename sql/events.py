@@ -2,30 +2,29 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
 from uuid import UUID
 
 import attrs
 
+from rendertrust import money
+from rendertrust.api_paths import thumbnail_path
 from rendertrust.job_status import JobStatus, UnitStatus
 from rendertrust.unit_error_code import ErrorCode
-from sql.database import Table
-
-_OF_EVENT: Final = (
-    *("number", "type", "at", "unit", "state", "attempt", "node_id"),
-    *("money", "amount", "error_class", "error_code", "error", "frame"),
-)
+from rendertrust.value_types import Credits
+from sql.database import Table, row_as
 
 
 @attrs.frozen
 class EventRow:
     """One change of a job (``unit`` is None) or of a unit; events of a job are numbered 1, 2, 3 …
 
-    ``money`` says what happened to ``amount``: held, charged or released.
+    ``money`` says what happened to ``amount``: held, charged or released. ``job_name``: the job's
+    present name.
     """
 
     number: int
     type: str  # job.completed, unit.assigned …
+    job_name: str
     at: datetime
     unit: int | None
     state: JobStatus | UnitStatus
@@ -37,6 +36,58 @@ class EventRow:
     error_code: ErrorCode | None = None
     error: str | None = None
     frame: int | None = None  # frame of the thumbnail that became available
+
+
+@attrs.frozen
+class Event:
+    """A change of a job. ``number`` counts 1, 2, 3 … per job, without gaps.
+
+    ``type`` is ``job.`` and the new status of the job, or ``unit.`` and ``assigned``, ``running``,
+    ``verifying``, ``completed``, ``failed``, ``cancelled``, ``retried`` (it waits again),
+    ``copied`` (``node_id`` tries it, too) or ``thumbnail``: a small picture of ``frame`` is
+    available at the path ``thumbnail``. ``money`` says what the event did to ``amount``: ``held``,
+    ``charged`` or ``released``. ``attempt`` is the unit's attempt. For the end of a job,
+    ``attempt`` counts how often the job has ended, as a failed job ends again after a retry.
+    ``error_code`` is the kind of failure that ``error`` describes. ``job_name`` is the job's
+    present name.
+    """
+
+    number: int
+    type: str
+    at: datetime
+    job_id: UUID
+    unit: int | None
+    attempt: int | None
+    node_id: UUID | None
+    money: str | None
+    amount: Credits | None
+    error_class: str | None
+    error: str | None
+    error_code: ErrorCode | None
+    frame: int | None
+    thumbnail: str | None
+    job_name: str
+
+
+def shown(job: UUID, row: EventRow) -> Event:
+    """Return an event as the API, streams and webhooks show it."""
+    return Event(
+        number=row.number,
+        type=row.type,
+        at=row.at,
+        job_id=job,
+        unit=row.unit,
+        attempt=row.attempt,
+        node_id=row.node_id,
+        money=row.money,
+        amount=None if row.amount is None else money.render(row.amount),
+        error_class=row.error_class,
+        error=row.error,
+        error_code=row.error_code,
+        frame=row.frame,
+        thumbnail=thumbnail_path(job, row.frame),
+        job_name=row.job_name,
+    )
 
 
 @attrs.frozen
@@ -56,7 +107,7 @@ class Events(Table):
         rows = await self._database.all("events_of_job", job, user, after, limit)
         if not rows:
             return None
-        found = [_event(row) for row in rows if row["number"] is not None]
+        found = [row_as(EventRow, row) for row in rows if row["number"] is not None]
         return EventPage(found, rows[0]["status"], rows[0]["ended"])
 
     async def newest(self, jobs: Sequence[UUID]) -> dict[UUID, int]:
@@ -75,7 +126,3 @@ class Events(Table):
         assert row is not None, "it names a time"
         at: datetime = row["at"]
         return at
-
-
-def _event(row: Any) -> EventRow:
-    return EventRow(**{name: row[name] for name in _OF_EVENT})

@@ -69,9 +69,7 @@ async def read_totals(database: Database) -> GatewayTotals:
 
 async def read_checks(database: Database) -> ChecksWaiting:
     """Read the totals of checks. Raises ``sql.database.Unavailable``."""
-    row = await database.one("totals_checks", WITHHELD_MOST)
-    assert row is not None, "an aggregate has one row"
-    return ChecksWaiting(**row)
+    return await database.only(ChecksWaiting, "totals_checks", WITHHELD_MOST)
 
 
 async def read_verifiers(database: Database, within: float) -> Sequence[VerifierRow]:

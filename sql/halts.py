@@ -9,7 +9,7 @@ import attrs
 
 from sql.audit_log import Act, record
 from sql.batched_reads import BatchedReads
-from sql.database import Database, Unavailable
+from sql.database import Database, Unavailable, row_as
 from sql.proofs import Proofs
 from sql.query_loader import QUERIES
 
@@ -127,9 +127,6 @@ class Halt:
         return f"{self.found}; {WHAT_TO_DO}"
 
 
-_HALT: Final = tuple(field.name for field in attrs.fields(Halt))
-
-
 class Halted(Unavailable):
     """Writing is stopped. The message says why."""
 
@@ -186,9 +183,8 @@ class Halts:
         row = await self._database.one("halts_now", self.chain, *known, broken)
         if row is None:
             return None
-        told, values = row["told"], {name: row[name] for name in _HALT}
-        halt = Halt(**values)
-        if not told:  # store the halt, so that other gateways and the signer learn of it
+        halt = row_as(Halt, row)
+        if not row["told"]:  # store the halt, so that other gateways and the signer learn of it
             kept = (halt.size, halt.root, halt.origin, halt.seen_at)
             await self._database.execute("halts_behind", halt.found_at, *kept)
         return halt

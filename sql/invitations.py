@@ -51,7 +51,8 @@ class Invitations(Table):
             await connection.execute(QUERIES["invitations_lock"])
             row = await connection.fetchrow(
                 QUERIES["invitation_insert"],
-                *(new.id, new.sha256, new.email, act.at, act.actor, new.expires_at, OPEN_MAX),
+                *(new.id, new.sha256, new.email, act.at, act.actor, new.expires_at),
+                *(OPEN_MAX, act.actor_id),
             )
             if row is None:
                 return None

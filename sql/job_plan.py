@@ -14,6 +14,7 @@ from cattrs.gen import make_dict_unstructure_fn
 
 from rendertrust import money
 from rendertrust.frame_range import parse
+from rendertrust.job_name import default_name, trimmed
 from rendertrust.job_spec import JobSpec, NodeNeeds, Priority
 from rendertrust.tiling import grid
 
@@ -84,23 +85,28 @@ NO_INPUTS: Final = Inputs()
 
 @attrs.frozen
 class Pricing:
-    """The basis of a price that depends on measured work.
+    """The basis of a price that depends on work.
 
     ``work``: of all frames, in microseconds. ``price``: the price from the price table, which pays
-    for ``pays_for`` seconds of work. ``looked``: the preflight that measured the work.
+    for ``pays_for`` seconds of work. ``looked``: the preflight that measured the work; None if the
+    work follows from the frames' size and samples. ``unlimited``: attempts may take longer than
+    the price pays for, as no machine measures work here.
     """
 
     work: int
     price: int
     pays_for: int
     looked: UUID | None = None
+    unlimited: bool = False
 
     def seconds_of(self, price: int) -> float | None:
         """Return the work that a unit's ``price`` pays for, in seconds of the measuring machine.
 
-        None if ``price``, or the price from the price table, is 0.
+        None if the price sets no limit, or if it or the price from the price table is 0.
         """
-        return price * self.pays_for / self.price if price and self.price else None
+        if self.unlimited or not price or not self.price:
+            return None
+        return price * self.pays_for / self.price
 
 
 @attrs.frozen
@@ -108,7 +114,8 @@ class JobPlan:
     """All that decides how a job is run.
 
     ``needs``: what the spec and the scene require of nodes, with the device class to which the
-    units are pinned. ``units``: only of a new job; they are stored in another table.
+    units are pinned. ``units``: only of a new job; they are stored in another table. ``again_of``:
+    the job of which this one renders a frame again.
     """
 
     spec: JobSpec
@@ -116,6 +123,7 @@ class JobPlan:
     needs: NodeNeeds = NO_NEEDS
     pricing: Pricing | None = None
     units: tuple[NewUnit, ...] = ()
+    again_of: UUID | None = None
 
     @property
     def job_type(self) -> str:
@@ -125,6 +133,14 @@ class JobPlan:
     def payload_ref(self) -> str:
         """The reference of the upload that the job works on, or ''."""
         return self.spec.payload_ref or ""
+
+    @property
+    def name(self) -> str:
+        """The name of a new job; a stored job's name is in a column, as its owner may change it."""
+        if self.spec.name is not None:
+            return trimmed(self.spec.name)
+        file = None if self.inputs.file is None else self.inputs.file.path
+        return default_name(self.inputs.scene or file or self.payload_ref, self.job_type)
 
     @property
     def price(self) -> int:
@@ -177,7 +193,7 @@ class JobPlan:
 
 
 # Members of the spec that are stored in columns.
-_COLUMNS: Final = ("job_type", "payload_ref")
+_COLUMNS: Final = ("job_type", "payload_ref", "name")
 
 
 def plan_of(row: Any) -> JobPlan:

@@ -8,17 +8,20 @@ from uuid import UUID
 
 import attrs
 
+from rendertrust.frame_range import parse
 from rendertrust.job_spec import Pool
 from rendertrust.job_status import STATUSES, JobStatus, UnitStatus
 from rendertrust.unit_error_code import ErrorCode
+from sql.audit_log import Act, record
 from sql.batched_reads import BatchedReads
-from sql.database import Database, Table
+from sql.database import Database, Table, names_of
+from sql.job_filters import ALL_OWN, SORTED_MOST, JobFilter, OwnJobFilter
 from sql.job_plan import JobPlan, plan_of
 from sql.page import Page
+from sql.query_loader import QUERIES
 from sql.units import MINE
 
 HASH: Final = re.compile(r"[0-9a-f]{64}(\.\w{1,10})?")
-SORTED_MOST: Final = 10_000  # only so many of the newest matching jobs are sorted or counted
 
 
 @attrs.frozen(kw_only=True)
@@ -26,6 +29,7 @@ class JobRecord:
     """A job with its plan, its status and its charges."""
 
     id: UUID
+    name: str
     node_id: UUID | None
     plan: JobPlan = attrs.field(repr=False)
     status: JobStatus
@@ -62,6 +66,7 @@ class OwnerJobRow(JobRecord):
 
     queued_at: datetime
     updated_at: datetime
+    node_name: str | None = None
 
 
 @attrs.frozen
@@ -73,12 +78,14 @@ class PastJob:
 
     id: UUID
     user_id: UUID
+    name: str
     plan: JobPlan = attrs.field(repr=False)
     status: JobStatus
     price: int
     units: int
     retried_by: UUID | None
     frames: str | None = None
+    done: int = 0  # number of complete units
 
 
 @attrs.frozen
@@ -130,7 +137,10 @@ class PagedUnit:
     assigned_at: datetime | None
     started_at: datetime | None
     ended_at: datetime | None
+    node_name: str | None = None
     copy_node_id: UUID | None = None
+    copy_node_name: str | None = None
+    delivered_at: datetime | None = None  # when its check began; None: no check
     frame: str | None = None
     feeds: int | None = None
     refund_reason: str | None = None
@@ -215,7 +225,7 @@ class JobTerms:
         return attrs.evolve(self, price=0) if pool == MINE else self
 
 
-_COLUMNS = tuple(field.name for field in attrs.fields(OwnerJobRow) if field.name != "plan")
+_COLUMNS = tuple(name for name in names_of(OwnerJobRow) if name != "plan")
 
 
 def _job(row: Any) -> OwnerJobRow:
@@ -242,30 +252,49 @@ class Jobs:
         return [_terms(row) for row in await self._database.all("job_terms", *columns)]
 
     async def page(
-        self, user: UUID, status: str | None, span: Page
+        self, user: UUID, span: Page, wanted: OwnJobFilter = ALL_OWN
     ) -> Sequence[OwnerJobRow] | None:
-        """Return a page of a user's jobs, newest first.
+        """Return a page of a user's jobs that match the filter, newest first.
 
         None if ``span.after`` is not the id of a job of the user.
         """
         if not await span.is_known(self._database, "job_is_of_user", user):
             return None
-        bounds = (user, span.limit, span.offset, span.after)
-        if status is None:
+        bounds = (user, span.limit, span.offset, span.after, wanted.checks)
+        status = wanted.status
+        if wanted.name is not None:
+            named = (*bounds, status, wanted.name, SORTED_MOST)
+            rows = await self._database.all("jobs_of_user_named", *named)
+        elif status is None:
             rows = await self._database.all("jobs_of_user", *bounds)
         else:
             rows = await self._database.all("jobs_of_user_with_status", *bounds, status)
         return [_job(row) for row in rows]
 
-    async def count(self, user: UUID, status: str | None) -> int:
-        """Count the user's jobs with this status, or all."""
+    async def count(self, user: UUID, wanted: OwnJobFilter = ALL_OWN) -> int:
+        """Count the user's jobs that match the filter."""
+        bounds, status = (user, wanted.checks), wanted.status
+        if wanted.name is not None:
+            named = (*bounds, status, wanted.name, SORTED_MOST)
+            return await self._database.number("jobs_count_named", *named)
         if status is None:
-            return await self._database.number("jobs_count", user)
-        return await self._database.number("jobs_count_with_status", user, status)
+            return await self._database.number("jobs_count", *bounds)
+        return await self._database.number("jobs_count_with_status", *bounds, status)
 
     async def by_id(self, job: UUID, user: UUID) -> OwnerJobRow | None:
         row = await self._database.one("job_of_user", job, user)
         return None if row is None else _job(row)
+
+    async def rename(self, job: UUID, owner: UUID, name: str, act: Act | None = None) -> bool:
+        """Rename a job; False if the owner has no such job. An admin's ``act`` is recorded.
+
+        May also raise ``sql.database.Conflict``.
+        """
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(QUERIES["job_rename"], job, owner, name)
+            if row is not None and act is not None:
+                await record(connection, act)
+        return row is not None
 
     async def past(self, job: UUID, owner: UUID | None) -> PastJob | None:
         """Return a job as it was submitted; ``owner`` None: the job may be any user's."""
@@ -279,9 +308,7 @@ class Jobs:
 
     async def pace(self, job: UUID, now: datetime) -> PaceRow:
         """Return the progress of the job's units, to estimate when the job ends."""
-        row = await self._database.one("job_pace", job, now)
-        assert row is not None, "an aggregate returns one row"
-        return PaceRow(**row)
+        return await self._database.only(PaceRow, "job_pace", job, now)
 
     async def open_checks(self, job: UUID, units: Sequence[int]) -> Sequence[OpenCheck]:
         """Return those of the units that wait for a verdict, and since when."""
@@ -289,9 +316,7 @@ class Jobs:
 
     async def loose_tiles(self, job: UUID) -> OrphanTilesRow:
         """Return the job's delivered tiles of frames that cannot be completed."""
-        row = await self._database.one("loose_tiles", job)
-        assert row is not None, "an aggregate returns one row"
-        return OrphanTilesRow(**row)
+        return await self._database.only(OrphanTilesRow, "loose_tiles", job)
 
     async def refunded_units(self, job: UUID) -> int:
         """Count the job's units whose charge was refunded after an upheld dispute."""
@@ -305,30 +330,6 @@ class Jobs:
         return await self._database.rows(PagedUnit, "unit_page", job, after, limit)
 
 
-@attrs.frozen
-class JobFilter:
-    """Filter for jobs; None: any value.
-
-    ``node``: part of the node's name, or the beginning of its id. ``user``: part of the user's
-    email address, or the beginning of their id. ``error``: part of the job's error message.
-    """
-
-    statuses: tuple[str, ...] | None = None
-    types: tuple[str, ...] | None = None
-    node: str | None = None
-    user: str | None = None
-    error: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    id: str | None = None  # prefix of the id
-
-    def bounds(self) -> tuple[Any, ...]:
-        """Return the filter's values in the order of the queries' parameters."""
-        texts = (self.node, self.user, self.error)
-        kinds = (self.statuses and list(self.statuses), self.types and list(self.types))
-        return (*kinds, *texts, self.since, self.until, self.id)
-
-
 def file_name(file: str | None) -> str | None:
     """Return the name of a file; None if it has none, or its object key is only a hash."""
     return None if file is None or HASH.fullmatch(file) else file
@@ -336,9 +337,15 @@ def file_name(file: str | None) -> str | None:
 
 @attrs.frozen
 class ListedJob:
-    """A job in the console's list of jobs. ``file``: the scene's file name, if known."""
+    """A job in the console's list of jobs.
+
+    ``thumbnail_frame``: the frame of its newest thumbnail. ``film``: the newest job that makes a
+    film of its frames. ``preflight``: the newest preflight of its scene. ``is_verifying``: all that
+    is left to do are verdicts.
+    """
 
     id: UUID
+    name: str
     job_type: str
     status: JobStatus
     user_id: UUID
@@ -351,11 +358,21 @@ class ListedJob:
     error_message: str | None
     created_at: datetime
     completed_at: datetime | None
-    has_picture: bool
     retried_by: UUID | None
     charged: int
+    units: int
+    done: int
+    paused: str | None
+    thumbnail_frame: int | None
+    thumbnail_at: datetime | None
+    film: UUID | None
+    film_status: JobStatus | None
+    preflight: UUID | None
+    preflight_status: JobStatus | None
+    is_verifying: bool = False
     refunded: int = 0  # the part of the charge that was refunded
-    file: str | None = attrs.field(default=None, converter=file_name)
+    begun_at: datetime | None = None  # when the first node began with it
+    delivered_at: datetime | None = None  # the last delivery that was checked
 
     @property
     def paid(self) -> int:
@@ -363,11 +380,25 @@ class ListedJob:
         return self.charged - self.refunded
 
     @property
-    def took(self) -> float | None:
-        """The seconds from the job's submission to its end; None while it is open."""
-        if self.completed_at is None:
+    def waited(self) -> float | None:
+        """The seconds in the queue: from the submission until a node began; None before that."""
+        if self.begun_at is None:
             return None
-        return (self.completed_at - self.created_at).total_seconds()
+        return max(0.0, (self.begun_at - self.created_at).total_seconds())
+
+    @property
+    def took(self) -> float | None:
+        """The seconds from when a node began to the end; None while it is open or if none began."""
+        if self.completed_at is None or self.begun_at is None:
+            return None
+        return max(0.0, (self.completed_at - self.begun_at).total_seconds())
+
+    @property
+    def checked(self) -> float | None:
+        """The seconds of ``took`` after the last delivery; None if no result was verified."""
+        if self.status != "COMPLETED" or self.delivered_at is None or self.completed_at is None:
+            return None
+        return max(0.0, (self.completed_at - self.delivered_at).total_seconds())
 
 
 @attrs.frozen(kw_only=True)
@@ -383,7 +414,21 @@ class ConsoleJob(JobRecord):
     at_work: int = 0  # number of units that are assigned or wait for a verdict
     next_unit: int | None = None  # number of the first waiting unit
     attempts: int = 0  # number of attempts at all units together
+    is_verifying: bool = False  # all that is left to do are verdicts
+    delivered_at: datetime | None = None  # the last delivery that was checked
     file: str | None = attrs.field(default=None, converter=file_name)
+
+
+@attrs.frozen
+class RelatedJob:
+    """A job that belongs to another one. ``role``: 'preflight' (a check of its scene), or
+    'parent': the job to which the other one belongs.
+    """
+
+    role: str
+    id: UUID
+    name: str
+    status: JobStatus
 
 
 @attrs.frozen
@@ -409,6 +454,7 @@ class ConsoleFrame:
     price: int
     charged: int
     refunded: int  # the part of the charge that was refunded
+    delivered_at: datetime | None = None  # when its check began; None: no check
     has_receipt: bool = False
     dispute_upheld: bool = False  # a dispute of the unit, or of one of its tiles, was upheld
 
@@ -462,6 +508,7 @@ class ConsoleUnit:
     verified: bool
     result_size: int | None
     result_sha256: bytes | None
+    delivered_at: datetime | None = None  # when its check began; None: no check
     verdict: str | None = None
     said: str | None = None  # the verifier's explanation of the verdict
     has_receipt: bool = False
@@ -485,6 +532,7 @@ class AttemptView:
     ended_at: datetime
     error_class: str | None
     error: str | None
+    delivered_at: datetime | None = None  # when its check began; None: no check
     verdict: str | None = None
     said: str | None = None
     frames: str | None = None
@@ -577,6 +625,11 @@ class JobViews(Table):
         row = await self._database.one("job_view_job", owner, job)
         return None if row is None else ConsoleJob(**_with_plan(row))
 
+    async def relatives(self, job: UUID) -> Mapping[str, RelatedJob]:
+        """Return the jobs that belong to a job, or to which it belongs, by their roles."""
+        rows = await self._database.rows(RelatedJob, "job_view_relatives", job)
+        return {row.role: row for row in rows}
+
     async def units(self, job: UUID) -> Sequence[ConsoleUnit]:
         return await self._database.rows(ConsoleUnit, "job_view_units", job)
 
@@ -587,9 +640,7 @@ class JobViews(Table):
         return await self._database.rows(ConsoleFrame, "job_view_frames", job, state, limit, offset)
 
     async def frame_counts(self, job: UUID) -> FrameCounts:
-        row = await self._database.one("job_view_frame_counts", job)
-        assert row is not None, "an aggregate returns one row"
-        return FrameCounts(**row)
+        return await self._database.only(FrameCounts, "job_view_frame_counts", job)
 
     async def attempts(self, job: UUID) -> Sequence[AttemptView]:
         """Return the job's attempts that ended without a result, by unit and attempt number."""
@@ -609,6 +660,11 @@ class JobViews(Table):
         """Return the frames or tiles of some units, by their numbers."""
         rows = await self._database.all("job_view_pieces", job, list(units))
         return {row["number"]: ConsolePiece(**row) for row in rows}
+
+    async def newest(self, job: UUID) -> int | None:
+        """Return the frame with the job's newest picture; None if there is no picture."""
+        row = await self._database.one("job_view_newest", job)
+        return None if row is None else parse(row["frames"])[-1]
 
     async def parts(self, job: UUID) -> Sequence[ConsolePart]:
         """Return the frames of the job's units without tiles; empty for a job without frames."""

@@ -15,7 +15,7 @@ Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 @attrs.frozen
 class LastBackup:
-    """When a backup was last written, and its size; when one was last restored for trial."""
+    """The last backup's time and size, and the time of the last trial of restoring one."""
 
     made_at: datetime | None = None
     bytes: int | None = None

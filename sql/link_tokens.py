@@ -22,7 +22,11 @@ class LinkKind:
 
 
 RESET: Final = LinkKind("rtr_", "/console/reset-password", timedelta(minutes=30))
+FIRST_PASSWORD: Final = LinkKind(
+    "rtr_", f"{RESET.page}?first=1", timedelta(days=3)
+)  # of a new account
 VERIFICATION: Final = LinkKind("rtv_", "/console/verify-address", timedelta(hours=24))
+PAYOUT_STOP: Final = LinkKind("rtp_", "/console/stop-payout-change", timedelta(hours=72))
 
 
 @attrs.frozen

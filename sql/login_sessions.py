@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import attrs
@@ -27,12 +27,37 @@ class TokenFamily:
 
 @attrs.frozen
 class LoginState:
-    """The user's state when the password was checked; if it has changed, the login is refused."""
+    """The user's state when the password was checked; if it has changed, the login is refused.
+
+    ``with_factor``: the user has also given a second factor; ``factor_at``: when, if it was not
+    just now. ``factor_excused``: none is asked for.
+    ``by_identity``: the user signed in at a provider just now, instead of with the password.
+    ``given_role``: the role that the ``provider`` of this id gives them at the end of the sign-in,
+    in place of ``role``; '' if it changes nothing.
+    """
 
     user: UUID
     password_hash: str = attrs.field(repr=False)
     role: str
-    with_factor: bool = False  # the user has also given a second factor
+    with_factor: bool = False
+    factor_excused: bool = False
+    by_identity: bool = False
+    provider: str = ""
+    given_role: str = ""
+    factor_at: datetime | None = None
+
+    @property
+    def provided(self) -> tuple[bool, str, str]:
+        """Return what a provider said of the user."""
+        return self.by_identity, self.provider, self.given_role
+
+    def login(self, family: TokenFamily, now: datetime) -> tuple[Any, ...]:
+        """Return the arguments of the query ``session_open``."""
+        return (
+            *(family.sid, self.user, family.jti, family.expires_at, family.client, now),
+            *(self.password_hash, self.role, self.with_factor),
+            *(self.factor_excused, self.by_identity, self.factor_at),
+        )
 
 
 @attrs.frozen
@@ -52,13 +77,9 @@ class Sessions(Table):
         checked, or has had a first factor since.
         """
         async with self._database.transaction() as connection:
-            # A statement of its own: the next one sees what was committed while this one waited.
+            # A separate statement: the next one sees what was committed while this one waited.
             await connection.fetchrow(QUERIES["session_user_lock"], checked.user)
-            row = await connection.fetchrow(
-                QUERIES["session_open"],
-                *(family.sid, checked.user, family.jti, family.expires_at, family.client, now),
-                *(checked.password_hash, checked.role, checked.with_factor),
-            )
+            row = await connection.fetchrow(QUERIES["session_open"], *checked.login(family, now))
         return row is not None
 
     async def factor_given(self, sid: UUID, user: UUID, now: datetime) -> bool:
@@ -69,6 +90,15 @@ class Sessions(Table):
         """Return when the user last gave a second factor in an open login; None if never."""
         row = await self._database.one("session_factor", sid, user, now)
         return None if row is None else row["factor_at"]
+
+    async def identity_given(self, sid: UUID, user: UUID, now: datetime) -> bool:
+        """Record that the user signed in at a provider in a login; False if the login has ended."""
+        return await self._database.one("session_identity_given", sid, user, now) is not None
+
+    async def identity_at(self, sid: UUID, user: UUID, now: datetime) -> datetime | None:
+        """Return when the user last signed in at a provider in an open login; None if never."""
+        row = await self._database.one("session_identity", sid, user, now)
+        return None if row is None else row["identity_at"]
 
     async def rotate(self, family: TokenFamily, spent: UUID, now: datetime) -> bool:
         """Exchange the refresh token ``spent`` for ``family.jti``.
@@ -110,15 +140,20 @@ class Sessions(Table):
         return await self._database.one("session_end", sid, user, now) is not None
 
     async def end_others(self, user: UUID, keep: UUID, now: datetime) -> frozenset[UUID]:
-        """End all logins of this user but ``keep``; return those that had not been ended before."""
+        """End all logins of this user but ``keep``; return those that had not been ended before.
+
+        Logins by a code that the user has confirmed end, too.
+        """
         rows = await self._database.all("session_end_all", user, keep, now)
         return frozenset(row["sid"] for row in rows)
 
     async def purge(self, before: datetime) -> None:
-        """Delete logins, sign-ins that wait for a factor, challenges of passkeys, and unconfirmed
-        secrets of apps, that expired before ``before``.
+        """Delete logins, logins that wait for a factor, a provider or a code, challenges of
+        passkeys, and unconfirmed secrets of apps, that expired before ``before``.
         """
         await self._database.execute("session_purge", before)
         await self._database.execute("pending_sign_ins_purge", before)
         await self._database.execute("passkey_challenges_purge", before)
         await self._database.execute("app_setups_purge", before)
+        await self._database.execute("provider_sign_ins_purge", before)
+        await self._database.execute("device_logins_purge", before)

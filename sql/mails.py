@@ -1,40 +1,50 @@
 """Mails to send: the outbox that requests and transactions fill, and that Mailers empty."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
 import attrs
 
-from sql.database import Connection, Table
+from sql.database import Connection, Table, names_of
 from sql.link_tokens import LinkToken
 from sql.query_loader import QUERIES
+from sql.statement_batch import columns_of
 
+# An address, also if its part before the @ is quoted, or the @ is encoded as in RFC 3461.
+ADDRESS: Final = re.compile(r"""("[^"]*"|[^\s<>()\[\]"',;:]+)(@|=40|\+40)[^\s<>()\[\]"',;:]+""")
+NAME_LEAST: Final = 3  # characters of a name that is found without its address
 WAITING_MAX: Final = 10_000  # mails that may wait before another to a user is written
 ASKED_MAX: Final = 1_000  # mails that may wait for addresses that anybody has typed
 HOUR: Final = timedelta(hours=1)
 LINKS_AN_HOUR: Final = 3  # mails with a link of one kind that a user gets in an hour
 NOTICES_AN_HOUR: Final = 10  # other mails of one kind that a user gets in an hour
-OFFLINE_SECONDS: Final = 900.0  # silence of a node after which its owner is told
-OFFLINE_MOST_SECONDS: Final = 86_400.0  # silence after which they are not told any more
+OFFLINE_SECONDS: Final = 900.0  # silence of a node after which its owner gets a mail
+OFFLINE_MOST_SECONDS: Final = 86_400.0  # silence after which they get none any more
 
 
 class MailKind(StrEnum):
     """Subjects of mails."""
 
     RESET = "password.reset"
+    CREATED = "account.created"
     CHANGED = "password.changed"
     SET = "password.set"
     FACTOR_ADDED = "factor.added"
     FACTOR_REMOVED = "factor.removed"
     CODE_USED = "recovery_code.used"
+    PAYOUT_ACCOUNT = "payout_account.changed"
+    IDENTITY_LINKED = "identity.linked"
+    IDENTITY_UNLINKED = "identity.unlinked"
     VERIFY = "address.verify"
     JOB_COMPLETED = "job.completed"
     JOB_FAILED = "job.failed"
     JOB_PAUSED = "job.paused"
     NODE_OFFLINE = "node.offline"
+    NODE_FAILING = "node.failing"
     DISPUTE_OPENED = "dispute.opened"
     DISPUTE_DECIDED = "dispute.decided"
     PAYOUT_PAID = "payout.paid"
@@ -48,12 +58,21 @@ _ABOUT: Final = {
     MailKind.JOB_FAILED: "mail_about_job",
     MailKind.JOB_PAUSED: "mail_about_job",
     MailKind.NODE_OFFLINE: "mail_about_node",
+    MailKind.NODE_FAILING: "mail_about_failing_node",
     MailKind.DISPUTE_OPENED: "mail_about_dispute",
     MailKind.DISPUTE_DECIDED: "mail_about_dispute",
     MailKind.PAYOUT_PAID: "mail_about_payout",
     MailKind.PAYOUT_REJECTED: "mail_about_payout",
 }
+# How the tokens of links that nobody asked for are inserted.
+_TOKENS: Final = {
+    MailKind.VERIFY: "mailed_token_insert_verification",
+    MailKind.PAYOUT_ACCOUNT: "mailed_token_insert_payout_stop",
+}
 NOTICES: Final = tuple(_ABOUT)  # the mails that users may switch off
+
+
+TokenPurpose: TypeAlias = Literal["verification", "payout_stop"]
 
 
 @attrs.frozen
@@ -70,7 +89,7 @@ class DueMail:
     """A mail to send. ``tries`` includes the present one; ``email`` is the address of ``user_id``.
 
     ``asked``: somebody typed the address, so it must be assigned to the user first. Without a user
-    the mail goes to nobody. ``about``: the job, node, dispute or payout. ``is_last``: the user gets
+    it has no recipient. ``about``: the job, node, dispute or payout. ``is_last``: the user gets
     no further mail of this kind for an hour.
     """
 
@@ -91,9 +110,13 @@ class NoticeFacts:
 
     ``amount``: a charge or the sum of a payout, in units of money. ``user_id``: the creator, in a
     dispute; ``share``: the operator's share. ``name``: the node's name, which its owner chose.
+    ``job_name``: the job's name, which only its creator may read. ``frames``: the frames of the
+    unit, if it has any and is no tile.
     """
 
     job_id: UUID | None = None
+    job_name: str = ""
+    frames: str | None = None
     node_id: UUID | None = None
     user_id: UUID | None = None
     name: str = ""
@@ -121,7 +144,7 @@ class StoredOutcome:
 
 @attrs.frozen
 class MailHealth:
-    """When the oldest waiting mail was due, the newest mail was sent, and the newest one failed."""
+    """Times: the oldest waiting mail was due, the newest one was sent, the newest one failed."""
 
     due_at: datetime | None
     sent_at: datetime | None
@@ -153,22 +176,21 @@ class Mails(Table):
         return await self._database.number("mails_lately", user, kind.value, now - HOUR)
 
     async def prepare_link(self, due: DueMail, token: LinkToken, now: datetime) -> bool:
-        """Insert the token of a mail's link; False if the mail must not be sent.
+        """Insert the token of a mail's link; False if the mail must not be sent, or has no link.
 
         May also raise ``sql.database.Conflict``.
         """
-        assert due.user_id is not None, "the mail goes to nobody"
+        assert due.user_id is not None, "the mail has no recipient"
         async with self._database.transaction() as connection:
             if await connection.fetchrow(QUERIES["mail_user_lock"], due.user_id) is None:
                 return False
             given = token.sha256, due.user_id, token.expires_at, now
-            if due.kind is MailKind.VERIFY:
-                done = await connection.fetchrow(QUERIES["address_verification_insert"], *given)
-                return done is not None
+            if (insert := _TOKENS.get(due.kind)) is not None:
+                return await connection.fetchrow(QUERIES[insert], *given) is not None
             values = due.id, due.user_id, now - HOUR, LINKS_AN_HOUR, WAITING_MAX
             if due.asked and await connection.fetchrow(QUERIES["mail_adopt"], *values) is None:
                 return False
-            await connection.execute(QUERIES["password_reset_insert"], *given, True)
+            await connection.execute(QUERIES["password_reset_insert"], *given, True, None)
         return True
 
     async def facts(self, due: DueMail) -> NoticeFacts | None:
@@ -191,20 +213,17 @@ class Mails(Table):
             await connection.execute(QUERIES["mails_of_silent_nodes"], *between)
 
     async def drop(self, mail: UUID) -> None:
-        """Delete a mail that is sent to nobody."""
+        """Delete a mail without a recipient."""
         await self._database.execute("mail_drop", mail)
 
     async def settle(self, settled: Sequence[StoredOutcome]) -> None:
         """Store the outcomes of tries."""
-        names = [field.name for field in attrs.fields(StoredOutcome)]
-        columns: list[list[Any]] = [[getattr(one, name) for one in settled] for name in names]
+        columns = columns_of(settled, *names_of(StoredOutcome))
         await self._database.execute("mails_settle", *columns)
 
     async def health(self) -> MailHealth:
         """Return how the sending of mails goes."""
-        found = await self._database.row(MailHealth, "mails_health")
-        assert found is not None, "the query always has a row"
-        return found
+        return await self._database.only(MailHealth, "mails_health")
 
     async def waiting(self) -> int:
         """Count the mails that are not sent yet."""
@@ -217,8 +236,34 @@ class Mails(Table):
         """
         await self._database.execute("mails_purge", before, most)
         await self._database.execute("password_resets_purge", before)
-        await self._database.execute("address_verifications_purge", before)
+        await self._database.execute("mailed_tokens_purge", before)
         await self._database.execute("deleted_addresses_purge")
+
+
+def without_addresses(text: str, known: str = "") -> str:
+    """Return a mail server's reply without addresses of people, for logs and pages.
+
+    ``known``: the address to which the mail went; the server may name its part before the @ alone.
+    """
+    plain = ADDRESS.sub("(address)", text)
+    name = known.partition("@")[0]
+    if len(name) < NAME_LEAST:
+        return plain
+    return re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "(name)", plain, flags=re.IGNORECASE)
+
+
+async def use_token(
+    connection: Connection, sha256: bytes, purpose: TokenPurpose, now: datetime
+) -> UUID | None:
+    """End all tokens for a purpose of a token's user, and return the user.
+
+    Return None if the token was never made, was used, or has expired, or its user is not active.
+    """
+    used = await connection.fetchrow(QUERIES["mailed_token_use"], sha256, purpose, now)
+    if used is None:
+        return None
+    user: UUID = used["user_id"]
+    return user
 
 
 async def insert_mail(connection: Connection, mail: NewMail, now: datetime) -> bool:

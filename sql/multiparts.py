@@ -35,11 +35,9 @@ class Multiparts(Table):
         """Store the multipart upload unless the upload has one; return the stored multipart
         upload.
         """
-        row = await self._database.one(
-            "multipart_keep", begun.upload_id, begun.store_id, begun.object_key, now
+        return await self._database.only(
+            Multipart, "multipart_keep", begun.upload_id, begun.store_id, begun.object_key, now
         )
-        assert row is not None, "an upsert returns its row"
-        return Multipart(**row)
 
     async def asked(self, multipart: Multipart, now: datetime) -> None:
         """Record that upload URLs for parts were granted."""
@@ -87,7 +85,8 @@ class ResultMultiparts(Table):
 
         Return the stored multipart upload, marked as used at ``now``.
         """
-        row = await self._database.one(
+        return await self._database.only(
+            ResultMultipart,
             "result_multipart_keep",
             *begun.name,
             begun.store_id,
@@ -95,8 +94,6 @@ class ResultMultiparts(Table):
             begun.size,
             now,
         )
-        assert row is not None, "an upsert returns its row"
-        return ResultMultipart(**row)
 
     async def end(self, multipart: ResultMultipart) -> None:
         """Delete the record of an upload that has ended in the store."""

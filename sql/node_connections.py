@@ -7,7 +7,8 @@ from uuid import UUID
 
 import attrs
 
-from sql.database import Table
+from sql.database import Table, names_of
+from sql.statement_batch import columns_of
 
 KEPT: Final = 20  # connections per node
 
@@ -41,8 +42,7 @@ class ConnectionRows(Table):
         Return False if the gateway's last record is older than ``within`` seconds. Other gateways
         may then have ended its connections, so it must write all open connections again.
         """
-        names = [each.name for each in attrs.fields(ConnectionRow)]
-        columns = [[getattr(row, name) for row in rows] for name in names]
+        columns = columns_of(rows, *names_of(ConnectionRow))
         told = await self._database.one("connections_write", gateway, *columns, KEPT, within)
         assert told is not None, "an upsert answers one row"
         return bool(told["was_there"])

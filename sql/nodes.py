@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import asyncpg
 import attrs
 
+from rendertrust.frame_range import ranges_of
 from rendertrust.job_status import UnitStatus
+from sql.account_names import earning_account
 from sql.audit_log import Act
 from sql.audit_log import record as note
 from sql.database import Conflict, Connection, Database, Table, Unavailable
@@ -19,7 +21,9 @@ from sql.reputation_rules import HISTORY, Record, begins_anew, record
 
 ACTIVE, DRAINING, QUARANTINED, REVOKED = "ACTIVE", "DRAINING", "QUARANTINED", "REVOKED"
 SORTED_MOST: Final = 5_000  # only so many newest nodes are sorted; a filter finds older ones
+ACTIVITY_MOST: Final = 2_000  # units of a node that are read to say what it did lately
 SIGNS_SECONDS: Final = 1.0  # between two writes of signs of life
+VERIFIERS: Final = "VERIFIERS"
 STATUSES: Final = ("HEALTHY", "UNHEALTHY", "OFFLINE", "REGISTERED")
 STANDINGS: Final = (ACTIVE, DRAINING, QUARANTINED, REVOKED)
 
@@ -74,29 +78,44 @@ class SessionStart:
     """A new session of a node.
 
     ``epoch``: the number of the session, counted over all gateways. ``at``: the start of the
-    session, by the database's clock.
+    session, by the database's clock. ``failures``: the node's recent failures.
     """
 
     epoch: int
     at: datetime
+    failures: int = 0
 
 
 @attrs.frozen
 class NodeIdentity:
-    """A node as the relay and the heartbeat see it."""
+    """A node as the relay, its session and the heartbeat see it.
+
+    ``verified``: the node proved its key; only then its owner earns. ``base``: scheme and host at
+    which the node reached the gateway; if None, the address in the settings counts.
+    """
 
     id: UUID
-    owner_id: UUID | None
-    capabilities: tuple[str, ...] = attrs.field(converter=tuple)
-    status: str
-    verified_at: datetime | None
-    standing: StandingRecord
-    public_key: bytes | None = None  # only set where the query reads it
+    owner: UUID | None
+    capabilities: tuple[str, ...]
+    verified: bool
+    base: str | None = None
+    standing: StandingRecord = NOTHING_SAID
+    token_expires: datetime | None = None  # expiry of the token with which the node connected
+    key: bytes | None = None  # the public key for the signatures of its work, where it was read
+    status: str = "REGISTERED"
+
+    @property
+    def account(self) -> str:
+        """The account that earns from the node's work; suspense if the node has no owner."""
+        return earning_account(self.owner)
 
 
 @attrs.frozen
 class NodeShown:
-    """A node as its owner and admins see it."""
+    """A node as its owner and admins see it. ``standing_by``: who changed its standing last.
+
+    ``ends_by_results``: valid results for its owner end its quarantine; only ``shown`` reads it.
+    """
 
     id: UUID
     owner_id: UUID | None
@@ -107,10 +126,14 @@ class NodeShown:
     standing: StandingRecord
     standing_reason: str
     standing_at: datetime | None
+    standing_by: str | None
     current_load: float
     verified_at: datetime | None
     seen_at: datetime | None
     created_at: datetime
+    failing_since: datetime | None
+    failing_reason: str
+    ends_by_results: bool = False
 
 
 @attrs.frozen
@@ -132,13 +155,14 @@ class CheckShown:
 @attrs.frozen
 class StandingChange:
     """A change of a node's standing; ``version``: the version of the standing that the change
-    replaces.
+    replaces. ``by``: who changes it.
     """
 
     node: UUID
     version: int
     standing: str
     reason: str
+    by: Literal["OWNER", "ADMIN", "GATEWAY"] = "GATEWAY"
 
     @property
     def is_release(self) -> bool:
@@ -170,14 +194,30 @@ class NewNode:
 
 @attrs.frozen
 class NewChallenge:
-    """A stored challenge; ``owner`` will own the node once the node has answered the challenge."""
+    """A stored challenge; ``owner`` will own the node once the node has answered the challenge.
+
+    ``name``: a known node's name from then on; None: as before.
+    """
 
     challenge: bytes
     owner: UUID | None
     expires_at: datetime
+    name: str | None = None
+
+
+@attrs.frozen
+class NodeVersion:
+    """A version, as nodes name it, and the number of these nodes."""
+
+    version: str
+    nodes: int
 
 
 class Nodes(Table):
+    async def versions(self) -> Sequence[NodeVersion]:
+        """Return the versions of nodes in use, the most frequent first."""
+        return await self._database.rows(NodeVersion, "node_versions")
+
     async def insert(self, node: NewNode, challenge: NewChallenge) -> bool:
         """Insert a REGISTERED node with its challenge; False if its owner no longer exists."""
         return await self._owned(
@@ -203,9 +243,8 @@ class Nodes(Table):
 
         False if the node or its owner no longer exists.
         """
-        return await self._owned(
-            "challenge_insert", challenge.challenge, node, challenge.owner, challenge.expires_at
-        )
+        asked = challenge.challenge, node, challenge.owner, challenge.expires_at, challenge.name
+        return await self._owned("challenge_insert", *asked)
 
     async def _owned(self, name: str, *args: Any) -> bool:
         try:
@@ -298,7 +337,7 @@ class Nodes(Table):
         said = (word.node, word.version, word.standing, word.reason)
         async with self._database.transaction() as connection:
             anew = word.is_release and await _begins_anew(connection, word.node)
-            row = await connection.fetchrow(QUERIES["node_stand"], *said, anew)
+            row = await connection.fetchrow(QUERIES["node_stand"], *said, anew, word.by)
             if row is not None and act is not None:
                 await note(connection, act)
         return None if row is None else _shown(row)
@@ -313,20 +352,21 @@ async def _begins_anew(connection: Connection, node: UUID) -> bool:
 
 
 def _identity(row: Any) -> NodeIdentity:
-    members = _with_standing(row)
-    del members["standing_reason"]
-    return NodeIdentity(**members)
+    return NodeIdentity(
+        id=row["id"],
+        owner=row["owner_id"],
+        capabilities=tuple(row["capabilities"]),
+        verified=row["verified_at"] is not None,
+        standing=standing_of(row),
+        key=row.get("public_key"),
+        status=row["status"],
+    )
 
 
 def _shown(row: Any) -> NodeShown:
-    return NodeShown(**_with_standing(row))
-
-
-def _with_standing(row: Any) -> dict[str, Any]:
-    members = dict(row)
-    members["standing"] = standing_of(row)
+    members: dict[str, Any] = {**row, "standing": standing_of(row)}
     del members["standing_version"]
-    return members
+    return NodeShown(**members)
 
 
 @attrs.frozen
@@ -342,13 +382,16 @@ class ListedNode:
     email: str | None
     name: str
     capabilities: tuple[str, ...] = attrs.field(converter=tuple)
+    metadata: Mapping[str, Any]
     status: str
     standing: str
+    standing_by: str | None
     standing_reason: str
     current_load: float
     verified_at: datetime | None
     seen_at: datetime | None
     created_at: datetime
+    failing_since: datetime | None
     job_id: UUID | None
     unit: int | None
     job_type: str | None
@@ -410,6 +453,33 @@ class NodeEarnings:
 
 
 @attrs.frozen
+class NodeActivity:
+    """A node's work of the last day. ``seconds``: how long it was at work.
+
+    ``singles`` units were one frame each; ``spans`` are the frames of the others. ``job_id``,
+    ``frame`` and ``made_at`` name the newest picture that may be shown, if any.
+    """
+
+    node: UUID
+    singles: int
+    spans: Sequence[str]
+    seconds: float
+    job_id: UUID | None
+    frame: int | None
+    made_at: datetime | None
+
+    @property
+    def frames(self) -> int:
+        """The number of frames that the node finished."""
+        return self.singles + sum(len(each) for span in self.spans for each in ranges_of(span))
+
+    @property
+    def is_cut(self) -> bool:
+        """True if the node finished more units than were read."""
+        return self.singles + len(self.spans) >= ACTIVITY_MOST
+
+
+@attrs.frozen
 class NodeFilter:
     """Filter for nodes.
 
@@ -442,10 +512,18 @@ class NodeViews(Table):
         )
 
     async def counts(self, owner: UUID | None, text: str | None) -> Mapping[str, int]:
-        """Count matching nodes by status and by standing; the key '' counts all of them."""
-        found: dict[str, int] = dict.fromkeys(("", *STATUSES, *STANDINGS), 0)
+        """Count matching nodes by status and by standing; the key '' counts all of them.
+
+        The keys ``VERIFIERS`` and ``VERIFIERS_HEALTHY``, ``VERIFIERS_OFFLINE`` and so on count the
+        embedded verifiers among them.
+        """
+        verifiers = (VERIFIERS, *(f"{VERIFIERS}_{status}" for status in STATUSES))
+        found: dict[str, int] = dict.fromkeys(("", *STATUSES, *STANDINGS, *verifiers), 0)
         for row in await self._database.all("node_view_counts", owner, text):
-            for name in ("", row["status"], row["standing"]):
+            names = ["", row["status"], row["standing"]]
+            if row["is_embedded"]:
+                names += [VERIFIERS, f"{VERIFIERS}_{row['status']}"]
+            for name in names:
                 found[name] += row["count"]
         return found
 
@@ -467,6 +545,15 @@ class NodeViews(Table):
         first.
         """
         return await self._database.rows(NodeShare, "node_view_earnings", owner, node, since, limit)
+
+    async def activity(
+        self, nodes: Sequence[UUID], owner: UUID | None, since: datetime
+    ) -> Mapping[UUID, NodeActivity]:
+        """Return what nodes did since ``since``; pictures only of jobs of ``owner``."""
+        rows = await self._database.rows(
+            NodeActivity, "node_view_activity", list(nodes), since, ACTIVITY_MOST, owner
+        )
+        return {row.node: row for row in rows}
 
     async def email(self, user: UUID | None) -> str | None:
         """Return a user's e-mail address."""

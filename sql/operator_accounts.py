@@ -1,7 +1,7 @@
 """Earnings, payouts and statements for operators and admins."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 import attrs
@@ -92,6 +92,21 @@ class StatementRow:
     payout_id: UUID | None
 
 
+@attrs.frozen
+class EarningsLine:
+    """A line of a statement as PDF: the ``entries`` of a kind on a day, about a node or a payout.
+
+    ``node``: the node's name.
+    """
+
+    day: date
+    kind: str
+    entries: int
+    amount: int
+    payout_id: UUID | None
+    node: str | None
+
+
 class Operators(Table):
     # -- shares
 
@@ -161,4 +176,14 @@ class Operators(Table):
         """Return the account's entries after version ``after`` up to ``last``, oldest first."""
         return await self._database.rows(
             StatementRow, "statement_lines", operator, after, last, limit
+        )
+
+    async def groups(
+        self, operator: UUID, after: int, last: int, limit: int
+    ) -> Sequence[EarningsLine]:
+        """Return the same entries as lines, with one line for each kind, node or payout, and
+        day.
+        """
+        return await self._database.rows(
+            EarningsLine, "statement_groups", operator, after, last, limit
         )

@@ -17,6 +17,7 @@ class Overrun:
 
     ``percent``: the estimated work of the attempt, in percent of the quoted work. ``owner``: the
     owner of the node at that time. ``frames``: the frames of the unit, if its job has frames.
+    ``measured``: the unit was quoted by measured work.
     """
 
     job: UUID
@@ -27,6 +28,7 @@ class Overrun:
     percent: int
     at: datetime
     frames: str | None = None
+    measured: bool = True
 
 
 @attrs.frozen

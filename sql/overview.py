@@ -10,7 +10,6 @@ import attrs
 from rendertrust.frame_range import parse
 from rendertrust.job_status import STATUSES
 from sql.database import Table
-from sql.jobs import file_name
 
 NODES: Final = ("HEALTHY", "UNHEALTHY", "OFFLINE", "REGISTERED")
 
@@ -27,6 +26,47 @@ class CreditSummary:
     refunded: int = 0
     balance: int | None = None
     earned: int | None = None  # earnings not paid out yet; None if the user never earned
+
+
+@attrs.frozen
+class Inbox:
+    """Numbers of what waits for an admin.
+
+    ``disputes``: open disputes of creators; ``requested``: payouts to approve; ``approved``:
+    approved payouts that are not marked as paid.
+    """
+
+    disputes: int
+    requested: int
+    approved: int
+
+
+@attrs.frozen
+class OwnerInbox:
+    """Numbers of what waits for the owner of nodes.
+
+    ``disputes``: open disputes about their nodes' work without an answer; ``quarantined`` and
+    ``failing``: nodes in quarantine, and nodes that fail often.
+    """
+
+    disputes: int
+    quarantined: int
+    failing: int
+
+
+@attrs.frozen
+class MoneyMoved:
+    """Sums of some time in units of money.
+
+    ``bought``: bought credits, before refunds of purchases; ``charged``: charges for work, less
+    refunds; ``earned``: the operators' part of these, less reversals and fines; ``paid``: payouts
+    to operators.
+    """
+
+    bought: int
+    charged: int
+    earned: int
+    paid: int
 
 
 @attrs.frozen
@@ -78,10 +118,11 @@ class JobThumbnail:
     """A job with thumbnails; ``frame``: the last frame that has a thumbnail.
 
     ``first`` and ``last``: the frames of its first and last unit, None if its parameters have them.
-    ``feeds``: the unit that is assembled from its first unit. ``file``: the scene's name, if known.
+    ``feeds``: the unit that is assembled from its first unit.
     """
 
     id: UUID
+    name: str
     completed_at: datetime
     units: int
     first: str | None
@@ -89,7 +130,6 @@ class JobThumbnail:
     feeds: int | None
     frame: int | None
     made_at: datetime | None
-    file: str | None = attrs.field(default=None, converter=file_name)
 
     @property
     def frames(self) -> int:
@@ -105,9 +145,10 @@ class JobThumbnail:
 
 @attrs.frozen
 class ResultRow:
-    """The owner and the key of a result."""
+    """The owner and name of a job, and the key of its result."""
 
     user_id: UUID
+    name: str
     result_ref: str | None
 
 
@@ -130,7 +171,7 @@ class Overview(Table):
         return dict.fromkeys(STATUSES, 0) | counted | {"held": held}
 
     async def nodes(self, owner: UUID | None) -> Mapping[str, int]:
-        """Count nodes by status, without revoked ones."""
+        """Count the nodes that render by status, without revoked ones and embedded verifiers."""
         rows = await self._database.all("overview_nodes", owner)
         return dict.fromkeys(NODES, 0) | {row["name"]: row["count"] for row in rows}
 
@@ -144,6 +185,22 @@ class Overview(Table):
         assert held is not None, "an aggregate has one row"
         assert charged is not None, "an aggregate has one row"
         return CreditSummary(held["held"], **charged)
+
+    async def inbox(self) -> Inbox:
+        """Return what waits for an admin."""
+        row = await self._database.row(Inbox, "overview_inbox")
+        assert row is not None, "an aggregate has one row"
+        return row
+
+    async def inbox_of_owner(self, owner: UUID) -> OwnerInbox:
+        """Return what waits for the owner of nodes."""
+        return await self._database.only(OwnerInbox, "overview_inbox_of_owner", owner)
+
+    async def moved(self, since: datetime, until: datetime) -> MoneyMoved:
+        """Return the sums of the transfers from ``since`` to ``until``, at most a day."""
+        row = await self._database.row(MoneyMoved, "overview_money", since, until)
+        assert row is not None, "an aggregate has one row"
+        return row
 
     async def log(self) -> LogStanding | None:
         """Return the progress of the log; None before its first entry."""
@@ -162,5 +219,5 @@ class Overview(Table):
         return await self._database.rows(JobThumbnail, "overview_pictures", owner, limit)
 
     async def result(self, owner: UUID | None, job: UUID) -> ResultRow | None:
-        """Return the owner and the key of a completed job's result."""
+        """Return a completed job with the key of its result."""
         return await self._database.row(ResultRow, "overview_result", owner, job)

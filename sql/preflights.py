@@ -1,4 +1,4 @@
-"""Results of preflights, stored once per content and user."""
+"""Results of preflights: of each user and content the newest few."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -11,6 +11,7 @@ from sql.database import Table
 from sql.overruns import Overrun, Underquoted
 
 HOUR: Final = timedelta(hours=1)
+KEPT_MOST: Final = 16  # preflights of a user and content
 
 
 @attrs.frozen
@@ -19,11 +20,16 @@ class PreflightRow:
 
     ``facts``: the result of the preflight. Until there is a result, ``status`` and the following
     fields describe the preflight's job; they are None without a job. ``node_id``: the node that ran
-    the preflight. ``by_embedded``: that node is an embedded verifier.
+    the preflight. ``by_embedded``: that node is an embedded verifier. ``number`` counts the
+    preflights of the user's content. ``first_frame`` and ``last_frame`` are the ends of the frames
+    that the request named; None if it named none.
     """
 
+    number: int
     job_id: UUID
     asked_at: datetime
+    first_frame: int | None
+    last_frame: int | None
     facts: dict[str, Any] | None
     status: JobStatus | None
     error_message: str | None
@@ -32,10 +38,20 @@ class PreflightRow:
     by_embedded: bool
 
 
+@attrs.frozen
+class NewPreflight:
+    """A preflight to insert: its number and job, the time, and the ends of the frames it is for."""
+
+    number: int
+    job: UUID
+    at: datetime
+    ends: tuple[int, int] | None
+
+
 class Preflights(Table):
-    async def of(self, user: UUID, content: bytes) -> PreflightRow | None:
-        """Return the user's preflight of some content, if any."""
-        return await self._database.row(PreflightRow, "preflight_of", user, content)
+    async def of(self, user: UUID, content: bytes) -> list[PreflightRow]:
+        """Return the user's preflights of some content, newest first."""
+        return await self._database.rows(PreflightRow, "preflights_of", user, content, KEPT_MOST)
 
     async def overruns(self, user: UUID, content: bytes) -> list[Overrun]:
         """Return the overruns of failed units in the user's jobs on the file with this SHA-256."""
@@ -51,14 +67,11 @@ class Preflights(Table):
             for row in rows
         ]
 
-    async def begin(
-        self, user: UUID, content: bytes, job: UUID, now: datetime, before: UUID | None
-    ) -> bool:
-        """Record that ``job`` replaces ``before`` as the job of the preflight; False if another job
-        was faster.
-        """
-        row = await self._database.one("preflight_begin", user, content, job, now, before)
-        return row is not None
+    async def begin(self, user: UUID, content: bytes, new: NewPreflight) -> bool:
+        """Insert a preflight; return False if another request has inserted one with its number."""
+        first, last = new.ends or (None, None)
+        values = (new.number, new.job, new.at, first, last, KEPT_MOST)
+        return await self._database.one("preflight_begin", user, content, *values) is not None
 
     async def found(self, user: UUID, job: UUID, facts: dict[str, Any]) -> None:
         """Store what the job found."""

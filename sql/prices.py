@@ -33,6 +33,10 @@ class Prices(Table):
         """
         return await self._database.rows(PriceRow, "prices_of_now")
 
+    async def at(self, job_type: str, at: datetime) -> PriceRow | None:
+        """Return the row that gave the price of a job type at a time; None before all prices."""
+        return await self._database.row(PriceRow, "price_at", job_type, at)
+
     async def history(
         self, job_type: str | None, before: int | None, limit: int
     ) -> Sequence[PriceRow]:

@@ -14,10 +14,9 @@ from rendertrust.log_tiles import LEVELS, TilePlace, needed
 from rendertrust.merkle import Range, consistency_ranges, inclusion_ranges
 from rendertrust.proof_builder import LogTree, TileHashes
 from sql.books import TransferRow
-from sql.database import Database
+from sql.database import Database, row_as
 from sql.log import edge_tiles
 from sql.query_loader import QUERIES
-from sql.statement_batch import row_values
 
 TILES_KEPT: Final = 1024  # log tiles of some 40 KiB each
 EDGES_KEPT: Final = 8  # right edges of the newest sizes
@@ -99,7 +98,7 @@ class Proofs:
         place = None
         if row["leaf_index"] is not None:
             place = LeafPosition(row["leaf_index"], row["salts"], row["hash"])
-        return OwnEntry(row["entry_id"], TransferRow(**row_values(TransferRow, row)), place)
+        return OwnEntry(row["entry_id"], row_as(TransferRow, row), place)
 
     async def orphan(self, entry_id: int) -> int | None:
         """Return the leaf of an entry whose transfer was removed from the books, or None."""

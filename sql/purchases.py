@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import attrs
 
 from sql.account_names import debt_account, user_account
-from sql.database import Conflict, Connection, Table
+from sql.database import Conflict, Connection, Table, names_of, row_as
 from sql.jobs import StoredAnswer
 from sql.query_loader import QUERIES
-from sql.statement_batch import Part, columns_of, row_values
+from sql.statement_batch import Part, columns_of
 
 if TYPE_CHECKING:
     from sql.books import Changes, Keys, Rows
@@ -73,11 +73,11 @@ class StripeEventRow:
 class PurchaseKeys:
     """Purchases by id, session and payment intent; reversals and events by Stripe's ids."""
 
-    ids: set[UUID] = attrs.field(factory=set[UUID])
-    sessions: set[str] = attrs.field(factory=set[str])
-    intents: set[str] = attrs.field(factory=set[str])
-    reversals: set[str] = attrs.field(factory=set[str])
-    events: set[str] = attrs.field(factory=set[str])
+    ids: set[UUID] = attrs.field(factory=set)
+    sessions: set[str] = attrs.field(factory=set)
+    intents: set[str] = attrs.field(factory=set)
+    reversals: set[str] = attrs.field(factory=set)
+    events: set[str] = attrs.field(factory=set)
 
     def __bool__(self) -> bool:
         return bool(self.ids or self.events)
@@ -113,13 +113,13 @@ async def lock_purchases(connection: Connection, asked: PurchaseKeys, rows: "Row
     found = await connection.fetchrow(query, *(list(names) for names in named))
     assert found is not None, "it answers one row"
     for row in found["purchases"]:
-        purchase = PurchaseRow(**row_values(PurchaseRow, row))
+        purchase = row_as(PurchaseRow, row)
         rows.purchases[purchase.id] = purchase
     for row in found["reversals"]:
-        reversal = ReversalRow(**row_values(ReversalRow, row))
+        reversal = row_as(ReversalRow, row)
         rows.reversals[reversal.id] = reversal
     for row in found["events"]:
-        rows.events[row["id"]] = StripeEventRow(**row_values(StripeEventRow, row))
+        rows.events[row["id"]] = row_as(StripeEventRow, row)
     check_owners(asked, rows)
 
 
@@ -140,23 +140,27 @@ def purchase_parts(changes: "Changes") -> Iterator[Part]:
     old = [row for row in changes.purchases if row.id not in changes.new_purchases]
     yield "books_purchases_insert", columns_of(new, *_FIXED, *_CHANGING, "paid_at")
     yield "books_purchases_update", columns_of(old, "id", *_CHANGING, "paid_at")
-    yield "books_reversals_put", columns_of(changes.reversals, *_names(ReversalRow))
-    yield "books_events_insert", columns_of(changes.events, *_names(StripeEventRow))
-
-
-def _names(kind: type[Any]) -> list[str]:
-    return [field.name for field in attrs.fields(kind)]
+    yield "books_reversals_put", columns_of(changes.reversals, *names_of(ReversalRow))
+    yield "books_events_insert", columns_of(changes.events, *names_of(StripeEventRow))
 
 
 class Purchases(Table):
     async def of_user(self, purchase: UUID, user: UUID) -> PurchaseRow | None:
         row = await self._database.one("purchase_of_user", purchase, user)
-        return None if row is None else PurchaseRow(**row_values(PurchaseRow, row))
+        return None if row is None else row_as(PurchaseRow, row)
 
-    async def page(self, user: UUID, limit: int) -> Sequence[PurchaseRow]:
+    async def open_session(self, purchase: UUID) -> str | None:
+        """Return Stripe's session of a purchase that is not paid yet."""
+        row = await self._database.one("purchase_open_session", purchase)
+        return None if row is None else str(row["session"])
+
+    async def count(self, user: UUID) -> int:
+        return await self._database.number("purchases_count", user)
+
+    async def page(self, user: UUID, limit: int, offset: int = 0) -> Sequence[PurchaseRow]:
         """Return the user's purchases in all states, newest first."""
-        rows = await self._database.all("purchases_newest", user, limit)
-        return [PurchaseRow(**row_values(PurchaseRow, row)) for row in rows]
+        rows = await self._database.all("purchases_newest", user, limit, offset)
+        return [row_as(PurchaseRow, row) for row in rows]
 
     async def under_key(self, user: UUID, key: str) -> StoredAnswer | None:
         """Return the stored answer for the user's idempotency key."""

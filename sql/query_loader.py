@@ -4,7 +4,7 @@ import re
 from importlib import resources
 
 _WRITE = re.compile(
-    r"\b(INSERT|UPDATE|DELETE|TRUNCATE|FOR\s+(KEY\s+)?SHARE"
+    r"\b(CALL|INSERT|UPDATE|DELETE|TRUNCATE|FOR\s+(KEY\s+)?SHARE"
     r"|nextval|set_config|keep_thumbnail|insert_notices|pg_(try_)?advisory_\w+)\b",
     re.IGNORECASE,
 )

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import attrs
 
+from rendertrust.comparison_method import ComparisonMethod
 from sql.database import Table
 
 
@@ -52,14 +53,16 @@ class ShownReceipt:
     """A receipt, and how the verdict on the result was found.
 
     ``device_class``: the node's device class, '' if unknown. ``is_verified``: a verifier opened or
-    compared the result. ``compared``, ``remade`` and ``distance`` as in ``CheckRow``.
+    compared the result. ``method``, ``compared``, ``remade`` and ``distance`` as in ``CheckRow``.
     """
 
     document: str = attrs.field(repr=False)
     hash: bytes
     issued_at: datetime
     device_class: str
-    said: str
+    method: ComparisonMethod | None = attrs.field(
+        converter=attrs.converters.optional(ComparisonMethod)
+    )
     compared: str | None
     remade: bool
     distance: float | None

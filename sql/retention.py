@@ -115,9 +115,7 @@ class Retention(Table):
 
     async def usage(self, user: UUID, now: datetime, but: UUID | None = None) -> StorageUsage:
         """Return what counts towards a user's quota, without the upload ``but``."""
-        row = await self._database.one("retention_usage", user, but, now - FRESH)
-        assert row is not None, "a sum answers one row"
-        return StorageUsage(**row)
+        return await self._database.only(StorageUsage, "retention_usage", user, but, now - FRESH)
 
     async def page(self, user: UUID, limit: int, offset: int) -> Sequence[tuple[UploadRow, int]]:
         """Return a user's uploads, largest first, each with the number of jobs that need the

@@ -97,9 +97,7 @@ class UsedStep:
 class SecondFactors(Table):
     async def state(self, user: UUID) -> FactorState:
         """Return the factors of a user."""
-        row = await self._database.row(FactorState, "factor_state", user)
-        assert row is not None, "the query always has a row"
-        return row
+        return await self._database.only(FactorState, "factor_state", user)
 
     async def start_app(self, setup: AppSetup, sealed: bytes, until: datetime) -> bool:
         """Store the secret of an app, to be confirmed by a code; False if the user has an app."""
@@ -198,8 +196,9 @@ class PendingSignIns(Table):
         """Insert a sign-in that waits for a factor; False if the user was deactivated or changed
         since the password was checked.
         """
-        values = checked.user, checked.password_hash, checked.role, until, now
-        return await self._database.one("pending_sign_in_insert", sha256, *values) is not None
+        user = checked.user, checked.password_hash, checked.role
+        values = sha256, *user, until, now, *checked.provided
+        return await self._database.one("pending_sign_in_insert", *values) is not None
 
     async def user(self, sha256: bytes, now: datetime) -> LoginState | None:
         """Return the user of a sign-in that waits; None if it has ended or the user has changed."""
@@ -216,8 +215,7 @@ class PendingSignIns(Table):
                 return False
             opened = await connection.fetchrow(
                 QUERIES["session_open"],
-                *(family.sid, checked.user, family.jti, family.expires_at, family.client, now),
-                *(checked.password_hash, checked.role, True),
+                *attrs.evolve(checked, with_factor=True).login(family, now),
             )
         return opened is not None
 

@@ -1,10 +1,12 @@
 """SKUs: read by everyone, changed by admins with an audit record."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from fractions import Fraction
 
 import attrs
 
+from rendertrust.credit_packs import title_of
 from sql.audit_log import Act, record
 from sql.database import Table
 from sql.query_loader import QUERIES
@@ -21,6 +23,38 @@ class SkuRow:
     currency: str
     on_sale: bool
     changed_at: datetime
+
+    def title_of(self, units: int) -> str:
+        """Return the title of a purchase of ``units``.
+
+        Several packs, and packs at former terms, are named by their credits.
+        """
+        return self.title if units == self.units else title_of(units)
+
+
+@attrs.frozen
+class CreditPrice:
+    """The price of credits: ``amount`` of the currency's smallest unit for ``units`` of 1/10,000
+    credit.
+    """
+
+    amount: int
+    units: int
+    currency: str
+
+    def of(self, units: int) -> int:
+        """Return the price of some units in the currency's smallest unit, rounded up."""
+        return -(-units * self.amount // self.units)
+
+
+def cheapest(skus: Iterable[SkuRow], currency: str) -> CreditPrice | None:
+    """Return the lowest price per credit among the SKUs on sale in a currency; None without any."""
+    offers = [
+        CreditPrice(sku.amount, sku.units, sku.currency)
+        for sku in skus
+        if sku.on_sale and sku.currency == currency
+    ]
+    return min(offers, key=lambda offer: Fraction(offer.amount, offer.units), default=None)
 
 
 class Skus(Table):

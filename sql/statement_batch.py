@@ -6,8 +6,6 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
-import attrs
-
 from sql.query_loader import QUERIES
 
 Columns: TypeAlias = list[list[Any]]
@@ -73,11 +71,6 @@ def reading(parts: tuple[tuple[str, int], ...]) -> str:
         read.append(f"ARRAY(\n{_shifted(body, before)}) AS {name}")
         before += width
     return "SELECT " + ",\n".join([*read, "clock_timestamp() AS now"])
-
-
-def row_values(kind: type[Any], row: Any) -> dict[str, Any]:
-    """Return the row's values for the columns that the class has."""
-    return {field.name: row[field.name] for field in attrs.fields(kind)}
 
 
 def columns_of(rows: Sequence[Any], *names: str) -> Columns:

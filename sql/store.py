@@ -16,9 +16,8 @@ from sql.access import Access, circles_of
 from sql.attempt_logs import DONE_MOST, LOGS_MOST, last_of
 from sql.audit_log import Act
 from sql.audit_log import record as audit_record
-from sql.books import BooksTransaction, Changes, Keys, Rows
-from sql.books_statements import Seen, SqlBooks
-from sql.books_without_locks import ReadBooks, Reading, RecentAccounts, needs_locks
+from sql.books import BooksTransaction, Changes, Keys, ReadBooks, Rows, needs_locks
+from sql.books_statements import Reading, RecentAccounts, Seen, SqlBooks
 from sql.checks import (
     CheckId,
     Pending,
@@ -36,9 +35,16 @@ from sql.database import (
     Mismatch,
     Refused,
     Unavailable,
+    names_of,
     refused,
 )
-from sql.earnings import WITHHELD_MOST, ClaimableEarning, MaturedEarning, UncheckedEarning
+from sql.earnings import (
+    SHARES_MOST,
+    WITHHELD_MOST,
+    ClaimableEarning,
+    MaturedEarning,
+    UncheckedEarning,
+)
 from sql.fsck import (
     AuditIncrement,
     AuditMark,
@@ -52,6 +58,7 @@ from sql.halts import Halts
 from sql.job_plan import JobPlan, plan_of
 from sql.log import LogKeys, LogTransaction, LogView, SqlLog, look
 from sql.multiparts import MultipartName, ResultMultipart, ResultMultiparts
+from sql.node_failures import FailureNote
 from sql.nodes import (
     NodeRow,
     Nodes,
@@ -63,6 +70,7 @@ from sql.nodes import (
     standing_of,
 )
 from sql.overruns import Overrun
+from sql.payout_rules import PassedDate
 from sql.query_loader import QUERIES
 from sql.reputation_rules import HISTORY, RELEASED_BY, TRIED_MOST, Record, record
 from sql.statement_batch import ROWS_MISSING, columns_of
@@ -87,8 +95,7 @@ AUDIT_SECONDS: Final = 300.0
 WHOLE_SECONDS: Final = 4 * 3600.0
 # leaves of the log per snapshot; the next snapshot continues after these leaves
 AUDIT_LEAVES: Final = 200_000
-_OF_VERIFIER: Final = tuple(field.name for field in attrs.fields(VerifierLoad))
-_OF_OPEN_UNIT: Final = tuple({field.name for field in attrs.fields(OpenUnit)} - {"plan", "number"})
+_OF_OPEN_UNIT: Final = tuple({*names_of(OpenUnit)} - {"plan", "number"})
 
 
 class SqlStore:
@@ -122,22 +129,37 @@ class SqlStore:
         return self._transaction(within)
 
     async def read_books(
-        self, keys: Keys, till: int, *, from_database: bool = False
+        self, keys: Keys, shard: int, *, from_database: bool = False
     ) -> ReadBooks | None:
         if needs_locks(keys):
             return None
         await self._halts.refuse()
-        known = None if from_database else self._recent.find(keys, till)
+        known = None if from_database else self._recent.find(keys, shard)
         if known is not None:
             return _SqlReadBooks(self._database, *known, self._recent, is_remembered=True)
-        reading = Reading(keys, till)
+        reading = Reading(keys, shard)
         with _refusals():
             async with self._database.connection(within=BOOKS_SECONDS) as connection:
                 is_enough = await reading.read(connection)
         if not is_enough:
             return None
-        self._recent.read(reading.rows, reading.seen, keys, till)
+        self._recent.read(reading.rows, reading.seen, keys, shard)
         return _SqlReadBooks(self._database, reading.rows, reading.seen, self._recent)
+
+    async def foresee_books(
+        self, keys: Keys, shard: int, before: ReadBooks, changes: Changes
+    ) -> ReadBooks | None:
+        assert isinstance(before, _SqlReadBooks), "it was read here"
+        await self._halts.refuse()
+        known = self._recent.find(keys, shard, {row.name: row for row in changes.accounts})
+        if known is None:
+            return None
+        rows, seen = known
+        written = frozenset(row.id for row in changes.accounts if row.id in seen.accounts)
+        follows = Follows(before, written)
+        return _SqlReadBooks(
+            self._database, rows, seen, self._recent, is_remembered=True, follows=follows
+        )
 
     @asynccontextmanager
     async def _transaction(self, within: float) -> AsyncGenerator[BooksTransaction]:
@@ -217,7 +239,7 @@ class SqlStore:
         place = (None, None) if after is None else after
         return await self._database.rows(OpenJob, "jobs_open_page", *place, most)
 
-    async def asked_for(self, jobs: Sequence[UUID]) -> Sequence[OpenJobTerms]:
+    async def open_job_terms(self, jobs: Sequence[UUID]) -> Sequence[OpenJobTerms]:
         rows = await self._database.all("jobs_placement", list(jobs))
         return [
             OpenJobTerms(row["job"], row["user"], plan_of(row), row["units"], row["is_free"])
@@ -275,6 +297,10 @@ class SqlStore:
         row = await self._database.one("node_session_opened", node)
         return SessionStart(0, await self.now()) if row is None else SessionStart(**row)
 
+    async def note_failures(self, node: UUID, note: FailureNote) -> None:
+        values = (note.failures, note.is_failing, note.code, note.reason)
+        await self._database.execute("node_failures_note", node, *values)
+
     async def node_seen(self, node: UUID) -> None:
         await self._signs_of_life.note(node)
 
@@ -303,10 +329,10 @@ class SqlStore:
         rows = await self._database.all("nodes_mark_silent")
         return [row["id"] for row in rows if row["was"] == "HEALTHY"]
 
-    async def ripe_earnings(self, limit: int) -> Sequence[MaturedEarning]:
+    async def matured_earnings(self, limit: int) -> Sequence[MaturedEarning]:
         return await self._database.rows(MaturedEarning, "earnings_ripe", limit, WITHHELD_MOST)
 
-    async def unlooked_shares(self, limit: int) -> Sequence[UncheckedEarning]:
+    async def unchecked_earnings(self, limit: int) -> Sequence[UncheckedEarning]:
         return await self._database.rows(UncheckedEarning, "earnings_unlooked", limit)
 
     async def pending_checks(self, limit: int, after: Place | None = None) -> list[Pending]:
@@ -332,7 +358,7 @@ class SqlStore:
     async def meet_verifiers(
         self, connected: Sequence[VerifierLoad], within: float
     ) -> Sequence[SeenVerifier]:
-        columns = columns_of(connected, *_OF_VERIFIER)
+        columns = columns_of(connected, *names_of(VerifierLoad))
         return await self._database.rows(SeenVerifier, "verifiers_meet", *columns, within)
 
     async def longest_wait(self) -> float:
@@ -361,10 +387,10 @@ class SqlStore:
         await self._database.execute("overrun_note", *values)
         return await self._database.rows(Overrun, "overruns_of", *named, newest)
 
-    async def scene_words(self, job: UUID, unit: int) -> list[SceneReport]:
-        return await self._database.rows(SceneReport, "scene_words", job, unit)
+    async def scene_reports(self, job: UUID, unit: int) -> list[SceneReport]:
+        return await self._database.rows(SceneReport, "scene_reports", job, unit)
 
-    async def note_uncut(self, scene: UncutScene) -> None:
+    async def note_uncut_scene(self, scene: UncutScene) -> None:
         values = (*scene.scene, *scene.found_by, scene.at)
         await self._database.execute("uncut_note", *values)
 
@@ -394,6 +420,15 @@ class SqlStore:
 
     async def end_result_multipart(self, multipart: ResultMultipart) -> None:
         await self._multiparts.end(multipart)
+
+    async def passed_payout_dates(
+        self, limit: int, least: int, *, pays_money: bool
+    ) -> Sequence[PassedDate]:
+        bounds = (limit, SHARES_MOST, least, pays_money)
+        return await self._database.rows(PassedDate, "payout_dates_passed", *bounds)
+
+    async def move_payout_date(self, operator: UUID, date: datetime, to: datetime | None) -> None:
+        await self._database.execute("payout_date_move", operator, date, to)
 
     async def claimable_earnings(self, limit: int) -> Sequence[ClaimableEarning]:
         return await self._database.rows(ClaimableEarning, "earnings_claimable", limit)
@@ -457,22 +492,32 @@ def _refusals() -> Generator[None]:
         raise
 
 
-@attrs.frozen
+@attrs.define
 class _SqlReadBooks:
-    """``ReadBooks`` over PostgreSQL."""
+    """``ReadBooks`` over PostgreSQL.
+
+    ``follows``: a batch whose transaction writes some of the rows. ``xid``: the transaction, once
+    it has written.
+    """
 
     database: Database
     rows: Rows
     seen: Seen
     recent: RecentAccounts
     is_remembered: bool = False
+    follows: "Follows | None" = None
+    xid: int = 0
 
     async def write(self, changes: Changes) -> Mapping[UUID, int]:
+        if self.follows is not None:
+            written = dict.fromkeys(self.follows.accounts, self.follows.batch.xid)
+            self.seen.accounts.update(written)
         try:
             with _refusals():
                 async with self.database.connection(within=BOOKS_SECONDS) as connection:
                     books = SqlBooks.over(connection, self.rows, self.seen)
                     numbers = await books.write(changes)
+                    self.xid = books.xid
         except BaseException as error:
             self.recent.forget(self.rows.accounts)
             if isinstance(error, Unavailable):
@@ -480,3 +525,11 @@ class _SqlReadBooks:
             raise
         self.recent.wrote(changes.accounts, books.xid)
         return numbers
+
+
+@attrs.frozen
+class Follows:
+    """A batch that is being written, and the accounts whose rows another batch takes from it."""
+
+    batch: _SqlReadBooks
+    accounts: frozenset[int]

@@ -35,6 +35,14 @@ class Thumbnails(Table):
         """
         return await self._database.row(Thumbnail, "thumbnail_of_job", job, user, frame)
 
+    async def of_attempt(
+        self, job: UUID, unit: int, attempt: int, frame: int | None
+    ) -> Thumbnail | None:
+        """Return the thumbnail that an attempt sent of its unit; of ``frame``, if given."""
+        return await self._database.row(
+            Thumbnail, "thumbnail_of_attempt", job, unit, attempt, frame
+        )
+
     async def shown(
         self, job: UUID, frames: Sequence[int] | None = None
     ) -> Sequence[ThumbnailInfo]:

@@ -24,8 +24,7 @@ JobPlace: TypeAlias = tuple[datetime, UUID]  # when the job was queued, and its 
 # Returns the plan of a job that the caller already knows, or None.
 KnownPlan: TypeAlias = Callable[[UUID], JobPlan | None]
 LeaseId: TypeAlias = tuple[UUID, int, int, UUID]  # job, unit, attempt, node
-CHECKED: Final = frozenset({RENDER, VIDEO})  # job types whose results verifiers check
-Kind: TypeAlias = Literal["frame", "chunk", "tile", "merged", "video"]
+Kind: TypeAlias = Literal["frame", "chunk", "tile", "merged", "video", "other"]
 Alike: TypeAlias = tuple[UUID, bool]  # job; True for its tiles, False for its other units
 # A segment of a result's key after the user: neither empty, nor of dots only, nor encoded.
 _SEGMENT: Final = re.compile(r"\.*[\w-][\w.-]*", re.ASCII)
@@ -186,6 +185,8 @@ def unit_kind(job_type: str, params: Mapping[str, Any]) -> Kind:
     """Return the kind of result of a unit with this job type and these parameters."""
     if job_type == VIDEO:
         return "video"
+    if job_type != RENDER:
+        return "other"
     if "tile" in params:
         return "tile"
     if "tiles" in params:

@@ -4,6 +4,7 @@ verification of their addresses.
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import Enum, auto
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,10 +12,12 @@ import attrs
 
 from sql.audit_log import Act, record
 from sql.database import Connection, Table
+from sql.link_tokens import LinkToken
 from sql.login_sessions import TokenFamily
-from sql.mails import MailKind, NewMail, insert_mail
+from sql.mails import MailKind, NewMail, insert_mail, use_token
 from sql.query_loader import QUERIES
 
+ADMIN: Final = "admin"
 SORTED_MOST: Final = 5_000  # only so many newest users are sorted; a search finds older ones
 
 
@@ -23,8 +26,10 @@ class UserRow:
     """A user.
 
     ``has_nodes``: the user owns or owned a node. ``verified_at``: when they proved that mail to
-    their address reaches them. ``mails_off``: the kinds of mail that they switched off. These are
-    only set when the user is read by id.
+    their address reaches them. ``mails_off``: the kinds of mail that they switched off.
+    ``has_password``: False if they only sign in at a provider. ``invoice_to``: the lines of their
+    name and address on invoices. ``deleted_at``: when they deleted
+    their account. These are only set when the user is read by id.
     """
 
     id: UUID
@@ -37,6 +42,9 @@ class UserRow:
     has_nodes: bool = False
     verified_at: datetime | None = None
     mails_off: Sequence[str] = ()
+    deleted_at: datetime | None = None
+    has_password: bool = True
+    invoice_to: str = ""
 
 
 @attrs.frozen
@@ -53,6 +61,13 @@ class NewUser:
     password_hash: str = attrs.field(repr=False)
     role: str = "user"
     verification: UUID | None = None
+
+
+class NotCreated(Enum):
+    """The reason why a first admin was not created."""
+
+    ADMIN_EXISTS = auto()
+    EMAIL_TAKEN = auto()
 
 
 class Users(Table):
@@ -72,6 +87,10 @@ class Users(Table):
     async def set_mails_off(self, user: UUID, kinds: Sequence[str]) -> None:
         """Set the kinds of mail that a user does not want."""
         await self._database.execute("user_set_mails", user, list(kinds))
+
+    async def set_invoice_to(self, user: UUID, lines: str) -> None:
+        """Set the buyer's name and address on invoices that are issued from now on."""
+        await self._database.execute("user_set_invoice_to", user, lines)
 
     async def page(self, search: str, after: UUID | None, limit: int) -> Sequence[UserRow]:
         """Return users whose address or name contains ``search``, newest first, after ``after``."""
@@ -105,12 +124,21 @@ class UserViews(Table):
         )
 
 
+class LastAdmin(Exception):
+    """The farm would have no active admin left."""
+
+
+class MailQueueFull(Exception):
+    """Too many mails wait to be sent, so another one was not written."""
+
+
 @attrs.frozen
 class EndedLogins:
-    """A user after a change, and the logins that the change ended."""
+    """A user after a change, and the logins and API keys that the change ended."""
 
     user: UserRow
     sessions: frozenset[UUID] = frozenset()
+    keys: frozenset[UUID] = frozenset()
 
 
 class Administration(Table):
@@ -121,19 +149,58 @@ class Administration(Table):
     the meantime.
     """
 
-    async def create(self, user: NewUser, act: Act) -> UserRow | None:
-        """Create a user with a role; None if the e-mail address is taken."""
+    async def create(
+        self, user: NewUser, act: Act, *, link: LinkToken | None = None, mail: UUID | None = None
+    ) -> UserRow | None:
+        """Create a user with a role; None if the e-mail address is taken.
+
+        ``link``: a token with which the user chooses a password; ``mail``: the id of a mail that
+        has such a link. Raises MailQueueFull.
+        """
         values = (user.id, user.email, user.name, user.password_hash, user.role)
-        created = await self._changed("user_create", values, act)
-        return None if created is None else created.user
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(QUERIES["user_create"], *values)
+            if row is None:
+                return None
+            await record(connection, act)
+            if link is not None:
+                given = link.sha256, user.id, link.expires_at, act.at, False, act.actor_id
+                await connection.execute(QUERIES["password_reset_insert"], *given)
+            if mail is not None:
+                new = NewMail(mail, MailKind.CREATED, user.id)
+                if not await insert_mail(connection, new, act.at):
+                    raise MailQueueFull
+        return UserRow(**row)
+
+    async def has_admin(self) -> bool:
+        """Return True if there is an admin."""
+        row = await self._database.one("user_admin_exists")
+        return row is not None and bool(row["found"])
+
+    async def create_first_admin(self, user: NewUser, act: Act) -> UserRow | NotCreated:
+        """Create an admin, unless there is one. Of two calls at once, one creates its admin."""
+        values = (user.id, user.email, user.name, user.password_hash, user.role)
+        async with self._database.transaction() as connection:
+            await connection.execute(QUERIES["user_admins_lock"])
+            # A separate statement: it sees what was committed while the lock was waited for.
+            if await connection.fetchval(QUERIES["user_admin_exists"]):
+                return NotCreated.ADMIN_EXISTS
+            row = await connection.fetchrow(QUERIES["user_create"], *values)
+            if row is None:
+                return NotCreated.EMAIL_TAKEN
+            await record(connection, act)
+        return UserRow(**row)
 
     async def set_active(self, user: UUID, act: Act, *, active: bool) -> EndedLogins | None:
-        """Activate or deactivate a user; deactivation ends all logins and suspends the API keys."""
-        return await self._changed("user_set_active", (user, active), act)
+        """Activate or deactivate a user; deactivation ends all logins and suspends the API keys.
+
+        Raises LastAdmin.
+        """
+        return await self._changed("user_set_active", (user, active), act, is_loss=not active)
 
     async def set_role(self, user: UUID, role: str, act: Act) -> EndedLogins | None:
-        """Set the role of a user, who must log in again."""
-        return await self._changed("user_set_role", (user, role), act)
+        """Set the role of a user, who must log in again. Raises LastAdmin."""
+        return await self._changed("user_set_role", (user, role), act, is_loss=role != ADMIN)
 
     async def set_password(self, user: UUID, password_hash: str, act: Act) -> EndedLogins | None:
         """Set the password of a user, and write a mail that tells them; all logins end."""
@@ -181,8 +248,18 @@ class Administration(Table):
             await record(connection, act)
         return True
 
-    async def _changed(self, query: str, values: tuple[Any, ...], act: Act) -> EndedLogins | None:
+    async def _changed(
+        self, query: str, values: tuple[Any, ...], act: Act, *, is_loss: bool
+    ) -> EndedLogins | None:
+        """Change a user. ``is_loss``: they are no active admin afterwards."""
         async with self._database.transaction() as connection:
+            if is_loss:
+                # The role stays as it is from here on. Of two admins who deactivate each other at
+                # once, the second waits for the second lock, and is refused.
+                await connection.execute(QUERIES["user_lock"], values[0])
+                await connection.execute(QUERIES["account_admins_lock"], values[0])
+                if await connection.fetchrow(QUERIES["user_is_last_admin"], values[0]):
+                    raise LastAdmin
             row = await connection.fetchrow(QUERIES[query], *values)
             if row is None:
                 return None
@@ -193,17 +270,11 @@ class Administration(Table):
 
 class AddressVerifications(Table):
     async def use(self, sha256: bytes, now: datetime) -> UUID | None:
-        """Verify the address of the token's user, and return the user; all their tokens end.
-
-        Return None if the token was never made, was used, or has expired, or its user is not
-        active.
-        """
+        """Verify the address of a token's user, and return the user; None as for ``use_token``."""
         async with self._database.transaction() as connection:
-            used = await connection.fetchrow(QUERIES["address_verification_use"], sha256, now)
-            if used is None:
-                return None
-            await connection.execute(QUERIES["user_verify"], used["user_id"], now)
-        user: UUID = used["user_id"]
+            user = await use_token(connection, sha256, "verification", now)
+            if user is not None:
+                await connection.execute(QUERIES["user_verify"], user, now)
         return user
 
 

@@ -9,9 +9,10 @@ from uuid import UUID
 
 import attrs
 
-from sql.database import Table
+from sql.database import Table, names_of, row_as
 from sql.events import EventRow
 from sql.query_loader import QUERIES
+from sql.statement_batch import columns_of
 
 ANSWERS_SHOWN: Final = 3
 ENDPOINTS_MAX: Final = 20  # endpoints per user
@@ -95,10 +96,6 @@ class EndpointPatch:
     enabled: bool | None = None
 
 
-_OF_ENDPOINT = tuple(field.name for field in attrs.fields(EndpointRow))
-_OF_DELIVERY = tuple(field.name for field in attrs.fields(DeliveryRow))
-
-
 class Endpoints(Table):
     """Webhook endpoints.
 
@@ -112,11 +109,13 @@ class Endpoints(Table):
         async with self._database.transaction() as connection:
             await connection.execute(QUERIES["user_lock"], user)
             row = await connection.fetchrow(QUERIES["endpoint_insert"], *values, ENDPOINTS_MAX)
-        return None if row is None else _endpoint(row)
+        return None if row is None else row_as(EndpointRow, row)
 
     async def of_user(self, user: UUID) -> Sequence[EndpointRow]:
         """Return a user's endpoints, oldest first."""
-        return [_endpoint(row) for row in await self._database.all("endpoints_of_user", user)]
+        return [
+            row_as(EndpointRow, row) for row in await self._database.all("endpoints_of_user", user)
+        ]
 
     async def by_id(self, endpoint: UUID, user: UUID) -> EndpointRow | None:
         return await self._one("endpoint_of_user", endpoint, user)
@@ -143,24 +142,16 @@ class Endpoints(Table):
     ) -> Sequence[DeliveryRow]:
         """Return deliveries of an endpoint, newest first."""
         rows = await self._database.all("deliveries_of_endpoint", endpoint, user, limit, after)
-        return [_delivery(row) for row in rows]
+        return [row_as(DeliveryRow, row) for row in rows]
 
     async def replay(self, delivery: UUID, user: UUID, now: datetime) -> DeliveryRow | None:
         """Send a delivery again, under the same id."""
         row = await self._database.one("delivery_replay", delivery, user, now)
-        return None if row is None else _delivery(row)
+        return None if row is None else row_as(DeliveryRow, row)
 
     async def _one(self, name: str, *values: Any) -> EndpointRow | None:
         row = await self._database.one(name, *values)
-        return None if row is None else _endpoint(row)
-
-
-def _endpoint(row: Any) -> EndpointRow:
-    return EndpointRow(**{name: row[name] for name in _OF_ENDPOINT})
-
-
-def _delivery(row: Any) -> DeliveryRow:
-    return DeliveryRow(**{name: row[name] for name in _OF_DELIVERY})
+        return None if row is None else row_as(EndpointRow, row)
 
 
 @attrs.frozen
@@ -232,9 +223,13 @@ class Deliveries(Table):
         """
         async with self._database.transaction() as connection:
             if standings:
-                await connection.execute(QUERIES["endpoints_settle"], *_columns(standings))
+                await connection.execute(
+                    QUERIES["endpoints_settle"], *columns_of(standings, *names_of(EndpointHealth))
+                )
             if settled:
-                await connection.execute(QUERIES["deliveries_settle"], *_columns(settled))
+                await connection.execute(
+                    QUERIES["deliveries_settle"], *columns_of(settled, *names_of(DeliveryOutcome))
+                )
 
     async def expire(self, before: datetime, most: int) -> int:
         """Delete up to ``most`` deliveries that were created before ``before``; return their
@@ -247,17 +242,9 @@ class Deliveries(Table):
         return await self._database.number("deliveries_waiting")
 
 
-def _columns(rows: Sequence[DeliveryOutcome] | Sequence[EndpointHealth]) -> list[list[Any]]:
-    names = [field.name for field in attrs.fields(type(rows[0]))]
-    return [[getattr(row, name) for row in rows] for name in names]
-
-
 def _due(row: Any) -> DueDelivery:
     secrets = tuple(s for s in (row["secret"], row["former_secret"]) if s is not None)
-    event = None
-    if row["number"] is not None:
-        names = [field.name for field in attrs.fields(EventRow)]
-        event = EventRow(**{name: row[name] for name in names})
+    event = None if row["number"] is None else row_as(EventRow, row)
     return DueDelivery(
         id=row["id"],
         endpoint=row["endpoint_id"],

@@ -27,7 +27,6 @@ from actors.node_session.connection import Socket
 from actors.node_session.messages import NodeSession
 from actors.node_session.progress_watchdog import OverrunTracker, ProgressTracker
 from actors.node_session.sampling import Sampling
-from actors.node_session.settings import NodeIdentity
 from actors.notifier.actor import NotifierActor
 from actors.notifier.messages import Notifier
 from actors.paymaster.actor import PaymasterActor
@@ -42,6 +41,7 @@ from actors.verifier.messages import Verifier
 from actors.verifier.settings import VerifierPeers
 from actors.watchman.actor import WatchmanActor
 from actors.watchman.messages import Watchman
+from sql.nodes import NodeIdentity
 from supervisors.actor_settings import ActorSettings
 from supervisors.registry import Registry
 
@@ -92,18 +92,14 @@ class ActorMakers:
         }
 
     def _verifier(self) -> Maker:
-        p, settings, gateway = self._ports, self._settings.verifier, self._ports.random.uuid()
+        settings, gateway = self._settings.verifier, self._ports.random.uuid()
 
         def make() -> VerifierActor:
             peers = VerifierPeers(
                 ledger=self._to(Ledger),
                 scheduler=self._to(Scheduler),
                 notifier=self._to(Notifier),
-                store=p.store,
-                objects=p.objects,
-                clock=p.clock,
-                random=p.random,
-                signer=p.signer,
+                ports=self._ports,
                 gateway=gateway,
             )
             return VerifierActor(peers, settings)

@@ -13,9 +13,9 @@ from actors.paymaster.actor import PaymasterSettings
 from actors.scheduler.settings import SchedulerSettings
 from actors.sequencer.policy import SequencerSettings
 from actors.verifier.settings import VerifierSettings
-from config.settings import DEFAULTS, Audit, Leases, Settings, Webhooks
+from config.settings import DEFAULTS, Audit, Leases, Settings, Verification, Webhooks
+from rendertrust.job_types import RENDERED
 from rendertrust.verdict_reason import OFF, VerdictReason
-from sql.units import CHECKED
 from supervisors.chain_audit import anchor_settings
 
 IDLE_LOOK_SECONDS: Final = 10.0
@@ -51,14 +51,14 @@ def actor_settings(
     return ActorSettings(
         session=session_settings(settings, verifiers, unverified_why),
         sequencer=SequencerSettings(settings.proof),
-        paymaster=PaymasterSettings(settings.earnings),
+        paymaster=PaymasterSettings(settings.earnings, pays_money=settings.takes_payments),
         auditor=settings.audit,
         scheduler=SchedulerSettings(settings.limits, settings.scheduling, verifiers),
         lifeline=settings.leases,
         verifier=verifier_settings(settings, verifiers, unverified_why),
         courier=settings.webhooks,
         anchor=anchor_settings(settings.chain),
-        mailer=MailerSettings(farm),
+        mailer=MailerSettings(farm, settings.farm_name),
     )
 
 
@@ -72,12 +72,17 @@ def session_settings(
         require_object=settings.results.require_object,
         earnings=settings.earnings,
         leases=settings.leases,
-        verified_types=CHECKED if settings.verification.enabled else frozenset(),
+        verified_types=verified_types(settings.verification),
         unverified_why=unverified_why,
         require_evidence=settings.asks_for_evidence,
         pays_unverified=not settings.is_for_money,
         own=verifiers,
     )
+
+
+def verified_types(given: Verification) -> frozenset[str]:
+    """Return the job types whose results wait for a verdict."""
+    return RENDERED | given.job_types() if given.enabled else frozenset()
 
 
 def verifier_settings(

@@ -86,7 +86,7 @@ class ChildSlot:
     def delay(self, backoff: Backoff | None, uniform: Callable[[], float]) -> float:
         """Count one more failure; return the seconds to wait before the next start.
 
-        The count begins anew if the child ran for at least ``backoff.most`` seconds.
+        The count begins again if the child ran for at least ``backoff.most`` seconds.
         """
         if backoff is None:
             return 0.0

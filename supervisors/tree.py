@@ -16,7 +16,6 @@ from actors.mailer.messages import Mailer
 from actors.night_auditor.messages import NightAuditor
 from actors.node_session.connection import Socket
 from actors.node_session.messages import NodeSession
-from actors.node_session.settings import NodeIdentity
 from actors.notifier.messages import Notifier
 from actors.paymaster.messages import Paymaster
 from actors.ports import Ports
@@ -24,6 +23,7 @@ from actors.scheduler.messages import Scheduler
 from actors.sequencer.messages import Sequencer
 from actors.verifier.messages import Verifier
 from actors.watchman.messages import Watchman
+from sql.nodes import NodeIdentity
 from supervisors.actor_makers import ActorMakers
 from supervisors.actor_settings import ActorSettings
 from supervisors.child import Child, ChildSupervisor
@@ -114,6 +114,7 @@ TREE: Final = Branch("Root", REST, Intensity(3, 60), (
         Leaf("watchman", Watchman, stop_within=60.0),
         Given("pulse"),
         Branch("Uploads", ONE, Intensity(5, 30), (Given("sweeper", slow=True),), spare=True),
+        Branch("Videos", ONE, Intensity(5, 30), (Given("videos", slow=True),), spare=True),
         Branch("Console", ONE, Intensity(5, 30), (Given("console", slow=True),), spare=True),
         Branch("Followers", ONE, Intensity(5, 30), (Given("events"),), spare=True),
     )),

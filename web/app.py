@@ -9,7 +9,6 @@ from aiohttp import web
 
 from actors.kernel import Ref
 from actors.node_session.messages import NodeSession
-from actors.node_session.settings import NodeIdentity
 from actors.ports import LogMemory, LogSigner, Ports
 from config.data_folder import data_folder
 from config.loader import SettingsError
@@ -19,6 +18,7 @@ from config.sources import sources_of
 from rendertrust import money
 from sql.anchors import Anchors
 from sql.mails import Mails
+from sql.nodes import NodeIdentity
 from sql.store import SqlStore
 from sql.webhooks import Deliveries
 from supervisors.actor_settings import actor_settings
@@ -35,6 +35,7 @@ from web.edge_children import (
     recorder_child,
     revocations_child,
     sweeper_child,
+    video_maker_child,
 )
 from web.gateway import Gateway, make_gateway
 from web.http.application import build_site
@@ -44,7 +45,7 @@ from web.identity.tokens import SignedNodeTokens, Tokens
 from web.log.log_keys import log_keys
 from web.log.newest_checkpoint import FileMemory, memory_file
 from web.nodes.embedded_verifier import EmbeddedVerifierState, embedding_of
-from web.nodes.relay import AcceptedNode, OpenSession, Relay
+from web.nodes.relay import OpenSession, Relay
 from web.nodes.socket import NodeSocket
 from web.objects.object_forwarding import add_object_routes, object_gate
 from web.process.adapters import Adapters, build_outside
@@ -76,6 +77,7 @@ class Application:
     async def close(self) -> None:
         """Close what is outside the supervision tree, after the tree has stopped."""
         self.gateway.identity.passwords.close()
+        self.gateway.documents.close()
         await self.outside.close()
 
 
@@ -138,6 +140,7 @@ def actors_of(gateway: Gateway) -> list[Child]:
         revocations_child(gateway, registry),
         recorder_child(gateway, registry),
         sweeper_child(gateway, registry),
+        video_maker_child(gateway, registry),
         hub_child(gateway, registry),
         event_hub_child(gateway, registry),
     ]
@@ -164,21 +167,7 @@ def ports_of(outside: Adapters, tokens: Tokens, signer: LogSigner, memory: LogMe
         deliveries=Deliveries(database),
         mail=outside.mail,
         mails=Mails(database),
-    )
-
-
-def identity_of(arrival: AcceptedNode) -> NodeIdentity:
-    """Return a node's identity for its session."""
-    row = arrival.node
-    return NodeIdentity(
-        id=row.id,
-        owner=row.owner_id,
-        capabilities=row.capabilities,
-        verified=row.verified_at is not None,
-        base=arrival.base,
-        standing=row.standing,
-        token_expires=arrival.expires,
-        key=row.public_key,
+        providers=outside.providers,
     )
 
 
@@ -196,9 +185,8 @@ def session_opener(
 ) -> OpenSession:
     """Return the function with which the relay opens a session for a socket."""
 
-    async def open_session(arrival: AcceptedNode, socket: NodeSocket) -> Ref[NodeSession]:
-        placed = embedding.placed(arrival, place, settings)
-        return await tree.open_session(identity_of(placed), socket)
+    async def open_session(node: NodeIdentity, socket: NodeSocket) -> Ref[NodeSession]:
+        return await tree.open_session(embedding.placed(node, place, settings), socket)
 
     return open_session
 

@@ -17,13 +17,15 @@ from actors.recorder.actor import RecorderActor
 from actors.recorder.messages import Recorder
 from actors.revocations.actor import RevocationsActor
 from actors.revocations.messages import Revocations
-from actors.sweeper.actor import SweeperActor
+from actors.sweeper.actor import SweeperActor, SweeperSettings
 from actors.sweeper.messages import Sweeper
-from actors.sweeper.ports import SweeperPorts, SweeperSettings
+from actors.video_maker.actor import VideoMakerActor
+from actors.video_maker.messages import VideoMaker
 from config.settings import Settings
 from sql.overview import Overview
 from sql.revocations import RevocationFeed
 from sql.revocations import Revocations as RevocationRows
+from sql.skus import cheapest
 from supervisors.child import Child
 from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
@@ -31,6 +33,7 @@ from web.gateway import Gateway
 from web.process.forced_exit import exit_within
 from web.process.memory_tuning import tidy
 from web.process.service_manager import ServiceManager
+from web.routes.videos import ordered
 
 
 def revocations_child(gateway: Gateway, registry: Registry) -> Child:
@@ -58,16 +61,23 @@ def recorder_child(gateway: Gateway, registry: Registry) -> Child:
 def sweeper_child(gateway: Gateway, registry: Registry) -> Child:
     """Return the child that removes expired rows and objects."""
     ref = registry.register(Sweeper, Ref[Sweeper]("sweeper"))
-    return Child(
-        "sweeper",
-        lambda: SweeperActor(sweeper_ports(gateway), sweeper_settings(gateway.settings)),
-        ref=ref,
-    )
+    return Child("sweeper", lambda: sweeper_of(gateway), ref=ref)
 
 
-def sweeper_ports(gateway: Gateway) -> SweeperPorts:
-    """Return the ports to the rows and objects that the Sweeper removes."""
-    return SweeperPorts(gateway.ports.clock, gateway.ports.objects, gateway.tables)
+def video_maker_child(gateway: Gateway, registry: Registry) -> Child:
+    """Return the child that orders the videos of completed jobs; without it, users order them."""
+    ref = registry.register(VideoMaker, Ref[VideoMaker]("videos"))
+
+    def make() -> VideoMakerActor:
+        due, order = gateway.tables.related_jobs.videos_due, partial(ordered, gateway)
+        return VideoMakerActor(due, order, gateway.ports.clock)
+
+    return Child("videos", make, ref=ref)
+
+
+def sweeper_of(gateway: Gateway) -> SweeperActor:
+    """Return the Sweeper of a gateway."""
+    return SweeperActor(gateway.ports, gateway.tables, sweeper_settings(gateway.settings))
 
 
 def sweeper_settings(settings: Settings) -> SweeperSettings:
@@ -90,7 +100,10 @@ def hub_child(gateway: Gateway, registry: Registry) -> Child:
         return await gateway.monitoring.probes["database"]()
 
     async def read_farm() -> None:
-        """Read the farm's public figures; a farm that is not open to everybody has none."""
+        """Read the prices, and the farm's public figures, of which a farm that is not open to
+        everybody has none.
+        """
+        await _read_prices(gateway)
         if gateway.settings.accounts.registration == "open":
             memory.farm.note(await Overview(gateway.database).farm(), gateway.ports.clock.now())
 
@@ -106,6 +119,13 @@ def hub_child(gateway: Gateway, registry: Registry) -> Child:
         )
 
     return Child("console", make, ref=ref)
+
+
+async def _read_prices(gateway: Gateway) -> None:
+    settings, tables = gateway.settings, gateway.tables
+    skus = await tables.skus.all() if settings.takes_payments else ()
+    by_type = {row.job_type: row.units or 0 for row in await tables.prices.now()}
+    gateway.console.prices.note(by_type, cheapest(skus, settings.pricing.currency))
 
 
 def event_hub_child(gateway: Gateway, registry: Registry) -> Child:

@@ -18,11 +18,14 @@ from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
 from supervisors.supervisor import Supervisor
 from web.console.console_state import ConsoleState
+from web.documents.writer import DocumentWriter
 from web.http.rate_limits import RateLimits
 from web.identity.api_keys import VerifiedKeys
 from web.identity.passwords import Passwords
+from web.identity.providers import Providers
 from web.identity.revocation_set import Revocations
 from web.identity.tokens import Tokens
+from web.jobs.eta import ShownEtas
 from web.nodes.connections import Connections
 from web.process.gateway_metrics import GatewayMetrics
 from web.process.host import Host
@@ -101,8 +104,9 @@ class Gateway:
     """Everything that handlers use; the composition root builds it once.
 
     ``sources``: where each setting's value came from. ``halts``: reasons to refuse all writes.
-    ``starter``: what a new user gets, in 1/10,000 credit. ``verifiers``: the nodes that the gateway
-    uses as verifiers. ``url`` returns the gateway's public address.
+    ``providers``: the providers of OpenID Connect. ``starter``: what a new user gets, in 1/10,000
+    credit. ``verifiers``: the nodes that the gateway uses as verifiers. ``url`` returns the
+    gateway's public address. ``etas``: when jobs will be done, as their owners were told.
     """
 
     settings: Settings
@@ -114,6 +118,7 @@ class Gateway:
     registry: Registry
     tree: TreeView
     identity: Identity
+    providers: Providers
     rates: RateLimits
     monitoring: Monitoring
     console: ConsoleState
@@ -121,6 +126,8 @@ class Gateway:
     verifiers: frozenset[UUID]
     starter: int
     url: Callable[[], str]
+    documents: DocumentWriter = attrs.field(factory=DocumentWriter)
+    etas: ShownEtas = attrs.field(factory=ShownEtas)
 
 
 GATEWAY: Final = web.AppKey("gateway", Gateway)
@@ -157,6 +164,9 @@ def make_gateway(
         registry=registry,
         tree=tree,
         identity=Identity.of(tokens, tables, clock),
+        providers=Providers(
+            settings.oidc.providers, ports.providers, clock, loopback=not settings.production
+        ),
         rates=RateLimits(settings.limits, clock, shared_rates),
         monitoring=Monitoring.of(
             {**probes, **needs_of_submissions(registry, halts)}, database, clock, halts, host

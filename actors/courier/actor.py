@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+import attrs
 import orjson
 from prometheus_client import Counter, Gauge
 
@@ -24,10 +25,9 @@ from actors.kernel import Actor, Timer, fail_point, handles, handles_batch
 from actors.ports import Clock, Random
 from actors.ports.webhooks import Answered, Letter, NotSent, Post
 from config.settings import DEFAULTS, Webhooks
-from rendertrust import money, webhooks
-from rendertrust.api_paths import thumbnail_path
+from rendertrust import webhooks
 from sql.database import Conflict, Unavailable
-from sql.events import EventRow
+from sql.events import EventRow, shown
 from sql.webhooks import Deliveries, DeliveryOutcome, DueDelivery, EndpointHealth
 
 LOOK_SECONDS: Final = 1.0  # interval of searches for due deliveries
@@ -199,28 +199,9 @@ def letter(due: DueDelivery, event: EventRow, timestamp: int) -> Letter:
     The header ``webhook-id`` of a delivery is the same for every try.
     """
     body = orjson.dumps(
-        {"type": event.type, "timestamp": event.at, "data": _event_fields(due, event)},
+        {"type": event.type, "timestamp": event.at, "data": attrs.asdict(shown(due.job, event))},
+        default=str,  # ids are of a subclass of UUID
         option=orjson.OPT_UTC_Z,
     )
     headers = webhooks.headers_for(due.secrets, str(due.id), timestamp, body)
     return Letter(due.url, headers, body, due.user)
-
-
-def _event_fields(due: DueDelivery, event: EventRow) -> dict[str, object]:
-    """Return an event's fields in the form in which the API returns them."""
-    return {
-        "number": event.number,
-        "type": event.type,
-        "at": event.at,
-        "job_id": str(due.job),
-        "unit": event.unit,
-        "attempt": event.attempt,
-        "node_id": None if event.node_id is None else str(event.node_id),
-        "money": event.money,
-        "amount": None if event.amount is None else money.render(event.amount),
-        "error_class": event.error_class,
-        "error": event.error,
-        "error_code": event.error_code,
-        "frame": event.frame,
-        "thumbnail": thumbnail_path(due.job, event.frame),
-    }

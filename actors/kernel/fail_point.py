@@ -109,7 +109,7 @@ def with_fail_points(address: str, table: Table) -> Table:
 
 
 def _wrapped(actor: str, message: str, handler: Handler) -> Handler:
-    method, limit = handler
+    method, limit, overlap = handler
 
     @functools.wraps(method)
     async def handle(*words: Any) -> Any:
@@ -117,4 +117,4 @@ def _wrapped(actor: str, message: str, handler: Handler) -> Handler:
         _pass(f"{actor}.{message}")
         return await method(*words)
 
-    return handle, limit
+    return handle, limit, overlap

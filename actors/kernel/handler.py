@@ -8,8 +8,9 @@ from actors.kernel.message import Message, R, To, kinds_addressed_to
 
 M_co = TypeVar("M_co", bound=Message[Any, Any], covariant=True)
 S = TypeVar("S")  # the actor's class
-# a handler's method, and the limit of its batches; 0 if the method takes single messages
-Handler = tuple[Callable[..., Awaitable[Any]], int]
+# a handler's method, the limit of its batches (0 if the method takes single messages), and how many
+# messages must wait so that a second batch begins beside one (0: never)
+Handler = tuple[Callable[..., Awaitable[Any]], int, int]
 Table = dict[type[Message[Any, Any]], Handler]
 
 
@@ -27,7 +28,7 @@ class handles(Generic[M_co]):
         method: Callable[[S, M_co], Awaitable[R | DeferredReply[R]]],
     ) -> Callable[[S, M_co], Awaitable[R | DeferredReply[R]]]:
         """Return the method unchanged, marked with its message class."""
-        vars(method)["__handles__"] = (self.kind, 0)
+        vars(method)["__handles__"] = (self.kind, 0, 0)
         return method
 
 
@@ -36,19 +37,24 @@ class handles_batch(Generic[M_co]):
 
     A batch has at most ``limit`` messages. The method returns one reply per message, in the same
     order.
+
+    ``overlap``: the method is called with a second batch while it handles one, once this many
+    messages wait; the method itself must then keep the order of both. 0: never.
     """
 
-    def __init__(self, kind: type[M_co], *, limit: int = 1000) -> None:
+    def __init__(self, kind: type[M_co], *, limit: int = 1000, overlap: int = 0) -> None:
         if limit < 1:
             raise ValueError("limit must be at least 1")
-        self.kind, self.limit = kind, limit
+        if not 0 <= overlap <= limit:
+            raise ValueError("overlap must be at most the limit")
+        self.kind, self.limit, self.overlap = kind, limit, overlap
 
     def __call__(
         self: "handles_batch[Message[To, R]]",
         method: Callable[[S, Sequence[M_co]], Awaitable[Sequence[R]]],
     ) -> Callable[[S, Sequence[M_co]], Awaitable[Sequence[R]]]:
         """Return the method unchanged, marked with its message class and limit."""
-        vars(method)["__handles__"] = (self.kind, self.limit)
+        vars(method)["__handles__"] = (self.kind, self.limit, self.overlap)
         return method
 
 
@@ -57,19 +63,22 @@ def table_of(actor: type) -> Table:
 
     Raises TypeError when one class has two handlers for one message.
     """
-    names: dict[type[Message[Any, Any]], tuple[str, int]] = {}
+    names: dict[type[Message[Any, Any]], tuple[str, int, int]] = {}
     for klass in reversed(actor.__mro__):
         own: set[type] = set()
         for name, member in vars(klass).items():
             mark = getattr(member, "__handles__", None)
             if mark is None:
                 continue
-            kind, limit = mark
+            kind, limit, overlap = mark
             if kind in own:
                 raise TypeError(f"{klass.__name__} has two handlers for {kind.__name__}")
             own.add(kind)
-            names[kind] = (name, limit)
-    return {kind: (getattr(actor, name), limit) for kind, (name, limit) in names.items()}
+            names[kind] = (name, limit, overlap)
+    return {
+        kind: (getattr(actor, name), limit, overlap)
+        for kind, (name, limit, overlap) in names.items()
+    }
 
 
 def check_table(actor: type, marker: Any, table: Table) -> None:

@@ -2,8 +2,11 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
+
+import attrs
 
 from actors.kernel import fail_point
 from actors.kernel.actor import Actor
@@ -43,7 +46,29 @@ def awaited(item: Item, now: float) -> bool:
     return not item.reply.done() and item.deadline > now
 
 
-NOBODY: Handler = (refuse, 0)
+def _result(task: "asyncio.Task[Any]", wanted: int) -> tuple[Any, BaseException | None]:
+    """Return the replies of a batch's task, or its error."""
+    if task.cancelled():
+        return (), asyncio.CancelledError()
+    error = task.exception()
+    if error is not None:
+        return (), error
+    values = task.result()
+    if len(values) != wanted:
+        return (), ValueError(f"{len(values)} replies to {wanted} messages")
+    return values, None
+
+
+NOBODY: Handler = (refuse, 0, 0)
+
+
+@attrs.frozen(eq=False)
+class RunningBatch:
+    """A batch that is handled in a task, so that another can begin beside it."""
+
+    items: list[Item]
+    task: "asyncio.Task[Any]"
+    begun: float
 
 
 class Instance:
@@ -61,10 +86,13 @@ class Instance:
         "current",
         "downs",
         "ended",
+        "failure",
         "gauge",
         "killed",
+        "latest_end",
         "loop",
         "mailbox",
+        "running",
         "shared",
         "signalled",
         "started",
@@ -94,6 +122,9 @@ class Instance:
         self.clock = clock_of(self.loop)
         self.current: Item | None = None  # the single message that is being handled
         self.batch: list[Item] = []  # the messages that are being handled as a batch
+        self.running: list[RunningBatch] = []  # at most two, the older first
+        self.failure: BaseException | None = None  # of a running batch
+        self.latest_end = 0.0  # of a running batch
         self.killed = self.stopping = self.signalled = False
         self.ended = False  # a handler that goes on can begin nothing more
         self.downs: list[Down] = []  # at most one notice per watched address
@@ -120,7 +151,7 @@ class Instance:
         self._release()
 
     def notify(self, down: Down) -> None:
-        """Deliver a death notice in a lane of its own, so that a full mailbox cannot delay the
+        """Deliver a death notice in a separate lane, so that a full mailbox cannot delay the
         notice.
         """
         self.watching.pop(down.ref, None)
@@ -143,7 +174,7 @@ class Instance:
     @property
     def is_handling(self) -> bool:
         """True while a message or a batch is being handled."""
-        return self.current is not None or bool(self.batch)
+        return self.current is not None or bool(self.batch) or bool(self.running)
 
     def forward(self, ref: Ref[Any], message: Message[Any, Any]) -> DeferredReply[Any]:
         """Put a message into another mailbox, with the sender and deadline of the current
@@ -238,6 +269,7 @@ class Instance:
                 end = crash(error, self._where())
         except Exception as error:
             end = crash(error, self._where(), detail=not self.started.done())
+        await self._cancel_batches()
         self.fail_askers(end)
         if not self.killed and torn_down is None:
             end = await self._farewell(end)
@@ -250,21 +282,33 @@ class Instance:
         mailbox = self.mailbox
         while True:
             while self.signalled:
+                await self._end_running()
                 if self.killed or self.stopping:
                     return
                 await self._handle_down()
-            if mailbox.items:
+            if self.failure is not None:
+                await self._end_running()
+            wanted = self._wanted() if self.running else 0
+            if len(mailbox.items) > wanted:
                 if await self._turn():
                     await asyncio.sleep(0)
             else:
                 mailbox.waiter = self.loop.create_future()
+                mailbox.wanted = wanted
                 await mailbox.waiter
+
+    def _wanted(self) -> int:
+        """Return how many queued messages must be exceeded before a batch begins beside another."""
+        items, kind = self.mailbox.items, type(message_of(self.running[0].items[0]))
+        if len(self.running) > 1 or (items and type(message_of(items[0])) is not kind):
+            return sys.maxsize  # until a running batch has ended
+        return self.table[kind][2] - 1
 
     async def _handle_down(self) -> None:
         down = self.downs.pop(0)
         self.signalled = bool(self.downs)
         self.current = down
-        method, _ = self.table[Down]
+        method = self.table[Down][0]
         await method(self.actor, down)
         self.current = None
 
@@ -280,6 +324,8 @@ class Instance:
         while items and not self.signalled:
             if left <= 0:
                 return True
+            if self.running and len(items) <= self._wanted():
+                return False
             item = items.popleft()
             if latest or mailbox.room:
                 mailbox.taken(item)
@@ -293,7 +339,10 @@ class Instance:
                     if reply is not None and (reply.done() or item.deadline <= before):
                         continue  # the sender no longer waits
                 handler = table.get(type(message), NOBODY)
-            method, limit = handler
+            method, limit, overlap = handler
+            if overlap and (self.running or len(items) + 1 >= 2 * overlap):
+                self._begin_batch(item, method, limit, overlap)
+                return True
             if limit:
                 left -= await self._run_batch(item, method, limit, before)
             else:
@@ -323,24 +372,84 @@ class Instance:
         self.gauge.batched += len(batch) - 1
         return len(batch)
 
+    # -- batches that overlap
+
+    def _begin_batch(self, first: Item, method: Any, limit: int, overlap: int) -> None:
+        """Handle about half of the messages that wait or are in hand, so that two batches of the
+        same size take turns.
+        """
+        now, in_hand = self.clock(), sum(len(each.items) for each in self.running)
+        half = (in_hand + 1 + len(self.mailbox.items)) // 2
+        more = self.mailbox.take_more(type(message_of(first)), min(limit, max(half, overlap)) - 1)
+        batch = [first, *(item for item in more if awaited(item, now))]
+        messages = [message_of(item) for item in batch]
+        name = f"{self.mailbox.name}, a batch"
+        task = self.loop.create_task(method(self.actor, messages), name=name)
+        self.running.append(RunningBatch(batch, task, now))
+        task.add_done_callback(self._end_batch)
+
+    def _end_batch(self, task: "asyncio.Task[Any]") -> None:
+        """Answer the askers of a batch; after a failure, cancel the batch that began later."""
+        batch = next((each for each in self.running if each.task is task), None)
+        if batch is None:  # the instance has ended
+            return
+        values, error = _result(task, len(batch.items))
+        if error is not None:
+            self.failure = self.failure or error
+            for later in self.running[self.running.index(batch) + 1 :]:
+                later.task.cancel()
+        else:
+            self.running.remove(batch)
+            for item, value in zip(batch.items, values, strict=True):
+                if isinstance(item, Envelope):
+                    item.answer(value)
+            self._note_end(batch)
+        self.mailbox.wake()
+
+    def _note_end(self, batch: RunningBatch) -> None:
+        gauge, now = self.gauge, self.clock()
+        seconds = now - max(batch.begun, self.latest_end)  # time that overlaps counts once
+        gauge.samples[gauge.runs & LAST_SAMPLE] = seconds
+        gauge.runs += 1
+        gauge.busy += seconds
+        gauge.batched += len(batch.items) - 1
+        self.latest_end = now
+
+    async def _end_running(self) -> None:
+        """Wait until no batch is running. Raises the error of a batch that failed."""
+        tasks = [each.task for each in self.running if not each.task.done()]
+        if tasks:
+            await asyncio.wait(tasks)
+        if self.failure is not None:
+            raise self.failure
+
+    async def _cancel_batches(self) -> None:
+        tasks = [each.task for each in self.running if not each.task.done()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
     # -- the end
 
     def _where(self) -> str:
         actor = type(self.actor).__name__
         if not self.started.done():
             return f"{actor}.started"
-        in_hand = self.batch[:1] if self.current is None else [self.current]
+        batch = self.running[0].items if self.running else self.batch
+        in_hand = batch[:1] if self.current is None else [self.current]
         if not in_hand:
             return actor
-        method, _ = self.table[type(message_of(in_hand[0]))]
+        method = self.table[type(message_of(in_hand[0]))][0]
         return f"{actor}.{getattr(method, '__name__', 'handler')}"
 
     def fail_askers(self, end: Exit) -> None:
         """Fail the asks that are being handled; queued messages stay in the mailbox."""
-        for item in (*self.batch, self.current):
+        running = [item for each in self.running for item in each.items]
+        for item in (*running, *self.batch, self.current):
             if isinstance(item, Envelope):
                 item.fail(ActorCrashed(self.mailbox.name, end.reason))
-        self.current, self.batch = None, []
+        self.current, self.batch, self.running = None, [], []
 
     async def _farewell(self, end: Exit) -> Exit:
         where = f"{type(self.actor).__name__}.stopped"

@@ -17,7 +17,8 @@ class Mailbox:
     """Bounded queue of an actor's messages.
 
     ``closed``: why the address is down for good; None until then. A closed mailbox has the capacity
-    0, so that sending needs only one comparison.
+    0, so that sending needs only one comparison. ``wanted``: a message wakes the waiting instance
+    if it finds at least this many queued.
     """
 
     __slots__ = (
@@ -31,6 +32,7 @@ class Mailbox:
         "peak",
         "room",
         "waiter",
+        "wanted",
         "watchers",
     )
 
@@ -43,6 +45,7 @@ class Mailbox:
         self.items: deque[Item] = deque()
         self.peak = 0
         self.waiter: asyncio.Future[None] | None = None
+        self.wanted = 0
         # Queued ``tell`` messages that a newer message may replace, by kind and key.
         self.latest: dict[tuple[type, Hashable], Envelope] = {}
         self.room: deque[asyncio.Future[None]] | None = None  # senders that wait in ``offer``
@@ -107,7 +110,7 @@ class Mailbox:
         items.append(envelope)
         if depth >= self.peak:
             self.peak = depth + 1
-        if self.waiter is not None:
+        if self.waiter is not None and depth >= self.wanted:
             self.wake()
         return True
 

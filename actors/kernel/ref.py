@@ -37,7 +37,7 @@ class Ref(Generic[To]):
             items.append(message)
             if depth >= mailbox.peak:
                 mailbox.peak = depth + 1
-            if mailbox.waiter is not None:
+            if mailbox.waiter is not None and depth >= mailbox.wanted:
                 mailbox.wake()
             return True
         if mailbox.tell(message):

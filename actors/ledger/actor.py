@@ -4,8 +4,13 @@ Commits that arrive while a batch is being written form the next batch. A batch 
 two statements: one reads its rows without locks, one writes it if no row has changed since. If that
 fails, or the batch needs rarer rows, it is written in a transaction that locks its rows. New jobs
 and transfers need no read while their accounts are remembered from earlier batches.
+
+Under load a batch of new jobs and transfers is decided while the batch before it is being written,
+on the rows as that batch leaves them. It is written only if that batch was; otherwise it is decided
+again.
 """
 
+import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,8 +27,8 @@ from actors.ledger.lock_set import keys_of
 from actors.ledger.messages import (
     Booked,
     Commit,
+    DataRefused,
     Decided,
-    GuardFailed,
     IsAccepting,
     Ledger,
     LedgerUnavailable,
@@ -42,10 +47,10 @@ from sql.books import (
     Changes,
     HoldRow,
     Keys,
+    ReadBooks,
     Rows,
     other_key,
 )
-from sql.books_without_locks import ReadBooks
 from sql.database import AnswerLost, Conflict, Mismatch, Refused, Unavailable
 
 # How long a batch is retried while the database is down; most callers wait two seconds.
@@ -69,8 +74,11 @@ EVENTS: Final = Counter("rendertrust_stripe_events", "Stripe events, by outcome.
 CONFLICTS_MAX: Final = 20  # serialization conflicts after which a batch is given up
 # Mismatches after which a batch is split: those with another gateway's writes disappear on a retry.
 MISMATCHES_MAX: Final = 4
-TILLS: Final = 16  # shards of the busiest platform accounts
+SHARDS: Final = 16  # shards of the busiest platform accounts
 TRIED_SECONDS: Final = 1.0  # how long the result of a batch or probe answers ``IsAccepting``
+# Commits that must wait so that a batch is decided while the batch before it is being written. Two
+# smaller batches would cost more than they gain.
+OVERLAP: Final = 64
 # Parts of a write that fail if another gateway has changed an account.
 _OF_ACCOUNTS: Final = ("books_accounts_unchanged", "books_accounts_write")
 log = logging.getLogger("ledger")
@@ -82,6 +90,61 @@ class BatchWrite:
 
     changes: Changes
     outcomes: Sequence[Outcome]
+
+
+@attrs.frozen
+class DecidedBatch:
+    """A batch that was decided on rows that are not locked."""
+
+    books: ReadBooks
+    write: BatchWrite
+
+
+class Turn:
+    """The turn of one batch to use the database; the next batch waits until it is over.
+
+    ``direct``: the batch, as its present try to write it without locks has decided it, or as such a
+    try has written it.
+    """
+
+    __slots__ = ("_over", "direct", "is_awaited")
+
+    def __init__(self) -> None:
+        self.direct: DecidedBatch | None = None
+        self.is_awaited = False
+        self._over = asyncio.Event()
+
+    @property
+    def is_over(self) -> bool:
+        return self._over.is_set()
+
+    def end(self) -> None:
+        self._over.set()
+
+    async def wait(self) -> None:
+        """Wait until the turn is over."""
+        self.is_awaited = True
+        await self._over.wait()
+
+
+@attrs.define
+class Batch:
+    """Commits, and the state of the tries to write them.
+
+    ``ahead``: the batch as it was decided before its turn. ``lost``: a write that got no answer;
+    the next try that gets the locks finds out whether it took effect.
+    """
+
+    commits: Sequence[Commit]
+    keys: Keys
+    turn: Turn = attrs.field(factory=Turn)
+    ahead: DecidedBatch | None = None
+    lost: BatchWrite | None = None
+    is_locking: bool = False
+    from_database: bool = False
+    tries: int = 0
+    conflicts: int = 0
+    mismatches: int = 0
 
 
 class LedgerActor(Actor[Ledger]):
@@ -96,19 +159,19 @@ class LedgerActor(Actor[Ledger]):
         self._clock = clock
         self._random = random
         self._accepts, self._tried_at = False, float("-inf")
-        self._till = 0  # the shard that this Ledger uses without locks
+        self._shard = 0  # the shard that this Ledger uses without locks
         self._id, self._batches = random.uuid(), 0
-        # A write of the present batch that got no answer. The next try that gets the locks finds
-        # out whether it took effect.
-        self._lost: BatchWrite | None = None
+        self._turn = Turn()  # of the newest batch
+        self._turn.end()
 
-    @handles_batch(Commit, limit=1000)
+    @handles_batch(Commit, limit=1000, overlap=OVERLAP)
     async def commit(self, commits: Sequence[Commit]) -> Sequence[Outcome]:
         BATCH.observe(len(commits))
         begun = self._clock.monotonic()
+        before, self._turn = self._turn, Turn()
         outcomes: list[Outcome] = [LedgerUnavailable() for _ in commits]
         try:
-            outcomes = await self._write_batch(commits)
+            outcomes = await self._in_turn(commits, before, self._turn)
         finally:  # observers get an outcome even after a crash; otherwise they would wait for ever
             for commit, outcome in zip(commits, outcomes, strict=True):
                 if commit.observer is not None:
@@ -142,119 +205,165 @@ class LedgerActor(Actor[Ledger]):
             return [0] * len(requests)
         return [sum(lease.id in renewed for lease in request.leases) for request in requests]
 
-    async def _write_batch(self, commits: Sequence[Commit]) -> list[Outcome]:
+    async def _in_turn(self, commits: Sequence[Commit], before: Turn, turn: Turn) -> list[Outcome]:
+        """Write a batch once the batch before it has had its turn."""
+        try:
+            batch = Batch(commits, keys_of(commits), turn)
+            if not before.is_over:
+                written = before.direct
+                if written is not None:
+                    batch.ahead = await self._decide_ahead(batch, written)
+                await before.wait()
+                if before.direct is not written:
+                    batch.ahead = None
+            return await self._write_batch(batch)
+        finally:
+            turn.end()
+
+    async def _decide_ahead(self, batch: Batch, before: DecidedBatch) -> DecidedBatch | None:
+        """Decide a batch while the batch before it is being written; None if that cannot be done.
+
+        A refusal, or the answer of an earlier commit, needs rows that are read.
+        """
+        try:
+            books = await self._store.foresee_books(
+                batch.keys, self._shard, before.books, before.write.changes
+            )
+        except (Unavailable, Conflict):
+            return None
+        if books is None:
+            return None
+        write = self._decide(books.rows, batch.commits)
+        is_enough = all(isinstance(outcome, Posted) for outcome in write.outcomes)
+        return DecidedBatch(books, write) if is_enough else None
+
+    async def _write_batch(self, batch: Batch) -> list[Outcome]:
         """Retry until the batch is decided, or the database has been down for too long.
 
         The first try takes no locks, if the batch can do without, nor does a second if the rows of
         the first were only remembered; later tries do.
         """
         give_up = self._clock.monotonic() + PATIENCE_SECONDS
-        tries, conflicts, mismatches = 0, 0, 0
-        keys, is_locking, from_database = keys_of(commits), False, False
-        self._lost = None
         while True:
             books: ReadBooks | None = None
             try:
-                if not is_locking:
-                    books = await self._store.read_books(
-                        keys, self._till, from_database=from_database
-                    )
+                if not batch.is_locking:
+                    books = await self._books(batch)
                 if books is not None:
-                    return await self._write(commits, books)
-                return await self._write_with_locks(commits, keys)
+                    return await self._write(batch, books)
+                return await self._write_with_locks(batch)
             except Unavailable:
-                tries += 1
-                if tries == TRIES_MAX or self._clock.monotonic() >= give_up:
-                    return [LedgerUnavailable() for _ in commits]
+                batch.tries += 1
+                if batch.tries == TRIES_MAX or self._clock.monotonic() >= give_up:
+                    return [LedgerUnavailable() for _ in batch.commits]
             except Mismatch as error:
-                if not is_locking and error.part in _OF_ACCOUNTS:
-                    self._draw_till(books)
-                mismatches += is_locking
-                if mismatches > MISMATCHES_MAX:
-                    return await self._split(commits, error)
+                if not batch.is_locking and error.part in _OF_ACCOUNTS:
+                    self._draw_shard(books)
+                batch.mismatches += batch.is_locking
+                if batch.mismatches > MISMATCHES_MAX:
+                    return await self._split(batch.commits, error)
             except Conflict as error:
-                if not is_locking:
-                    self._draw_till(books)
-                conflicts += is_locking
-                if conflicts > CONFLICTS_MAX:
-                    log.error("a batch of %d commits failed after retries: %s", len(commits), error)
-                    return [LedgerUnavailable() for _ in commits]
+                if not batch.is_locking:
+                    self._draw_shard(books)
+                batch.conflicts += batch.is_locking
+                if batch.conflicts > CONFLICTS_MAX:
+                    size = len(batch.commits)
+                    log.error("a batch of %d commits failed after retries: %s", size, error)
+                    return [LedgerUnavailable() for _ in batch.commits]
             except Refused as error:
-                return await self._split(commits, error)
-            from_database = books is not None and books.is_remembered and self._lost is None
-            is_locking = not from_database
+                return await self._split(batch.commits, error)
+            batch.ahead = None
+            batch.from_database = books is not None and books.is_remembered and batch.lost is None
+            batch.is_locking = not batch.from_database
 
-    def _draw_till(self, books: ReadBooks | None) -> None:
+    async def _books(self, batch: Batch) -> ReadBooks | None:
+        """Return the rows of a batch without locks; None if it needs them."""
+        if batch.ahead is not None:
+            return batch.ahead.books
+        return await self._store.read_books(
+            batch.keys, self._shard, from_database=batch.from_database
+        )
+
+    def _draw_shard(self, books: ReadBooks | None) -> None:
         """Choose another shard, as another gateway seems to use the present one, too."""
         if books is None or not books.is_remembered:
-            self._till = self._random.token(16)[-1] % TILLS
+            self._shard = self._random.token(16)[-1] % SHARDS
 
-    async def _write(self, commits: Sequence[Commit], books: ReadBooks) -> list[Outcome]:
-        """Decide and write a batch whose rows were read without locks.
+    async def _write(self, batch: Batch, books: ReadBooks) -> list[Outcome]:
+        """Write a batch whose rows were read without locks, and decide it if that was not done.
 
         A refusal, or the answer of an earlier commit, needs rows that are read now.
         """
-        changes, outcomes = self._decide(books.rows, commits)
-        if books.is_remembered and not all(isinstance(outcome, Posted) for outcome in outcomes):
-            raise Mismatch("remembered rows do not suffice")
-        fail_point.reach("before_commit", effects_of(commits))
+        turn = batch.turn
+        if batch.ahead is not None:
+            write = batch.ahead.write
+        else:
+            write = self._decide(books.rows, batch.commits)
+            if books.is_remembered and not all(isinstance(one, Posted) for one in write.outcomes):
+                raise Mismatch("remembered rows do not suffice")
+        fail_point.reach("before_commit", effects_of(batch.commits))
+        turn.direct = DecidedBatch(books, write)
         try:
-            numbers = await books.write(changes)
-        except AnswerLost:
-            self._lost = BatchWrite(changes, outcomes)
+            numbers = await books.write(write.changes)
+        except BaseException as error:
+            turn.direct = None
+            if isinstance(error, AnswerLost):
+                batch.lost = write
             raise
-        return self._done(commits, BatchWrite(changes, outcomes), numbers)
+        turn.end()
+        if turn.is_awaited:
+            await asyncio.sleep(0)  # noqa: TID251 - the next batch is sent before the replies
+        return self._done(batch, write, numbers)
 
-    async def _write_with_locks(self, commits: Sequence[Commit], keys: Keys) -> list[Outcome]:
+    async def _write_with_locks(self, batch: Batch) -> list[Outcome]:
         """Decide and write a batch whose rows are locked, unless an earlier try has written it."""
         found = BatchWrite(Changes(), ())
         try:
             async with self._store.transaction() as books:
-                rows = await books.lock(keys)
-                if self._lost is not None and await self._is_written(books, self._lost):
-                    found = self._lost
+                rows = await books.lock(batch.keys)
+                if batch.lost is not None and await self._is_written(books, batch.lost):
+                    found = batch.lost
                     numbers = await books.numbers(found.changes)
                 else:
-                    self._lost = None
-                    found = BatchWrite(*self._decide(rows, commits))
+                    batch.lost = None
+                    found = self._decide(rows, batch.commits)
                     numbers = await books.write(found.changes)
-                    fail_point.reach("before_commit", effects_of(commits))
+                    fail_point.reach("before_commit", effects_of(batch.commits))
         except AnswerLost:
-            self._lost = found
+            batch.lost = found
             raise
-        return self._done(commits, found, numbers)
+        return self._done(batch, found, numbers)
 
     async def _is_written(self, books: BooksTransaction, lost: BatchWrite) -> bool:
         batch = lost.changes.batch
         return batch is not None and await books.last_batch(batch.ledger) == batch.number
 
-    def _decide(self, rows: Rows, commits: Sequence[Commit]) -> tuple[Changes, list[Outcome]]:
+    def _decide(self, rows: Rows, commits: Sequence[Commit]) -> BatchWrite:
         """Decide a batch. Raises Fatal if its changes would violate an invariant of the books."""
-        changes, outcomes = decide(rows, commits, rows.now, self._random.uuid)
+        batch = BatchRow(self._id, self._batches + 1)
+        changes, outcomes = decide(rows, commits, rows.now, self._random.token, batch)
         broken = violation(rows, changes)
         if broken is not None:
             raise Fatal(broken)
-        if changes != Changes():
+        if changes.batch is not None:
             self._batches += 1
-            changes = attrs.evolve(changes, batch=BatchRow(self._id, self._batches))
-        return changes, outcomes
+        return BatchWrite(changes, outcomes)
 
     def _done(
-        self, commits: Sequence[Commit], written: BatchWrite, numbers: Mapping[UUID, int]
+        self, batch: Batch, written: BatchWrite, numbers: Mapping[UUID, int]
     ) -> list[Outcome]:
-        self._lost = None
         _count(written.changes)
-        fail_point.reach("after_commit", effects_of(commits))
+        fail_point.reach("after_commit", effects_of(batch.commits))
         return [numbered(outcome, numbers) for outcome in written.outcomes]
 
     async def _split(self, commits: Sequence[Commit], error: Refused | Mismatch) -> list[Outcome]:
         """Split a batch until the one commit that the database refuses fails alone."""
         if len(commits) == 1:
             log.error("a commit was refused: %s", error)
-            return [GuardFailed("Commit", str(error))]
+            return [DataRefused(str(error))]
         half = len(commits) // 2
-        first = await self._write_batch(commits[:half])
-        return [*first, *await self._write_batch(commits[half:])]
+        parts = [Batch(part, keys_of(part)) for part in (commits[:half], commits[half:])]
+        return [outcome for part in parts for outcome in await self._write_batch(part)]
 
 
 def numbered(outcome: Outcome, numbers: Mapping[UUID, int]) -> Outcome:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeAlias, cast, get_args
-from uuid import UUID
 
 import attrs
 
@@ -40,22 +39,31 @@ from actors.ledger.messages import (
     Booked,
     Commit,
     GuardFailed,
+    GuardReason,
     KeyConflict,
     Outcome,
     Posted,
     Replayed,
 )
 from actors.ledger.postings import Refusal, book, booked_before
-from sql.books import Changes, KeyRow, Rows, UnitRow
+from sql.books import BatchRow, Changes, KeyRow, Rows, UnitRow
 
 
 def decide(
-    rows: Rows, commits: Sequence[Commit], now: datetime, uuid: Callable[[], UUID]
+    rows: Rows,
+    commits: Sequence[Commit],
+    now: datetime,
+    token: Callable[[int], bytes],
+    batch: BatchRow | None = None,
 ) -> tuple[Changes, list[Outcome]]:
-    """Return the rows to write and the outcome of each commit."""
-    draft = Draft(rows, now, uuid)
+    """Return the rows to write and the outcome of each commit.
+
+    ``token`` returns so many random bytes. ``batch`` is the number of the batch, which is written
+    with its rows, if there are any.
+    """
+    draft = Draft(rows, now, token)
     outcomes = [_attempt(draft, commit) for commit in commits]
-    return draft.changes(), outcomes
+    return draft.changes(batch), outcomes
 
 
 def _attempt(draft: Draft, commit: Commit) -> Outcome:
@@ -154,7 +162,7 @@ def _apply_to_unit(
 ) -> bool | Refusal:
     unit = draft.units.get((effect.job, effect.unit))
     if unit is None:
-        return GuardFailed(type(effect).__name__, "")
+        return GuardFailed(type(effect).__name__, GuardReason.ABSENT)
     draft.touched[effect.job, effect.unit] = None
     if isinstance(effect, UnitCopy):
         return speculative_attempts.copy(draft, unit, effect)

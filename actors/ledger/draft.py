@@ -11,6 +11,7 @@ from sql.account_names import DEBT
 from sql.audit_log import Act
 from sql.books import (
     AccountRow,
+    BatchRow,
     Changes,
     HoldRow,
     JobRow,
@@ -42,6 +43,8 @@ V = TypeVar("V")
 _VERSION_7: Final = (7 << 76) | (2 << 62)
 _TIME_BITS: Final = (1 << 48) - 1
 _RANDOM_BITS: Final = (0xFFF << 64) | ((1 << 62) - 1)
+# Stands for a layer without changes, as most layers of a batch have none; never changed.
+NOTHING: Final[dict[Any, Any]] = {}
 
 
 class Layer(Generic[K, V]):
@@ -55,8 +58,8 @@ class Layer(Generic[K, V]):
 
     def __init__(self, found: Mapping[K, V], changed: "list[Layer[Any, Any]]") -> None:
         self.found = found
-        self.kept: dict[K, V] = {}
-        self.tried: dict[K, V] = {}
+        self.kept: dict[K, V] = NOTHING
+        self.tried: dict[K, V] = NOTHING
         self._changed = changed
 
     def get(self, key: K) -> V | None:
@@ -66,11 +69,16 @@ class Layer(Generic[K, V]):
     def put(self, key: K, row: V) -> None:
         if not self.tried:
             self._changed.append(self)
+            if self.tried is NOTHING:
+                self.tried = {}
         self.tried[key] = row
 
     def keep(self) -> None:
-        self.kept.update(self.tried)
-        self.tried.clear()
+        if self.kept:
+            self.kept.update(self.tried)
+            self.tried.clear()
+        else:
+            self.kept, self.tried = self.tried, NOTHING
 
     def drop(self) -> None:
         self.tried.clear()
@@ -86,17 +94,18 @@ class Layer(Generic[K, V]):
 class Draft:
     """Rows that a batch has read or added.
 
-    ``uuid`` returns random UUIDs. ``booked`` (posted transfers) and
+    ``token`` returns so many random bytes. ``booked`` (posted transfers) and
     ``touched`` (units that effects named) are those of the current commit, for its outcome.
     """
 
-    def __init__(self, rows: Rows, now: datetime, uuid: Callable[[], UUID]) -> None:
+    def __init__(self, rows: Rows, now: datetime, token: Callable[[int], bytes]) -> None:
         self.now = now
         self.stakes = rows.stakes
         self.waiting = rows.waiting
-        self._uuid = uuid
+        self._token = token
         self._time = _VERSION_7 | (int(now.timestamp() * 1000) & _TIME_BITS) << 80
         self._changed: list[Layer[Any, Any]] = []
+        self._is_changed = False  # a commit was kept that changes something
         self.accounts: Layer[str, AccountRow] = self._layer(rows.accounts)
         self.holds: Layer[str, HoldRow] = self._layer(rows.holds)
         self.jobs: Layer[UUID, JobRow] = self._layer(rows.jobs)
@@ -132,7 +141,7 @@ class Draft:
         Rows that are written together are neighbours in the index of such ids, so that a batch
         changes few pages of it.
         """
-        return UUID(int=self._time | (self._uuid().int & _RANDOM_BITS))
+        return UUID(int=self._time | (int.from_bytes(self._token(10)) & _RANDOM_BITS))
 
     def begin(self) -> None:
         """Begin the next commit."""
@@ -140,6 +149,7 @@ class Draft:
 
     def keep(self) -> None:
         """Keep the current commit's changes."""
+        self._is_changed = self._is_changed or bool(self._changed)
         for layer in self._changed:
             layer.keep()
         self._changed.clear()
@@ -228,9 +238,12 @@ class Draft:
 
     # -- the result
 
-    def changes(self) -> Changes:
-        """Return all changes of the batch."""
+    def changes(self, batch: BatchRow | None = None) -> Changes:
+        """Return all changes of the batch; ``batch`` is its number, if it changes anything."""
+        if not self._is_changed:
+            return Changes()
         return Changes(
+            batch=batch,
             accounts=tuple(self.accounts.kept.values()),
             holds=tuple(self.holds.kept.values()),
             jobs=tuple(self.jobs.kept.values()),

@@ -11,10 +11,11 @@ from uuid import UUID
 
 import attrs
 
+from rendertrust.comparison_method import ComparisonMethod
 from rendertrust.receipt import IssuedReceipt
 from rendertrust.unit_error_code import REPORTED, ErrorCode
 from rendertrust.verdict_reason import VerdictReason
-from sql.checks import CheckRow
+from sql.checks import CheckRow, DeliveredResult
 from sql.earnings import GivenComparison
 from sql.job_plan import JobPlan
 
@@ -47,8 +48,8 @@ class Transfer:
 class JobInsert:
     """Insert a QUEUED job and the units of its ``plan``, and hold the price of each unit.
 
-    Guard: the user is not deleted (``GuardFailed`` with ``found`` 'CLOSED'); so for ``UnitRetry``
-    and ``PurchaseOpen``.
+    Guard: the user is not deleted (``GuardFailed`` with ``found`` ACCOUNT_CLOSED); so for
+    ``UnitRetry`` and ``PurchaseOpen``.
 
     ``InsufficientCredits`` states the sum of the prices. The outcome of the commit contains only
     the first unit. ``price_number``: the row of the price table.
@@ -108,7 +109,7 @@ class JobPause:
 class JobResume:
     """Resume a PAUSED job. Guard: ``user`` owns the job.
 
-    Refused if its next unit would exceed the cap (``GuardFailed`` with ``found`` 'CAP').
+    Refused if its next unit would exceed the cap (``GuardFailed`` with ``found`` AT_CAP).
     """
 
     job: UUID
@@ -120,7 +121,7 @@ class JobChange:
     """Change the priority or the cap of an open job; None: unchanged. Guard: ``user`` owns it.
 
     ``uncapped``: remove the cap. A cap below the prices of units that are complete or assigned is
-    refused (``GuardFailed`` with ``found`` 'CAP').
+    refused (``GuardFailed`` with ``found`` AT_CAP).
     """
 
     job: UUID
@@ -196,25 +197,14 @@ class UnitStart:
     node: UUID
 
 
-@attrs.frozen
-class UnitComplete:
+@attrs.frozen(kw_only=True)
+class UnitComplete(DeliveredResult):
     """Complete a DISPATCHED or RUNNING unit and charge its hold, if attempt and node match.
 
     If ``verified``, the node's owner is paid their share. ``free``: no operator is paid, so the
     creator is not charged: the price becomes 0 and the hold is released.
     """
 
-    job: UUID
-    unit: int
-    attempt: int
-    node: UUID
-    result_ref: str | None
-    sha256: bytes | None = None
-    size: int | None = None
-    verified: bool = False
-    operator: str | None = None  # the account that earns: the owner's, or suspense
-    share_percent: int = 70
-    dispute_window: timedelta = timedelta(days=7)  # how long the operator's share stays pending
     receipt: IssuedReceipt | None = None
     free: bool = False
 
@@ -223,13 +213,13 @@ class UnitComplete:
 class UnitDeliver:
     """From a NodeSession. DISPATCHED or RUNNING → VERIFYING if attempt and node match.
 
-    The delivery is recorded; nothing is charged or paid yet. ``result``: the effect of a valid
-    verdict. ``work``: the work record that the node signed, canonical. ``draw``: a number from 0 up
-    to 1; the result is compared if it is below the ``odds``, which depend on the node's record, or
-    below the odds at which the operator's pending shares cover a fine.
+    The delivery is recorded; nothing is charged or paid yet. ``work``: the work record that the
+    node signed, canonical. ``draw``: a number from 0 up to 1; the result is compared if it is below
+    the ``odds``, which depend on the node's record, or below the odds at which the operator's
+    pending shares cover a fine.
     """
 
-    result: UnitComplete
+    result: DeliveredResult
     device_class: str
     work: str | None = attrs.field(default=None, repr=False)
     node_signature: str | None = attrs.field(default=None, repr=False)
@@ -323,12 +313,12 @@ COMPARED: Final = ("exact", "consistent")
 class Comparison:
     """Scope and result of a comparison of a result with the verifier's render.
 
-    ``compared``: regions of the frame, or the whole frame. ``remade``: the picture was also rebuilt
-    from the evidence and compared. ``distance``: the largest difference, in multiples of the noise;
-    None if unknown. ``loose``: honest frames of the scene may differ.
+    ``compared``: regions of the frame, the whole frame, or what a plugin checks. ``remade``: the
+    picture was also rebuilt from the evidence and compared. ``distance``: the largest difference,
+    in multiples of the noise; None if unknown. ``loose``: honest frames of the scene may differ.
     """
 
-    compared: Literal["regions", "whole"]
+    compared: Literal["regions", "whole", "plugin"]
     remade: bool
     distance: float | None
     loose: bool = False
@@ -342,8 +332,9 @@ class UnitVerdict:
     VERIFYING → QUEUED, or FAILED without ``retry_at``.
 
     ``operator``: the account that the delivery named. ``reason``: why the result is
-    ``unverifiable`` or ``unverified``. ``pays``: the share of such a result is paid. ``verifier``:
-    the last verifier, of ``verifier_class``. ``comparison``: the last comparison, if there was one.
+    ``unverifiable`` or ``unverified``. ``method``: how it was compared, if not with the same seeds.
+    ``pays``: the share of such a result is paid. ``verifier``: the last verifier, of
+    ``verifier_class``. ``comparison``: the last comparison, if there was one.
     ``strike``: the invalid result counts against its node. ``fine``: the penalty in addition to the
     lost pay; pending shares of the operator are forfeited, newest first, until it is covered.
     ``withdrawn``: the scene is at fault, so no invalid result of the unit is a strike, and fines
@@ -366,6 +357,7 @@ class UnitVerdict:
     verifier_class: str | None = None
     comparison: Comparison | None = None
     reason: VerdictReason | None = None
+    method: ComparisonMethod | None = None
 
 
 def earns(row: CheckRow, outcome: VerdictOutcome, *, pays: bool) -> bool:
@@ -452,15 +444,16 @@ class DisputeDecide:
 
 @attrs.frozen
 class PayoutTake:
-    """From the web: pay an operator their payable shares, at most SHARES_MOST of them.
+    """From the web or the Paymaster: pay an operator at most SHARES_MOST of their payable shares.
 
     CREDITS are available at once. MONEY is requested: the shares stay PAYABLE and are reserved for
-    the payout.
+    the payout. ``minimum``: the least sum, unless SHARES_MOST shares are paid.
     """
 
     id: UUID
     operator: UUID
     kind: PayoutKind
+    minimum: int = 0
 
 
 @attrs.frozen

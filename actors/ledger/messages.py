@@ -8,6 +8,7 @@ makes transfers and changes holds.
 """
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -124,18 +125,77 @@ class HoldClosed:
     reference: str
 
 
+class RowState(StrEnum):
+    """State or status in which an effect found its row.
+
+    The row is a unit, job, check, hold, earning, payout, dispute or purchase.
+    """
+
+    QUEUED = "QUEUED"
+    DISPATCHED = "DISPATCHED"
+    RUNNING = "RUNNING"
+    VERIFYING = "VERIFYING"
+    PAUSED = "PAUSED"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    DECIDED = "DECIDED"
+    PENDING = "PENDING"
+    PAYABLE = "PAYABLE"
+    REVERSED = "REVERSED"
+    FORFEITED = "FORFEITED"
+    OPEN = "OPEN"
+    UPHELD = "UPHELD"
+    REQUESTED = "REQUESTED"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+    PAID = "PAID"
+    EXPIRED = "EXPIRED"
+
+
+class GuardReason(StrEnum):
+    """Reason, other than the state of its row, why an effect's guard failed."""
+
+    ABSENT = "absent"  # there is no such row, or it is another user's
+    INVALID = "invalid"  # the effect or transfer contradicts itself, because of a bug
+    ACCOUNT_CLOSED = "account-closed"  # the user is deleted
+    AT_CAP = "at-cap"  # the job's next unit would exceed the cap, or the cap is committed already
+    STOPPED = "stopped"  # the job was stopped; delivered units wait for their verdicts
+    FRAME_FAILED = "frame-failed"  # another tile of the unit's frame failed
+    LEASED = "leased"  # the node has a lease on the unit
+    NO_HOLD = "no-hold"  # no credits are held for the unit
+    NOTHING_PAYABLE = "nothing-payable"  # the operator has no payable share
+    BELOW_MINIMUM = "below-minimum"  # less is payable than a payout must have
+    UNCHARGED = "uncharged"  # nothing was charged for the unit
+    WINDOW_CLOSED = "window-closed"  # the dispute window is over, or the share can be paid out
+    DISPUTED = "disputed"  # the unit has another dispute
+
+
+Found: TypeAlias = RowState | GuardReason
+
+
 @attrs.frozen
 class GuardFailed:
     """An effect's guard failed: its row was in another state. Nothing was committed.
 
-    ``effect``: the name of its class. ``found``: the present state or status of the row, or a
-    reason, such as 'CAP'; '' if there is no such row. ``effect`` 'Commit': the database refused the
-    data, because of a bug; ``found`` is then its message.
+    ``effect``: the name of its class. ``found``: the present state or status of the row, or the
+    reason, if it is another.
     """
 
     effect: str
-    found: str
+    found: Found
     units: tuple[UnitState, ...] = ()  # states of the units touched up to this effect
+
+
+@attrs.frozen
+class DataRefused:
+    """The database refused the commit's data. Nothing was committed.
+
+    A constraint was violated that the Ledger leaves to the database, such as that a job is repeated
+    once; otherwise there is a bug. ``error``: the database's message.
+    """
+
+    error: str
 
 
 @attrs.frozen
@@ -157,6 +217,7 @@ Outcome: TypeAlias = (
     | InsufficientCredits
     | HoldClosed
     | GuardFailed
+    | DataRefused
     | LedgerUnavailable
 )
 

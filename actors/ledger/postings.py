@@ -13,6 +13,7 @@ from actors.ledger.messages import (
     Booked,
     ExistsWithOtherAmount,
     GuardFailed,
+    GuardReason,
     HoldClosed,
     InsufficientCredits,
 )
@@ -56,7 +57,7 @@ def hold_units(draft: Draft, insert: JobInsert) -> Refusal | None:
         return None
     account = draft.accounts.get(user_account(insert.user))
     if account is None or any(draft.holds.get(reference) for reference in prices):
-        return GuardFailed("JobInsert", "")
+        return GuardFailed("JobInsert", GuardReason.INVALID)
     short = _short(account, sum(prices.values()))
     if short is not None:
         return short
@@ -140,9 +141,9 @@ def booked_before(draft: Draft, order: Transfer) -> Booked | None:
 def _refusal(draft: Draft, order: Transfer) -> Refusal | None:
     debit, credit = draft.accounts.get(order.debit), draft.accounts.get(order.credit)
     if debit is None or credit is None or debit is credit:
-        return GuardFailed("Transfer", "")
+        return GuardFailed("Transfer", GuardReason.INVALID)
     if order.subject not in (order.debit, order.credit) or order.amount < 1:
-        return GuardFailed("Transfer", "")
+        return GuardFailed("Transfer", GuardReason.INVALID)
     return _short(debit, order.amount)
 
 

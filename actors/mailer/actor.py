@@ -30,12 +30,13 @@ from actors.mailer.messages import (
     WatchNodes,
 )
 from actors.mailer.notices import notice_of
-from actors.mailer.policy import settled_mail
+from actors.mailer.policy import anonymous, settled_mail
 from actors.ports import Clock, MailTransport, Random
 from actors.ports.mail import MailAccepted, MailDeferred, MailOutcome, OutgoingMail
+from config.settings import UNNAMED
 from sql.database import Conflict, Unavailable
 from sql.link_tokens import BYTES, link_token
-from sql.mails import NOTICES, DueMail, Mails, StoredOutcome
+from sql.mails import NOTICES, DueMail, MailKind, Mails, StoredOutcome
 
 LOOK_SECONDS: Final = 1.0  # interval of searches for due mails
 COUNT_SECONDS: Final = 10.0  # interval at which waiting mails are counted
@@ -60,9 +61,13 @@ def no_farm() -> str:
 
 @attrs.frozen
 class MailerSettings:
-    """Settings of the Mailer. ``farm`` returns the gateway's public address, for links."""
+    """Settings of the Mailer. ``farm`` returns the gateway's public address, for links.
+
+    ``name``: the farm's name.
+    """
 
     farm: Callable[[], str] = no_farm
+    name: str = UNNAMED
 
 
 class MailerActor(Actor[Mailer]):
@@ -168,7 +173,7 @@ class MailerActor(Actor[Mailer]):
             self.ref.tell(MailTried(due, sending))
 
     async def _sent(self, due: DueMail) -> MailOutcome | None:
-        """Send a mail; return None if it goes to nobody, and was deleted."""
+        """Send a mail; return None if it has no recipient, and was deleted."""
         try:
             mail = await self._mail(due)
             if mail is None:
@@ -180,15 +185,17 @@ class MailerActor(Actor[Mailer]):
 
     async def _mail(self, due: DueMail) -> OutgoingMail | None:
         """Return the mail with its text, or None if it must not be sent."""
-        farm = self._settings.farm()
+        farm, name = self._settings.farm(), self._settings.name
         if due.user_id is not None and due.kind in NOTICES:
             facts = await self._mails.facts(due)
-            return None if facts is None else mail_of(due, farm, notice_of(due, facts, farm))
+            return None if facts is None else mail_of(due, farm, notice_of(due, facts, farm), name)
         token = await self._token(due)
-        return None if token is None else mail_of(due, farm, words_of(due, farm, token))
+        if token is None:
+            return None
+        return mail_of(due, farm, words_of(due, farm, token, name), name)
 
     async def _token(self, due: DueMail) -> str | None:
-        """Return a new token for the mail's link, '' if it has none, or None if the mail must not
+        """Return a new token for the mail's link, '' if it needs none, or None if the mail must not
         be sent: no active user has the address, the user got enough of these mails, or they
         have verified their address.
         """
@@ -198,12 +205,14 @@ class MailerActor(Actor[Mailer]):
         if kind is None:
             return ""
         token = link_token(kind, self._random.token(BYTES), now)
-        return token.text if await self._mails.prepare_link(due, token, now) else None
+        if await self._mails.prepare_link(due, token, now):
+            return token.text
+        return "" if due.kind is MailKind.PAYOUT_ACCOUNT else None
 
     async def _settle(self, tries: Sequence[MailTried]) -> None:
         fail_point.reach("mailer_sent", [one.due for one in tries])
         ended = [(one.due, one.became.result()) for one in tries]
-        became = [(due, outcome) for due, outcome in ended if outcome is not None]
+        became = [(due, anonymous(outcome, due)) for due, outcome in ended if outcome is not None]
         now, chance = self._clock.now(), self._random.uniform(0.0, 1.0)
         results = [settled_mail(due, outcome, now, chance) for due, outcome in became]
         for (due, outcome), result in zip(became, results, strict=True):

@@ -12,35 +12,50 @@ from typing import Final
 import attrs
 
 from actors.ports.mail import OutgoingMail
-from sql.link_tokens import RESET, VERIFICATION, LinkKind, link_of
+from config.settings import UNNAMED
+from sql.link_tokens import FIRST_PASSWORD, PAYOUT_STOP, RESET, VERIFICATION, LinkKind, link_of
 from sql.mails import DueMail, MailKind
 
 LINKS: Final[Mapping[MailKind, LinkKind]] = {
     MailKind.RESET: RESET,
+    MailKind.CREATED: FIRST_PASSWORD,
     MailKind.VERIFY: VERIFICATION,
+    MailKind.PAYOUT_ACCOUNT: PAYOUT_STOP,
 }
 NOT_YOU: Final = (
     "If it was not you, choose another password now, and tell the people who run the farm."
 )
-# Mails about second factors: subject, what happened, and what follows.
+# Mails about second factors and identities: subject, what happened, and what follows.
 FACTORS: Final[Mapping[MailKind, tuple[str, str, str]]] = {
     MailKind.FACTOR_ADDED: (
-        "A second factor was added to your RenderTrust account",
+        "A second factor was added to your {} account",
         "an authenticator app or a passkey was added to",
         "If it is the first one, all other sessions were ended. API keys still work.",
     ),
     MailKind.FACTOR_REMOVED: (
-        "A second factor of your RenderTrust account was removed",
+        "A second factor of your {} account was removed",
         "an authenticator app or a passkey was removed from",
         "If it was the last one, the password alone now opens the account.",
     ),
+    MailKind.IDENTITY_LINKED: (
+        "An identity was linked to your {} account",
+        "an account elsewhere was linked to",
+        "From now on it signs in to your account. You can unlink it on the page “Your account”.",
+    ),
+    MailKind.IDENTITY_UNLINKED: (
+        "An identity of your {} account was unlinked",
+        "an account elsewhere was unlinked from",
+        "It no longer signs in to your account.",
+    ),
     MailKind.CODE_USED: (
-        "A recovery code of your RenderTrust account was used",
+        "A recovery code of your {} account was used",
         "a recovery code was used for",
         "Each code works once. You can make new codes on the page of your second factor.",
     ),
 }
+IDENTITIES: Final = frozenset({MailKind.IDENTITY_LINKED, MailKind.IDENTITY_UNLINKED})
 MINUTES: Final = int(RESET.lifetime.total_seconds() // 60)
+DAYS: Final = FIRST_PASSWORD.lifetime.days
 HOURS: Final = int(VERIFICATION.lifetime.total_seconds() // 3600)
 HTML: Final = """\
 <!doctype html>
@@ -49,7 +64,7 @@ HTML: Final = """\
 <body style="margin:0;padding:24px;font:16px/1.5 system-ui,sans-serif;color:#1c2024">
 <div style="max-width:34em;margin:0 auto">
 {blocks}
-<p style="color:#60646c;font-size:14px">RenderTrust at <a href="{farm}">{farm}</a>{footer}</p>
+<p style="color:#60646c;font-size:14px">{name} at <a href="{farm}">{farm}</a>{footer}</p>
 </div>
 </body>
 </html>
@@ -74,49 +89,33 @@ class Words:
     footer: tuple[str, str, str] | None = None  # sentence, label and URL
 
 
-def mail_of(due: DueMail, farm: str, words: Words) -> OutgoingMail:
-    """Return a mail to the user of ``due``. ``farm``: the gateway's address."""
-    assert due.email is not None, "the mail goes to nobody"
+def mail_of(due: DueMail, farm: str, words: Words, name: str = UNNAMED) -> OutgoingMail:
+    """Return a mail to the user of ``due``. ``farm``: the gateway's address; ``name``: the
+    farm's name.
+    """
+    assert due.email is not None, "the mail has no recipient"
     return OutgoingMail(
         id=due.id,
         to=due.email,
         subject=words.subject,
-        text=as_text(words, farm),
-        html=as_html(words, farm),
+        text=as_text(words, farm, name),
+        html=as_html(words, farm, name),
         at=due.created_at,
     )
 
 
-def words_of(due: DueMail, farm: str, token: str) -> Words:
+def words_of(due: DueMail, farm: str, token: str, name: str = UNNAMED) -> Words:
     """Return the text of a mail about an account's security. ``token``: the token of its link,
-    or ''.
+    or ''; ``name``: the farm's name.
     """
+    if due.kind is MailKind.PAYOUT_ACCOUNT:
+        return _about_payouts(due, farm, token, name)
+    if due.kind in LINKS:
+        return _with_link(due, farm, token, name)
     at = moment(due.created_at)
-    if due.kind is MailKind.RESET:
-        return Words(
-            "Choose a new password for RenderTrust",
-            (f"On {at}, somebody asked for a new password for your account {due.email}.",),
-            ("Choose a new password", link_of(RESET, farm, token)),
-            (
-                f"The link works once, for {MINUTES} minutes.",
-                f"If the page asks for a code, enter: {token}",
-                "If it was not you who asked, do nothing. Your password stays as it is.",
-            ),
-        )
-    if due.kind is MailKind.VERIFY:
-        return Words(
-            "Verify your address for RenderTrust",
-            (f"On {at}, somebody opened an account with the address {due.email}.",),
-            ("Verify the address", link_of(VERIFICATION, farm, token)),
-            (
-                f"The link works once, for {HOURS} hours.",
-                f"If the page asks for a code, enter: {token}",
-                "If it was not you, do nothing. The account cannot buy credits with your address.",
-            ),
-        )
     if due.kind is MailKind.SET:
         return Words(
-            "An admin set your RenderTrust password",
+            f"An admin set your {name} password",
             (
                 f"On {at}, an admin set a new password for your account {due.email}.",
                 "All sessions were ended. API keys still work.",
@@ -125,24 +124,88 @@ def words_of(due: DueMail, farm: str, token: str) -> Words:
             ("Choose a new password", f"{farm.rstrip('/')}/console/forgot-password"),
         )
     if due.kind in FACTORS:
-        return _about_factors(due, farm)
+        return _about_factors(due, farm, name)
     return Words(
-        "Your RenderTrust password was changed",
+        f"Your {name} password was changed",
         (
             f"On {at}, the password of your account {due.email} was changed.",
-            "All other sessions were ended. API keys still work.",
+            "All other sessions were ended. The page Your account lists your API keys.",
             NOT_YOU,
         ),
         ("Choose a new password", f"{farm.rstrip('/')}/console/forgot-password"),
     )
 
 
-def _about_factors(due: DueMail, farm: str) -> Words:
-    subject, what, then = FACTORS[due.kind]
+def _with_link(due: DueMail, farm: str, token: str, name: str) -> Words:
+    at = moment(due.created_at)
+    if due.kind is MailKind.RESET:
+        return Words(
+            f"Choose a new password for {name}",
+            (f"On {at}, somebody asked for a new password for your account {due.email}.",),
+            ("Choose a new password", link_of(RESET, farm, token)),
+            (
+                f"The link works once, for {MINUTES} minutes.",
+                f"If the page asks for a code, enter: {token}",
+                "If it was not you who asked, do nothing. Your password stays as it is.",
+            ),
+        )
+    if due.kind is MailKind.CREATED:
+        return Words(
+            f"Your new {name} account",
+            (f"On {at}, an admin opened an account for your address {due.email}.",),
+            ("Choose a password", link_of(FIRST_PASSWORD, farm, token)),
+            (
+                f"The link works once, for {DAYS} days.",
+                f"If the page asks for a code, enter: {token}",
+                "If you do not know this farm, do nothing.",
+            ),
+        )
+    return Words(
+        f"Verify your address for {name}",
+        (f"On {at}, somebody opened an account with the address {due.email}.",),
+        ("Verify the address", link_of(VERIFICATION, farm, token)),
+        (
+            f"The link works once, for {HOURS} hours.",
+            f"If the page asks for a code, enter: {token}",
+            "If it was not you, do nothing. The account cannot buy credits with your address.",
+        ),
+    )
+
+
+def _about_payouts(due: DueMail, farm: str, token: str, name: str) -> Words:
+    """Return the text of a mail about the payout account; with a token, a change waits."""
+    subject = f"Your {name} payout account was changed"
+    happened = (
+        f"On {moment(due.created_at)}, the payout account of {due.email} was set, changed or"
+        " removed."
+    )
+    if not token:
+        page = f"{farm.rstrip('/')}/console/account/payout-account"
+        return Words(subject, (happened, "No change waits now."), ("See it", page), (NOT_YOU,))
     return Words(
         subject,
+        (
+            happened,
+            "Payouts of money use a new account 72 hours after it was set.",
+            "Until then they go to the earlier account, or wait if there is none.",
+        ),
+        ("Stop the change", link_of(PAYOUT_STOP, farm, token)),
+        (
+            "The link works once, for 72 hours, and needs no sign-in.",
+            f"If the page asks for a code, enter: {token}",
+            NOT_YOU,
+        ),
+    )
+
+
+def _about_factors(due: DueMail, farm: str, name: str) -> Words:
+    subject, what, then = FACTORS[due.kind]
+    return Words(
+        subject.format(name),
         (f"On {moment(due.created_at)}, {what} your account {due.email}.", then, NOT_YOU),
-        ("See your second factor", f"{farm.rstrip('/')}/console/account/second-factor"),
+        ("See your account", f"{farm.rstrip('/')}/console/account")
+        if due.kind in IDENTITIES
+        else ("See your second factor", f"{farm.rstrip('/')}/console/account/second-factor"),
     )
 
 
@@ -151,14 +214,14 @@ def moment(at: datetime) -> str:
     return f"{at.day} {at:%B %Y at %H:%M} UTC"
 
 
-def as_text(words: Words, farm: str) -> str:
+def as_text(words: Words, farm: str, name: str) -> str:
     label, url = words.link
     footer = "" if words.footer is None else "\n{}\n{}:\n{}".format(*words.footer)
-    parts = [*words.above, f"{label}:\n{url}", *words.below, f"-- \nRenderTrust at {farm}{footer}"]
+    parts = [*words.above, f"{label}:\n{url}", *words.below, f"-- \n{name} at {farm}{footer}"]
     return "\n\n".join(parts) + "\n"
 
 
-def as_html(words: Words, farm: str) -> str:
+def as_html(words: Words, farm: str, name: str) -> str:
     label, url = words.link
     blocks = [
         *map(_paragraph, words.above),
@@ -167,7 +230,8 @@ def as_html(words: Words, farm: str) -> str:
     ]
     footer = "" if words.footer is None else FOOTER.format(*map(escape, words.footer))
     subject, joined = escape(words.subject), "\n".join(blocks)
-    return HTML.format(subject=subject, blocks=joined, farm=escape(farm), footer=footer)
+    named = {"farm": escape(farm), "name": escape(name)}
+    return HTML.format(subject=subject, blocks=joined, footer=footer, **named)
 
 
 def _paragraph(text: str) -> str:

@@ -9,7 +9,7 @@ from actors.kernel import Message
 from actors.ports.mail import MailOutcome
 from sql.mails import DueMail
 
-# None: the mail goes to nobody, and was deleted.
+# None: the mail has no recipient, and was deleted.
 MailSending: TypeAlias = "asyncio.Task[MailOutcome | None]"
 
 

@@ -1,7 +1,7 @@
 """Texts of the mails that users may switch off: about jobs, nodes, disputes and payouts.
 
-Only users with a verified address get these mails. They quote one thing that a user wrote: the name
-of a node, to the owner who chose it.
+Only users with a verified address get these mails. They quote two things that a user wrote: the
+name of a node, to the owner who chose it, and the name of a job, to its creator.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,9 +11,16 @@ import attrs
 
 from actors.mailer.letters import Words, moment
 from rendertrust import money
+from rendertrust.unit_error_code import REPORTED
 from sql.mails import NOTICES_AN_HOUR, DueMail, MailKind, NoticeFacts
 
-NAME_MOST: Final = 60  # characters of a node's name
+NAME_MOST: Final = 60  # characters of a name
+# How a node failed, by the code of the failure.
+FAILURES: Final[Mapping[str, str]] = {
+    "stalled": "a unit made no progress",
+    "too_slow": "a unit took far longer than on other nodes",
+    REPORTED: "its program reported an error",
+}
 LAST: Final = (
     f"You got {NOTICES_AN_HOUR} mails of this kind within an hour. Further ones are left out for"
     " a while; the console shows everything."
@@ -42,6 +49,11 @@ class Event:
         """The label and URL of a link to the node."""
         return "Show the node", f"{self.farm}/console/fleet/{self.facts.node_id}"
 
+    @property
+    def dispute(self) -> str:
+        """The URL of the dispute."""
+        return f"{self.farm}/console/disputes/{self.due.about}"
+
 
 def notice_of(due: DueMail, facts: NoticeFacts, farm: str) -> Words:
     """Return the text of a notice."""
@@ -60,9 +72,9 @@ def notice_of(due: DueMail, facts: NoticeFacts, farm: str) -> Words:
 def _completed(event: Event) -> Words:
     facts = event.facts
     return Words(
-        f"Your job {short(event)} is complete",
+        f"Your job {called(event)} is complete",
         (
-            f"Your job {facts.job_id} was completed on {event.at}.",
+            f"Your job {named(event)} was completed on {event.at}.",
             f"{units(facts.units)} complete. {credit(facts.amount)} charged.",
         ),
         ("Show the job and its results", event.job[1]),
@@ -72,9 +84,9 @@ def _completed(event: Event) -> Words:
 def _failed(event: Event) -> Words:
     facts = event.facts
     return Words(
-        f"Your job {short(event)} failed",
+        f"Your job {called(event)} failed",
         (
-            f"Your job {facts.job_id} failed on {event.at}.",
+            f"Your job {named(event)} failed on {event.at}.",
             f"{facts.failed} of {units(facts.units)} failed.",
             f"{credit(facts.amount)} charged for the others.",
         ),
@@ -87,9 +99,9 @@ def _paused(event: Event) -> Words:
     facts = event.facts
     limit = "" if facts.cap is None else f" of {credit(facts.cap)}"
     return Words(
-        f"Your job {short(event)} is paused at its cap",
+        f"Your job {called(event)} is paused at its cap",
         (
-            f"Your job {facts.job_id} was paused on {event.at}.",
+            f"Your job {named(event)} was paused on {event.at}.",
             f"The next frame would cost more than the job's cap{limit} allows.",
         ),
         event.job,
@@ -99,15 +111,37 @@ def _paused(event: Event) -> Words:
 
 def _offline(event: Event) -> Words:
     facts, since = event.facts, event.facts.at or event.due.created_at
-    named = "".join(c for c in facts.name if c.isprintable())[:NAME_MOST]
+    node = f"{printable(facts.name)} ({facts.node_id})"
     return Words(
         "Your node is offline",
         (
-            f"Your node {named} ({facts.node_id}) was last heard from on {moment(since)}.",
+            f"Your node {node} was last heard from on {moment(since)}.",
             "It gets no work until it is back.",
         ),
         event.node,
         ("If you switched the machine off yourself, there is nothing to do.",),
+    )
+
+
+def _failing(event: Event) -> Words:
+    facts, since = event.facts, event.facts.at or event.due.created_at
+    named = "".join(c for c in facts.name if c.isprintable())[:NAME_MOST]
+    why = FAILURES.get(facts.state, FAILURES[REPORTED])
+    return Words(
+        "Your node fails often",
+        (
+            (
+                f"By {moment(since)}, your node {named} ({facts.node_id}) had failed several jobs, "
+                "and no scene is to blame."
+            ),
+            f"The last time, {why}.",
+            "Other nodes get work before it until it finishes frames again.",
+        ),
+        event.node,
+        (
+            "The page of the node has its last error.",
+            "On the machine, rendertrust node doctor finds problems and says how to fix them.",
+        ),
     )
 
 
@@ -117,12 +151,13 @@ def _opened(event: Event) -> Words:
         "A frame of your node is disputed",
         (
             (
-                f"On {event.at}, a dispute was opened about unit {facts.unit} of the job "
-                f"{facts.job_id}, which your node rendered."
+                f"On {event.at}, a dispute was opened about {disputed(facts)} of the job "
+                f"{facts.job_id}, which your node {printable(facts.name or '')} rendered."
             ),
             f"{credit(facts.share or 0)} of your earnings are withheld until it is decided.",
+            "You can say how it looks from your side, once, before the decision.",
         ),
-        event.node,
+        ("Show the dispute and answer", event.dispute),
     )
 
 
@@ -134,27 +169,27 @@ def _decided(event: Event) -> Words:
             f"Your dispute was {'upheld' if is_upheld else 'rejected'}",
             (
                 (
-                    f"The dispute about unit {facts.unit} of your job {facts.job_id} was decided "
+                    f"The dispute about {disputed(facts)} of your job {named(event)} was decided "
                     f"on {event.at}."
                 ),
                 f"It was upheld: {credit(facts.amount)} were refunded to you."
                 if is_upheld
                 else "It was rejected: the charge stays.",
             ),
-            ("Show the dispute", f"{event.farm}/console/disputes/{due.about}"),
+            ("Show the dispute", event.dispute),
         )
     return Words(
         f"A dispute about your node's work was {'upheld' if is_upheld else 'rejected'}",
         (
             (
-                f"The dispute about unit {facts.unit} of the job {facts.job_id} was decided on "
+                f"The dispute about {disputed(facts)} of the job {facts.job_id} was decided on "
                 f"{event.at}."
             ),
             f"It was upheld: your share of {credit(facts.share or 0)} was reversed."
             if is_upheld
             else f"It was rejected: your share of {credit(facts.share or 0)} stays yours.",
         ),
-        event.node,
+        ("Show the dispute", event.dispute),
     )
 
 
@@ -181,6 +216,7 @@ _WORDS: Final[Mapping[MailKind, Callable[[Event], Words]]] = {
     MailKind.JOB_FAILED: _failed,
     MailKind.JOB_PAUSED: _paused,
     MailKind.NODE_OFFLINE: _offline,
+    MailKind.NODE_FAILING: _failing,
     MailKind.DISPUTE_OPENED: _opened,
     MailKind.DISPUTE_DECIDED: _decided,
     MailKind.PAYOUT_PAID: _payout,
@@ -188,9 +224,26 @@ _WORDS: Final[Mapping[MailKind, Callable[[Event], Words]]] = {
 }
 
 
-def short(event: Event) -> str:
-    """Return the beginning of the job's id, by which people tell jobs apart."""
-    return str(event.facts.job_id)[:8]
+def called(event: Event) -> str:
+    """Return the job as a subject names it: ``"cathedral" (0a1b2c3d)``."""
+    return f'"{printable(event.facts.job_name)}" ({str(event.facts.job_id)[:8]})'
+
+
+def named(event: Event) -> str:
+    """Return the job as a text names it, with its whole id."""
+    return f'"{printable(event.facts.job_name)}" ({event.facts.job_id})'
+
+
+def printable(name: str) -> str:
+    """Return a name without characters that control terminals or the direction of text."""
+    return "".join(c for c in name if c.isprintable())[:NAME_MOST]
+
+
+def disputed(facts: NoticeFacts) -> str:
+    """Return the disputed unit as the console names it: ``frame 5``, or ``unit 4``."""
+    if not facts.frames:
+        return f"unit {facts.unit}"
+    return f"frame{'' if facts.frames.lstrip('-').isdigit() else 's'} {facts.frames}"
 
 
 def units(number: int) -> str:
@@ -198,4 +251,4 @@ def units(number: int) -> str:
 
 
 def credit(amount: int) -> str:
-    return f"{money.render(amount)} credits"
+    return f"{money.in_words(amount)} credits"

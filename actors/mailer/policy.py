@@ -3,11 +3,20 @@
 from datetime import datetime, timedelta
 from typing import Final
 
+import attrs
+
 from actors.ports.mail import MailAccepted, MailOutcome, MailRefused
-from sql.mails import DueMail, StoredOutcome
+from sql.mails import DueMail, StoredOutcome, without_addresses
 
 # Longest pause in seconds after each failed try: nine tries within a day.
 PAUSES: Final = (60, 300, 900, 3_600, 7_200, 14_400, 28_800, 28_800)
+
+
+def anonymous(became: MailOutcome, due: DueMail) -> MailOutcome:
+    """Return the outcome of a try without addresses of people in the server's reply."""
+    if isinstance(became, MailAccepted):
+        return became
+    return attrs.evolve(became, reason=without_addresses(became.reason, due.email or ""))
 
 
 def retry_pause(tries: int, chance: float) -> float | None:

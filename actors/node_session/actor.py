@@ -13,6 +13,7 @@ import attrs
 from actors.kernel import Actor, Ref, handles
 from actors.ledger.effects import UnitFail
 from actors.ledger.messages import (
+    DataRefused,
     Decided,
     GuardFailed,
     Ledger,
@@ -23,6 +24,7 @@ from actors.ledger.messages import (
 from actors.node_session import unit_failures
 from actors.node_session.announcements import Announcements
 from actors.node_session.connection import NodeConnection, Socket
+from actors.node_session.failure_tracker import FailureTracker
 from actors.node_session.ledger_requests import LeaseRenewal, PendingCommit, UnitCommits
 from actors.node_session.messages import (
     AlternativesFound,
@@ -64,7 +66,7 @@ from actors.node_session.result_objects import PartOffers, ResultObjects
 from actors.node_session.result_settlement import ResultSettlement, alert_admins
 from actors.node_session.sampling import Sampling
 from actors.node_session.session_state import HeldUnit, Phase, SessionState
-from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.node_session.settings import NodeSessionSettings
 from actors.node_session.unit_dispatch import UnitDispatcher
 from actors.node_session.unit_failures import Failure
 from actors.node_session.unit_reports import UnitReports
@@ -77,6 +79,7 @@ from actors.scheduler.messages import (
     Scheduler,
 )
 from actors.verifier.messages import Verifier
+from rendertrust import __version__
 from rendertrust.protocol import (
     CloseCode,
     Hello,
@@ -91,6 +94,7 @@ from rendertrust.protocol import (
     decode_from_node,
 )
 from sql.database import Conflict, Unavailable
+from sql.nodes import NodeIdentity
 from sql.unit_retry_policy import HELD_NODES
 
 HELLO_SECONDS: Final = 2.0  # wait for a hello, then the node counts as a simple node
@@ -141,6 +145,7 @@ class NodeSessionActor(Actor[NodeSession]):
             progress=peers.progress,
         )
         self._reports = UnitReports(state, commits, peers.progress, peers.notifier, ports.store)
+        self._failures = FailureTracker(state, peers.scheduler, ports.store, self)
         self._watchdog = ProgressWatchdog(
             state,
             connection,
@@ -178,6 +183,7 @@ class NodeSessionActor(Actor[NodeSession]):
         opened = await self._peers.ports.store.session_opened(self._state.node.id)
         self._state.epoch = opened.epoch
         self._state.opened_at = (opened.at, self._state.now)
+        self._failures.begin(opened.failures)
         self._announcements.opened()
         self.after(HELLO_SECONDS, HelloDue())
         self.after(0.0, PingDue())
@@ -268,14 +274,14 @@ class NodeSessionActor(Actor[NodeSession]):
             self._commits.end(held, unit_failures.lost(unit, node))
         self._leases.soon()
         keep = tuple(held.running for held in comparison.keep)
-        await self._connection.send(Welcome(keep=keep, drop=comparison.drop))
+        await self._connection.send(Welcome(keep=keep, drop=comparison.drop, version=__version__))
         await self._standing.greet()
 
     # -- assignments
 
     @handles(Assignments)
     async def assignments(self, message: Assignments) -> None:
-        state, assigned = self._state, {(unit.job, unit.unit) for unit in message.units}
+        state, assigned = self._state, {(unit.job, unit.number) for unit in message.units}
         for held in state.units:
             if held.key not in assigned and held.phase is not Phase.ENDING:
                 await self._dispatcher.drop(held)
@@ -426,7 +432,7 @@ class NodeSessionActor(Actor[NodeSession]):
             return
         if commit.ends:
             await self._close_unit(held, outcome)
-        elif not isinstance(outcome, GuardFailed):
+        elif not isinstance(outcome, GuardFailed | DataRefused):
             held.is_started = True
         elif held.phase is not Phase.ENDING:  # the unit was cancelled or given to another node
             await self._dispatcher.drop(held)
@@ -438,6 +444,7 @@ class NodeSessionActor(Actor[NodeSession]):
         if is_failed:
             await self._reports.keep_log(held)
         self._watchdog.note_pace(held, outcome)
+        await self._failures.note(held, outcome)
         self._state.units.remove(held)
         self._peers.progress.forget(held.id)
         alert_admins(held, self._state.node.id, outcome)
@@ -445,7 +452,7 @@ class NodeSessionActor(Actor[NodeSession]):
             self._checks.report_lie()
         if held.result is not None:
             await self._connection.acknowledge(held.result)
-        if not is_failed and not isinstance(outcome, GuardFailed):
+        if not is_failed and not isinstance(outcome, GuardFailed | DataRefused):
             await self._reports.keep_log(held, completed=True)
 
     @handles(TryAgain)

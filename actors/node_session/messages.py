@@ -7,6 +7,7 @@ import attrs
 
 from actors.kernel import Message, Overflow
 from actors.scheduler.messages import Assignment
+from rendertrust.job_types import RENDERED
 from rendertrust.protocol import PartsOffered
 from sql.nodes import NOTHING_SAID, StandingRecord
 
@@ -124,6 +125,8 @@ class RunCheck(Message[NodeSession, None]):
     whether honest renders may differ by rounding. ``further``: more results of a batch, which are
     only opened, and not compared; only verifiers that offer batches get further results.
     ``seconds``: time limit for rendering. ``sheet``: upload a comparison sheet of the whole frame.
+    ``same_class``: the verifier has the device class of the node that delivered the result. If the
+    unit's job type is that of a plugin, the plugin checks the ``picture``, which may be any file.
     """
 
     check: UUID
@@ -138,11 +141,17 @@ class RunCheck(Message[NodeSession, None]):
     further: tuple[FurtherResult, ...] = ()
     seconds: float | None = None
     sheet: bool = False
+    same_class: bool = True
 
     @property
     def count(self) -> int:
         """The number of crops or frames to compare; 0 if the result is only opened."""
         return len(self.draws) or len(self.shown)
+
+    @property
+    def is_by_plugin(self) -> bool:
+        """True if the plugin of the unit's job type checks the result."""
+        return self.unit.job_type not in RENDERED
 
 
 @attrs.frozen

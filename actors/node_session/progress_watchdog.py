@@ -27,7 +27,7 @@ from actors.node_session.session_state import AttemptId, HeldUnit, Phase, Sessio
 from actors.node_session.unit_failures import SCENE, Failure
 from actors.ports import Store
 from actors.scheduler.messages import Assignment
-from rendertrust.money import render
+from rendertrust.money import plain
 from rendertrust.unit_error_code import UNDERQUOTED, ErrorCode
 from sql.database import Conflict, Unavailable
 from sql.overruns import Overrun, agreed
@@ -62,7 +62,7 @@ class AttemptProgress:
     files: float = 0.0
     all_files: float = 0.0
     is_reported: bool = False  # the node has reported progress, even if only 0
-    named: set[object] = attrs.field(factory=set[object])
+    named: set[object] = attrs.field(factory=set)
     since: float = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -218,8 +218,10 @@ class ProgressWatchdog:
             checked_at = held.quote_checked_at
             if checked_at is None or now - checked_at >= QUOTE_SECONDS:
                 share = self._share_of_quote(held, now)
+                if share is None or share <= TIMES:
+                    continue
                 slow = self._overruns.slowness(node, held.assignment.job)
-                if share is not None and share > TIMES * slow:
+                if share > TIMES * slow:
                     held.quote_checked_at = now
                     await self._note_overrun(held, share, slow)
 
@@ -229,9 +231,11 @@ class ProgressWatchdog:
         None if the unit has no quote, or the node has reported no progress. The time before the
         first progress is Blender's start, which may take long on a busy machine and does not count.
         """
-        state, progress = self._state, self._progress_of(held)
         quoted = quoted_seconds(held.assignment)
-        if quoted is None or progress.first_at is None or state.hello is None:
+        if quoted is None:
+            return None
+        state, progress = self._state, self._progress_of(held)
+        if progress.first_at is None or state.hello is None:
             return None
         seconds = now - progress.first_at - progress.all_files
         return quote_share(seconds - state.settings.quote_start_seconds, quoted, state.hello.slots)
@@ -244,7 +248,7 @@ class ProgressWatchdog:
         unit, node = held.assignment, self._state.node
         needs = percent(share, slow, self._progress_of(held).best)
         now = self._state.clock.now()
-        found = Overrun(unit.job, unit.unit, unit.attempt, node.id, node.owner, needs, now)
+        found = Overrun(unit.job, unit.number, unit.attempt, node.id, node.owner, needs, now)
         try:
             known = await self._store.note_overrun(found, unit.faults + 1)
         except (Unavailable, Conflict) as error:
@@ -358,8 +362,8 @@ def underquoted_error(unit: Assignment, quoted: float, needs: int) -> str:
     new = -(-unit.price * needs // 100)
     return (
         f"underquoted: nodes of three owners took over {TIMES} times the quote of the unit. Quoted"
-        f" were {figures(quoted)} s of work for {render(unit.price)} credits, and it takes about"
-        f" {figures(quoted * needs / 100)} s; the new quote is about {render(new)} credits. Submit"
+        f" were {figures(quoted)} s of work for {plain(unit.price)} credits, and it takes about"
+        f" {figures(quoted * needs / 100)} s; the new quote is about {plain(new)} credits. Submit"
         " the job again at that price (the estimate gives it exactly), or lower its samples or"
         " size"
     )

@@ -87,7 +87,7 @@ class RelayFrameBuilder:
                 job_id=str(unit.job),
                 job_type=unit.job_type,
                 payload_ref=unit.plan.payload_ref,
-                unit=unit.unit,
+                unit=unit.number,
                 attempt=unit.attempt,
                 lease_seconds=settings.leases.seconds,
                 params=_params(unit, settings),
@@ -122,11 +122,11 @@ class RelayFrameBuilder:
         """
         if files:
             found = await self._listed(unit, files)
-            return Urls(job_id=str(unit.job), unit=unit.unit, attempt=unit.attempt, inputs=found)
+            return Urls(job_id=str(unit.job), unit=unit.number, attempt=unit.attempt, inputs=found)
         inputs, output, evidence = await self._signed(unit)
         return Urls(
             job_id=str(unit.job),
-            unit=unit.unit,
+            unit=unit.number,
             attempt=unit.attempt,
             inputs=inputs,
             output=output,

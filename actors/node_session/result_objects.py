@@ -272,7 +272,7 @@ class ResultObjects:
 
     def _name(self, what: str) -> MultipartName:
         unit = self.unit
-        return unit.job, unit.unit, unit.attempt, what
+        return unit.job, unit.number, unit.attempt, what
 
 
 class PartOffers:

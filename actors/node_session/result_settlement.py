@@ -304,7 +304,7 @@ def alert_admins(held: HeldUnit, node: UUID, outcome: Outcome) -> None:
     if held.is_stuck:
         HELD.inc()
         text = "unit %s of job %s waits: %d nodes lost it or lack what it needs"
-        log.error(text, unit.unit, unit.job, len(unit.avoid | {node}))
+        log.error(text, unit.number, unit.job, len(unit.avoid | {node}))
     if not isinstance(effect, UnitRequeue) or effect.unsendable_to is None:
         return
     for changed in units_of(outcome):

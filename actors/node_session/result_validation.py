@@ -10,16 +10,17 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.effects import UnitComplete
-from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.node_session.settings import NodeSessionSettings
 from actors.ports import ObjectInfo, ReceiptKey
 from actors.scheduler.messages import Assignment
 from rendertrust import receipt
 from rendertrust.device_class import kin_of
-from rendertrust.job_types import RENDER
+from rendertrust.job_types import RENDER, RENDERED
 from rendertrust.protocol import JobResult
 from rendertrust.receipt import IssuedReceipt
 from rendertrust.verdict_reason import NO_CHECK, NO_EVIDENCE, VerdictReason
-from sql.units import CHECKED, evidence_key, result_key, unit_kind
+from sql.nodes import NodeIdentity
+from sql.units import evidence_key, result_key, unit_kind
 
 SCHEME: Final = "s3://"
 RESULTS: Final = "results/"  # prefix of the keys of results
@@ -33,7 +34,7 @@ CLOCKS_APART: Final = timedelta(days=1)  # tolerated difference of a node's cloc
 def object_key(unit: Assignment, what: str) -> str:
     """Return the object key of an attempt's RESULT or EVIDENCE; no other attempt uses that key."""
     key = evidence_key if what == EVIDENCE else result_key
-    return key(unit.user, unit.job, unit.unit, unit.attempt)
+    return key(unit.user, unit.job, unit.number, unit.attempt)
 
 
 def waits(unit: Assignment, settings: NodeSessionSettings) -> bool:
@@ -50,7 +51,7 @@ def is_checked(unit: Assignment, settings: NodeSessionSettings) -> bool:
 
 def why_unverified(unit: Assignment, settings: NodeSessionSettings) -> VerdictReason:
     """Return the code of the reason why a result that waits for no verdict is ``unverified``."""
-    if unit.job_type not in CHECKED:
+    if unit.job_type not in RENDERED | settings.verified_types:
         return NO_CHECK
     return NO_EVIDENCE if waits(unit, settings) else settings.unverified_why
 
@@ -148,7 +149,7 @@ def completion(
     place = f"{SCHEME}{settings.bucket}/{object_key(unit, RESULT)}"
     return UnitComplete(
         job=unit.job,
-        unit=unit.unit,
+        unit=unit.number,
         attempt=unit.attempt,
         node=node.id,
         result_ref=named.result_ref if isinstance(named, ForeignObject) else place,
@@ -220,7 +221,7 @@ def read_signed_work(
     if work.node_key != node.key or not receipt.is_signed(work, bytes.fromhex(result.signature)):
         return ResultRefused("the work record is not signed with the node's key", is_lie=True)
     signed_for = (UUID(work.job), work.unit, work.attempt, UUID(work.node))
-    if signed_for != (unit.job, unit.unit, unit.attempt, node.id):
+    if signed_for != (unit.job, unit.number, unit.attempt, node.id):
         return ResultRefused("the node signed work on a different unit or attempt", is_lie=True)
     found, proof = seen.found, seen.proof
     if found is not None and not _names(work, result, found):

@@ -12,12 +12,12 @@ import attrs
 from actors.kernel import Message, Ref, Timer
 from actors.ledger.effects import Effect
 from actors.node_session.messages import NodeSession
-from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.node_session.settings import NodeSessionSettings
 from actors.node_session.unit_failures import Failure
 from actors.ports import Clock
 from actors.scheduler.messages import Assignment, unit_memory
 from rendertrust.protocol import Hello, JobResult, PartsWanted, Running
-from sql.nodes import StandingRecord
+from sql.nodes import NodeIdentity, StandingRecord
 
 UnitKey: TypeAlias = tuple[UUID, int]
 AttemptId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
@@ -95,7 +95,8 @@ class HeldUnit:
     """
 
     assignment: Assignment
-    phase: Phase = Phase.WAITING
+    _phase: Phase = attrs.field(default=Phase.WAITING, alias="phase")
+    units: "HeldUnits | None" = attrs.field(default=None, init=False, repr=False)  # its session's
     heard_at: float | None = None
     vouched_at: float | None = None
     asked_at: float | None = None
@@ -112,17 +113,28 @@ class HeldUnit:
     is_inspected: bool = False  # the unit's result is being inspected in the background
     # Requests for upload URLs of "result" or "evidence" that are being answered; the value is the
     # node's last further request.
-    part_requests: dict[str, PartsWanted | None] = attrs.field(
-        factory=dict[str, PartsWanted | None]
-    )
+    part_requests: dict[str, PartsWanted | None] = attrs.field(factory=dict)
     tries: int = 0  # tries to send or settle the unit since it was last sent
     aborted_uploads: int = 0  # multipart uploads that were aborted for another length
     log: LogTail = attrs.field(factory=LogTail)
-    thumbnails: set[int] = attrs.field(factory=set[int])  # frames with a stored thumbnail
+    thumbnails: set[int] = attrs.field(factory=set)  # frames with a stored thumbnail
+
+    @property
+    def phase(self) -> Phase:
+        return self._phase
+
+    @phase.setter
+    def phase(self, phase: Phase) -> None:
+        units = self.units
+        if units is not None:
+            units.discount(self)
+        self._phase = phase
+        if units is not None:
+            units.count(self)
 
     @property
     def key(self) -> UnitKey:
-        return (self.assignment.job, self.assignment.unit)
+        return (self.assignment.job, self.assignment.number)
 
     @property
     def attempt(self) -> int:
@@ -141,7 +153,7 @@ class HeldUnit:
     def running(self) -> Running:
         """Job, unit and attempt, in the form that relay frames use."""
         unit = self.assignment
-        return Running(job_id=str(unit.job), unit=unit.unit, attempt=unit.attempt)
+        return Running(job_id=str(unit.job), unit=unit.number, attempt=unit.attempt)
 
 
 class HeldUnits:
@@ -149,6 +161,8 @@ class HeldUnits:
 
     def __init__(self) -> None:
         self._held: dict[UnitKey, HeldUnit] = {}
+        self._waiting: dict[UnitKey, HeldUnit] = {}
+        self._sent = 0  # number of units in the phases SENT and RUNNING
 
     def __iter__(self) -> Iterator[HeldUnit]:
         return iter(list(self._held.values()))
@@ -157,11 +171,31 @@ class HeldUnits:
         return len(self._held)
 
     def add(self, held: HeldUnit) -> None:
-        self._held[held.key] = held
+        known = self._held.get(held.key)
+        if known is not None:
+            self.remove(known)
+        self._held[held.key], held.units = held, self
+        self.count(held)
 
     def remove(self, held: HeldUnit) -> None:
         if self._held.get(held.key) is held:
             del self._held[held.key]
+            self.discount(held)
+            held.units = None
+
+    def count(self, held: HeldUnit) -> None:
+        """Count a unit in its present phase."""
+        if held.phase is Phase.WAITING:
+            self._waiting[held.key] = held
+        elif held.phase is not Phase.ENDING:
+            self._sent += 1
+
+    def discount(self, held: HeldUnit) -> None:
+        """Undo ``count``, before the phase of a unit changes."""
+        if held.phase is Phase.WAITING:
+            del self._waiting[held.key]
+        elif held.phase is not Phase.ENDING:
+            self._sent -= 1
 
     def get(self, job: UUID, unit: int) -> HeldUnit | None:
         return self._held.get((job, unit))
@@ -193,12 +227,11 @@ class HeldUnits:
         """Return the units of which one may be sent now; no units while all ``slots`` are in
         use.
         """
-        out = sum(held.phase in (Phase.SENT, Phase.RUNNING) for held in self._held.values())
-        return self.waiting() if slots is None or out < slots else []
+        return self.waiting() if slots is None or self._sent < slots else []
 
     def waiting(self) -> list[HeldUnit]:
         """Return the units that were not sent to the node yet."""
-        return [held for held in self._held.values() if held.phase is Phase.WAITING]
+        return list(self._waiting.values())
 
     def compare(self, running: Iterable[Running]) -> "HelloComparison":
         """Compare the units that a hello lists as ``running`` with the units of the session."""

@@ -1,6 +1,5 @@
-"""Settings of node sessions, and the identity of a session's node."""
+"""Settings of node sessions."""
 
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -8,8 +7,6 @@ import attrs
 
 from config.settings import DEFAULTS, Earnings, Leases
 from rendertrust.verdict_reason import OFF, VerdictReason
-from sql.account_names import earning_account
-from sql.nodes import NOTHING_SAID, StandingRecord
 
 URL_SECONDS: Final = 3600  # validity of presigned URLs
 
@@ -47,26 +44,3 @@ class NodeSessionSettings:
     quote_start_seconds: float = 60.0  # allowance for loading the scene, not part of quotes
     flood_seconds: float = 10.0  # window of the rate limit of relay frames
     flood_relay_frames: int = 2000  # relay frames that a node may send in that window
-
-
-@attrs.frozen
-class NodeIdentity:
-    """Identity of a session's node.
-
-    ``verified``: the node proved its key; only then its owner earns. ``base``: scheme and host at
-    which the node reached the gateway; if None, the address in the settings counts.
-    """
-
-    id: UUID
-    owner: UUID | None
-    capabilities: tuple[str, ...]
-    verified: bool
-    base: str | None = None
-    standing: StandingRecord = NOTHING_SAID
-    token_expires: datetime | None = None  # expiry of the token with which the node connected
-    key: bytes | None = None  # the public key for the signatures of its work
-
-    @property
-    def account(self) -> str:
-        """The account that earns from the node's work; suspense if the node has no owner."""
-        return earning_account(self.owner)

@@ -103,7 +103,7 @@ class UnitDispatcher:
 
     async def add(self, unit: Assignment) -> None:
         """Add a unit to the session, and drop an earlier attempt at it."""
-        known = self._state.units.get(unit.job, unit.unit)
+        known = self._state.units.get(unit.job, unit.number)
         if known is not None:
             if known.attempt == unit.attempt and known.phase is Phase.WAITING:
                 known.assignment = unit  # the priority may have changed

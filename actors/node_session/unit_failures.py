@@ -95,7 +95,7 @@ def failed(
         code = "every_node"
     return UnitFail(
         job=unit.job,
-        unit=unit.unit,
+        unit=unit.number,
         attempt=unit.attempt,
         node=node,
         error_class=error_class,
@@ -152,7 +152,7 @@ def incapable(
     words = _too_much(lack.given, is_last=is_last) if is_memory else lack.words
     return UnitFail(
         job=unit.job,
-        unit=unit.unit,
+        unit=unit.number,
         attempt=unit.attempt,
         node=node,
         error_class=SCENE,
@@ -187,12 +187,14 @@ def _too_much(given: int, *, is_last: bool) -> str:
 def lost(unit: Assignment, node: UUID) -> UnitRequeue:
     """Requeue a unit that its node lost, perhaps in a restart; it does not count as a failure."""
     reason = "its node no longer has it"
-    return UnitRequeue(unit.job, unit.unit, unit.attempt, reason, lost_by=node)
+    return UnitRequeue(unit.job, unit.number, unit.attempt, reason, lost_by=node)
 
 
 def withheld(unit: Assignment) -> UnitRequeue:
     """Requeue an unsent unit that its node may no longer begin."""
-    return _unsent(unit, "its node may not begin it")
+    return _unsent(
+        unit, "its node was stopped, quarantined or revoked, or left its pool, before it began"
+    )
 
 
 def paused(unit: Assignment) -> UnitRequeue:
@@ -213,7 +215,7 @@ def unsendable(unit: Assignment, node: UUID) -> UnitRequeue:
 
 def _unsent(unit: Assignment, reason: str) -> UnitRequeue:
     """Requeue a unit that its node never received, which does not count as a try."""
-    return UnitRequeue(unit.job, unit.unit, unit.attempt, reason, unsent=True)
+    return UnitRequeue(unit.job, unit.number, unit.attempt, reason, unsent=True)
 
 
 def returned(unit: Assignment) -> UnitRequeue | None:
@@ -224,4 +226,4 @@ def returned(unit: Assignment) -> UnitRequeue | None:
     """
     if unit.tries > RETURNS_MOST:
         return None
-    return UnitRequeue(unit.job, unit.unit, unit.attempt, RETURNED)
+    return UnitRequeue(unit.job, unit.number, unit.attempt, RETURNED)

@@ -18,7 +18,7 @@ from actors.node_session.result_validation import EVIDENCE
 from actors.node_session.session_state import ActorContext, SessionState
 from actors.ports import ObjectsUnavailable
 from actors.verifier.messages import CheckerGone, CheckerSeen, LieDetected, Reported, Verifier
-from rendertrust.job_types import CHECK, CHECK_BATCH, RENDER
+from rendertrust.job_types import CHECK, CHECK_BATCH, RENDER, check_of, types_checked
 from rendertrust.protocol import (
     Input,
     JobDispatch,
@@ -33,6 +33,7 @@ from rendertrust.relay_frames import UNREAD
 from sql.nodes import ACTIVE
 
 PICTURE_PATH, EVIDENCE_PATH = "check/picture", "check/evidence.exr"
+RESULT_PATH = "check/result"  # what a plugin checks
 log = logging.getLogger(__name__)
 
 
@@ -59,10 +60,11 @@ class VerifierChecks:
         node, hello = self._state.node, self._state.hello
         if hello is None or self._state.standing.name != ACTIVE:
             return
-        if CHECK in hello.capabilities and node.verified and hello.device_class:
+        checks = frozenset(types_checked(hello.capabilities))
+        if checks and node.verified and hello.device_class:
             batches = CHECK_BATCH in hello.capabilities
             of = hello.device_class
-            seen = CheckerSeen(node.id, of, self._actor.ref, batches, hello.cores)
+            seen = CheckerSeen(node.id, of, self._actor.ref, batches, hello.cores, checks)
             self._verifier.tell(seen)
 
     def refresh(self) -> None:
@@ -149,6 +151,8 @@ class VerifierChecks:
             for path, of in _files_of(order)
             if of is not None
         ]
+        if order.is_by_plugin:
+            return _plugin_check_dispatch(order, unit, delivered)
         sheet = await self._relay_frames.sheet_output(order.unit) if order.sheet else None
         return _check_dispatch(order, unit, delivered, sheet)
 
@@ -186,15 +190,40 @@ def _check_dispatch(
     return attrs.evolve(made, job_type=CHECK_BATCH, params=batch)
 
 
+def _plugin_check_dispatch(
+    order: RunCheck, unit: JobDispatch, delivered: list[Input]
+) -> JobDispatch:
+    of = {
+        "job_id": unit.job_id,
+        "unit": unit.unit,
+        "attempt": unit.attempt,
+        "params": dict(unit.params),
+    }
+    return attrs.evolve(
+        unit,
+        job_id=str(order.check),
+        job_type=check_of(unit.job_type),
+        unit=0,
+        attempt=1,
+        params={"of": of, "same_class": order.same_class, "seconds": order.seconds},
+        inputs=(*unit.inputs, *delivered),
+        output=None,
+        evidence=None,
+        pool="any",
+    )
+
+
 def _files_of(order: RunCheck) -> Iterator[tuple[str, StoredObject | None]]:
     """Yield the delivered files of a check, each with its path on the verifier."""
-    if not order.further:
+    if order.is_by_plugin:
+        yield RESULT_PATH, order.picture
+    elif not order.further:
         yield from ((PICTURE_PATH, order.picture), (EVIDENCE_PATH, order.evidence))
-        return
-    pairs = [(of.picture, of.evidence) for of in order.further]
-    for number, (picture, evidence) in enumerate([(order.picture, order.evidence), *pairs]):
-        yield f"check/{number}/picture", picture
-        yield f"check/{number}/evidence.exr", evidence
+    else:
+        pairs = [(of.picture, of.evidence) for of in order.further]
+        for number, (picture, evidence) in enumerate([(order.picture, order.evidence), *pairs]):
+            yield f"check/{number}/picture", picture
+            yield f"check/{number}/evidence.exr", evidence
 
 
 def _is_unread(result: JobResult) -> bool:
@@ -222,6 +251,6 @@ def _is_scene(result: JobResult) -> bool:
 
 
 def _names_delivery(result: JobResult) -> bool:
-    """Return whether a failed check names the delivered picture or evidence as unread."""
+    """Return whether a failed check names a delivered file as unread."""
     unread = (result.work or {}).get(UNREAD)
-    return result.status == "failed" and unread in (PICTURE_PATH, EVIDENCE_PATH)
+    return result.status == "failed" and unread in (PICTURE_PATH, EVIDENCE_PATH, RESULT_PATH)

@@ -22,8 +22,10 @@ from actors.notifier.messages import (
     Notifier,
     Progress,
     ProgressOf,
+    ProgressOfJobs,
     ProgressOfUnits,
     Publish,
+    PublishMoved,
     TailOf,
     TellOthers,
     ToOthers,
@@ -39,6 +41,7 @@ from rendertrust.job_status import ENDED
 TOPIC, PROGRESS, MOVES, SAID = "jobs", "progress", "moves", "said"
 HERE_SECONDS: Final = 5.0  # interval of this gateway's announcements
 SILENT_MOST: Final = 3  # missed announcements after which a gateway counts as gone
+MOVES_SECONDS: Final = 0.05  # least time between two publications of changed jobs
 PUBLISH_SECONDS: Final = 1.0  # interval at which progress is published
 UNTOLD_MOST: Final = 200  # jobs with log lines that were not sent to other gateways yet
 PUBLISHED_MOST: Final = 1_000  # reports published per interval
@@ -78,6 +81,8 @@ class NotifierActor(Actor[Notifier]):
         self._tails = LogTails(settings.tails_most)
         self._untold = LogTails(UNTOLD_MOST)  # lines not sent to the other gateways yet
         self._unpublished: dict[tuple[UUID, int], Progress] = {}
+        self._moved: dict[UUID, None] = {}  # changed jobs that are not published yet
+        self._is_resting = False  # changed jobs were published less than MOVES_SECONDS ago
 
     async def started(self) -> None:
         self._subscriptions = [
@@ -124,6 +129,11 @@ class NotifierActor(Actor[Notifier]):
     @handles(ProgressOf)
     async def progress_of(self, message: ProgressOf) -> Progress | None:
         return self._progress.newest(message.job)
+
+    @handles(ProgressOfJobs)
+    async def progress_of_jobs(self, message: ProgressOfJobs) -> tuple[Progress, ...]:
+        newest = (self._progress.newest(job) for job in message.jobs)
+        return tuple(one for one in newest if one is not None)
 
     @handles(ProgressOfUnits)
     async def progress_of_units(self, message: ProgressOfUnits) -> tuple[Progress, ...]:
@@ -197,10 +207,23 @@ class NotifierActor(Actor[Notifier]):
             self._progress.moved(unit)
         for _, status in {(u.job, u.job_status) for u in units if u.job_status in ENDED}:
             JOBS_ENDED.labels(status).inc()
-        if units:
-            jobs = dict.fromkeys(unit.job for unit in units)
-            await self._bus.publish(TOPIC, orjson.dumps([{"job": str(job)} for job in jobs]))
+        self._moved |= dict.fromkeys(unit.job for unit in units)
+        if not self._is_resting:
+            await self._publish_moved()
         return [None] * len(messages)
+
+    @handles(PublishMoved)
+    async def publish_moved(self, _: PublishMoved) -> None:
+        self._is_resting = False
+        await self._publish_moved()
+
+    async def _publish_moved(self) -> None:
+        """Publish the jobs that changed; those that change within MOVES_SECONDS follow together."""
+        moved, self._moved = self._moved, {}
+        if moved:
+            self._is_resting = True
+            self.after(MOVES_SECONDS, PublishMoved())
+            await self._bus.publish(TOPIC, orjson.dumps([{"job": str(job)} for job in moved]))
 
 
 def _how_far(told: Progress) -> dict[str, object]:

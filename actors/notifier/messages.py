@@ -64,10 +64,22 @@ class Publish(Message[Notifier, None]):
 
 
 @attrs.frozen
+class PublishMoved(Message[Notifier, None]):
+    """From the Notifier's own timer: publish the jobs that changed since the last publication."""
+
+
+@attrs.frozen
 class ProgressOf(Message[Notifier, "Progress | None"]):
     """From the web: return the newest progress of a job, if any was reported since the start."""
 
     job: UUID
+
+
+@attrs.frozen
+class ProgressOfJobs(Message[Notifier, "tuple[Progress, ...]"]):
+    """From the web: return the newest progress of each of these jobs that has any."""
+
+    jobs: tuple[UUID, ...]
 
 
 @attrs.frozen

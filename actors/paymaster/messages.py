@@ -15,6 +15,11 @@ class FindMatured(Message[Paymaster, None]):
 
 
 @attrs.frozen
+class FindPayoutDates(Message[Paymaster, None]):
+    """From the Paymaster's own timer: pay operators whose payout is due, and move passed dates."""
+
+
+@attrs.frozen
 class FindClaimable(Message[Paymaster, None]):
     """From the web, after a node got an owner: look for shares in suspense that have an owner now.
 

@@ -37,6 +37,12 @@ from actors.ports.payments import (
     PaymentsUnavailable,
 )
 from actors.ports.ports import Ports
+from actors.ports.provider_http import (
+    ProviderAnswer,
+    ProviderHttp,
+    ProviderRequest,
+    ProviderUnreachable,
+)
 from actors.ports.randomness import Random
 from actors.ports.signing import (
     CheckpointSigner,
@@ -81,6 +87,10 @@ __all__ = [
     "PaymentsUnavailable",
     "Ports",
     "PresignedPut",
+    "ProviderAnswer",
+    "ProviderHttp",
+    "ProviderRequest",
+    "ProviderUnreachable",
     "Random",
     "ReceiptKey",
     "ReceiptSigner",

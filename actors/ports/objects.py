@@ -88,10 +88,12 @@ class Objects(Protocol):
         within: int = 3600,
         bucket: str | None = None,
         base: str | None = None,
+        name: str | None = None,
     ) -> str:
         """Return a URL that reads ``key`` for ``within`` seconds (at most 86,400).
 
-        The store is not contacted. ``bucket``: another bucket, in which a node that sends no hello
+        The store is not contacted. ``name``: the file name under which browsers save the object.
+        ``bucket``: another bucket, in which a node that sends no hello
         has stored its result. ``base``: scheme and host by which the caller reaches the gateway,
         and through the gateway the store. If ``base`` is None, the address in the settings is used.
         Raises ValueError if ``base`` is not an address.

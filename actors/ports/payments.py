@@ -50,6 +50,14 @@ class Payments(Protocol):
         """
         ...
 
+    async def expire(self, session: str) -> None:
+        """End a checkout session, which then cannot be paid.
+
+        Nothing happens if the session is paid, has ended or is unknown. Raises PaymentsUnavailable
+        within eight seconds.
+        """
+        ...
+
     async def event(self, name: str) -> Mapping[str, Any] | None:
         """Return an event by its id; None if Stripe does not, or no longer, know the event.
 

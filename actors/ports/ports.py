@@ -11,6 +11,7 @@ from actors.ports.leadership import Leadership
 from actors.ports.mail import MailTransport
 from actors.ports.objects import Objects
 from actors.ports.payments import Payments
+from actors.ports.provider_http import ProviderHttp
 from actors.ports.randomness import Random
 from actors.ports.signing import LogSigner, NodeTokens
 from actors.ports.store import AnchorStore, LogMemory, LogStore, Store
@@ -48,3 +49,4 @@ class Ports:
     deliveries: "Deliveries | None" = None  # if None, no webhooks are sent
     mail: MailTransport | None = None  # if None, no mail is sent
     mails: "Mails | None" = None
+    providers: ProviderHttp | None = None  # if None, no provider of OpenID Connect is asked

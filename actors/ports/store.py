@@ -9,7 +9,9 @@ from uuid import UUID
 from sql.access import Access
 from sql.earnings import ClaimableEarning, MaturedEarning, UncheckedEarning
 from sql.fsck import Finding, NotedAudit
+from sql.node_failures import FailureNote
 from sql.nodes import NodeRow, SessionStart, StandingRow
+from sql.payout_rules import PassedDate
 from sql.units import (
     JobPlace,
     KnownPlan,
@@ -25,8 +27,7 @@ from sql.units import (
 if TYPE_CHECKING:
     from sql.anchors import SentRow, TransactionOutcome
     from sql.audit_log import Act
-    from sql.books import BooksTransaction, Keys
-    from sql.books_without_locks import ReadBooks
+    from sql.books import BooksTransaction, Changes, Keys, ReadBooks
     from sql.checks import (
         CheckId,
         Pending,
@@ -69,12 +70,23 @@ class Store(Protocol):
         ...
 
     async def read_books(
-        self, keys: "Keys", till: int, *, from_database: bool = False
+        self, keys: "Keys", shard: int, *, from_database: bool = False
     ) -> "ReadBooks | None":
         """Read the rows of a batch without locks; None if the batch needs ``transaction``.
 
-        ``till``: which shard of the platform's accounts to use, if it is one of several. Unless
+        ``shard``: which shard of the platform's accounts to use, if it is one of several. Unless
         ``from_database``, the rows may be ``is_remembered`` from earlier batches.
+        """
+        ...
+
+    async def foresee_books(
+        self, keys: "Keys", shard: int, before: "ReadBooks", changes: "Changes"
+    ) -> "ReadBooks | None":
+        """Return the rows of a batch as they are once ``changes`` are written; None if they are
+        not remembered.
+
+        ``before``: the batch that writes these changes now. Only after its ``write`` has returned
+        may the rows be written.
         """
         ...
 
@@ -109,7 +121,7 @@ class Store(Protocol):
         """Return the next ``most`` open jobs after a position, ordered by (queued_at, id)."""
         ...
 
-    async def asked_for(self, jobs: Sequence[UUID]) -> Sequence[OpenJobTerms]:
+    async def open_job_terms(self, jobs: Sequence[UUID]) -> Sequence[OpenJobTerms]:
         """Return the terms of those of these jobs that have not ended."""
         ...
 
@@ -176,11 +188,16 @@ class Store(Protocol):
         ...
 
     async def session_opened(self, node: UUID) -> SessionStart:
-        """Record a new session of a node; return its epoch and the time by the database's clock.
+        """Record a new session of a node; return its epoch, the time by the database's clock, and
+        the node's recent failures.
 
         The epoch is greater than the epoch of every earlier session of the node. The epoch is 0 if
         there is no such node.
         """
+        ...
+
+    async def note_failures(self, node: UUID, note: FailureNote) -> None:
+        """Store a change of a node's recent failures, by the rules of ``FailureNote``."""
         ...
 
     async def node_seen(self, node: UUID) -> None:
@@ -221,7 +238,7 @@ class Store(Protocol):
         """
         ...
 
-    async def ripe_earnings(self, limit: int) -> Sequence[MaturedEarning]:
+    async def matured_earnings(self, limit: int) -> Sequence[MaturedEarning]:
         """Return pending shares that may become payable, oldest first.
 
         Their dispute window is over, no dispute is open, and no delivery of the same operator from
@@ -234,7 +251,21 @@ class Store(Protocol):
         """Return shares in suspense whose node has an owner now."""
         ...
 
-    async def unlooked_shares(self, limit: int) -> "Sequence[UncheckedEarning]":
+    async def passed_payout_dates(
+        self, limit: int, least: int, *, pays_money: bool
+    ) -> Sequence[PassedDate]:
+        """Return the dates of payout rules that are over, oldest first.
+
+        One is due if the operator has not asked for a payout since, and the rule's minimum is
+        payable, which for money is ``least`` or more.
+        """
+        ...
+
+    async def move_payout_date(self, operator: UUID, date: datetime, to: datetime | None) -> None:
+        """Move the ``date`` of an operator's rule on, unless it was changed."""
+        ...
+
+    async def unchecked_earnings(self, limit: int) -> "Sequence[UncheckedEarning]":
         """Return pending shares that were settled without a full comparison, newest first.
 
         Only nodes that have delivered an invalid result, and other nodes of their owners, count.
@@ -307,11 +338,11 @@ class Store(Protocol):
         """Record an overrun once; return the ``newest`` overruns of its unit, with this one."""
         ...
 
-    async def scene_words(self, job: UUID, unit: int) -> "Sequence[SceneReport]":
+    async def scene_reports(self, job: UUID, unit: int) -> "Sequence[SceneReport]":
         """Return the reports that the unit's scene is at fault."""
         ...
 
-    async def note_uncut(self, scene: "UncutScene") -> None:
+    async def note_uncut_scene(self, scene: "UncutScene") -> None:
         """Record, once, that regions of a scene cannot be compared with its frames."""
         ...
 

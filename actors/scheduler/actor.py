@@ -13,13 +13,15 @@ from itertools import islice
 from typing import Any, Final, cast
 from uuid import UUID
 
+from prometheus_client import Counter
+
 from actors.kernel import Actor, DeferredReply, Down, Ref, Timer, handles
 from actors.ledger.effects import JobInsert
 from actors.ledger.messages import Decided, Ledger, LedgerUnavailable, units_of
 from actors.node_session.messages import Close, KeyProved, NodeSession, ReopenSession
 from actors.notifier.messages import Notifier, ToOthers, UnitsMoved
 from actors.ports import Ports
-from actors.scheduler import ledger_commands, placement, queries
+from actors.scheduler import placement, queries
 from actors.scheduler.backlog_reader import JOBS_MOST, BacklogReader
 from actors.scheduler.messages import (
     LONG_AGO,
@@ -40,6 +42,7 @@ from actors.scheduler.messages import (
     JobsChanged,
     NoCapableNode,
     NodeDeclined,
+    NodeFailed,
     NodeGone,
     NodeProved,
     NodeSeen,
@@ -53,6 +56,7 @@ from actors.scheduler.messages import (
     RecallDeclined,
     Refill,
     ResendMissed,
+    RestOver,
     Scheduler,
     SessionClosed,
     SessionOpened,
@@ -65,17 +69,29 @@ from actors.scheduler.messages import (
     WaitCounts,
     Wake,
 )
-from actors.scheduler.node import Node
+from actors.scheduler.node import Node, capability_set
 from actors.scheduler.policy import pause_seconds
 from actors.scheduler.queues import PendingDispatches
 from actors.scheduler.settings import SchedulerSettings
 from actors.scheduler.speculation import speculate
 from actors.scheduler.state import REFILL, REFILL_JOBS, SchedulerState
-from actors.scheduler.units import PENDING, AssignmentTag, kind_of
+from actors.scheduler.units import (
+    PENDING,
+    AssignmentTag,
+    commit_of_dispatch,
+    commit_of_waiting,
+    is_committed,
+    kind_of,
+)
 from actors.scheduler.work_stealing import WorkStealing
 from rendertrust.protocol import CloseCode
 from sql.database import Conflict, Unavailable
+from sql.node_failures import rest_seconds
 
+CLAIMS_LOST: Final = Counter(
+    "rendertrust_claims_lost", "Assignments that failed, usually as another gateway was faster."
+)
+DISPATCHES: Final = Counter("rendertrust_dispatches", "Units assigned to a node.")
 DEFAULT_SETTINGS: Final = SchedulerSettings()
 POLL_SECONDS: Final = 5.0
 SOON_SECONDS: Final = 0.1  # delay from a hint to the read that it causes
@@ -152,7 +168,7 @@ class SchedulerActor(Actor[Scheduler]):
             return later if self._pending.keep(message, later) else AllNodesFull(1)
         if not isinstance(tag, AssignmentTag):
             return tag
-        commit = ledger_commands.commit_of_dispatch(message, tag, self.ref)
+        commit = commit_of_dispatch(message, tag, self.ref)
         return cast("DeferredReply[DispatchOutcome]", self.forward(self._ledger, commit))
 
     def _reserve(
@@ -197,7 +213,7 @@ class SchedulerActor(Actor[Scheduler]):
             return False
         if not isinstance(tag, AssignmentTag):
             later.answer(tag)
-        elif self._ledger.tell(ledger_commands.commit_of_dispatch(order, tag, self.ref)):
+        elif self._ledger.tell(commit_of_dispatch(order, tag, self.ref)):
             self._answers[order.insert.job] = later
         else:
             self._state.refuse(tag)
@@ -237,7 +253,7 @@ class SchedulerActor(Actor[Scheduler]):
 
     def _commit(self, tag: AssignmentTag) -> bool:
         """Commit the assignment; free the slot if the Ledger's mailbox is full."""
-        if self._ledger.tell(ledger_commands.commit_of_waiting(tag, self.ref)):
+        if self._ledger.tell(commit_of_waiting(tag, self.ref)):
             return True
         self._state.refuse(tag)
         return False
@@ -248,15 +264,15 @@ class SchedulerActor(Actor[Scheduler]):
     async def decided(self, message: Decided) -> None:
         tag, outcome = message.tag, message.outcome
         assert isinstance(tag, AssignmentTag), "only assignments are committed here"
-        if ledger_commands.is_committed(tag, outcome):
+        if is_committed(tag, outcome):
             self._state.confirm(tag, self._clock.now(), self._clock.monotonic())
-            ledger_commands.DISPATCHES.inc(tag.node is not None)
+            DISPATCHES.inc(tag.node is not None)
             self._notifier.tell(UnitsMoved(units_of(outcome)))
             if tag.node is not None and not self._state.serves(tag.node):
                 self._tell_others(PeerAssigned((tag.node,)))
         else:
             self._state.refuse(tag)
-            ledger_commands.CLAIMS_LOST.inc(tag.unit.state != PENDING)
+            CLAIMS_LOST.inc(tag.unit.state != PENDING)
             # Another gateway has changed the unit, or the unanswered commit took effect: read the
             # unit.
             if tag.unit.state != PENDING or isinstance(outcome, LedgerUnavailable):
@@ -346,12 +362,12 @@ class SchedulerActor(Actor[Scheduler]):
     @handles(NodeSeen)
     async def node_seen(self, message: NodeSeen) -> None:
         node = self._state.index.node(message.node)
-        node.owner, node.capabilities = message.owner, frozenset(message.capabilities)
-        node.healthy = True
-        if message.load is not None:
-            node.load = message.load
-        self._state.index.changed(node)
-        self._place()
+        load = node.load if message.load is None else message.load
+        seen = (True, message.owner, capability_set(message.capabilities), load)
+        if seen != (node.healthy, node.owner, node.capabilities, node.load):
+            node.healthy, node.owner, node.capabilities, node.load = seen
+            self._state.index.changed(node)
+            self._place()
 
     @handles(NodeGone)
     async def node_gone(self, message: NodeGone) -> None:
@@ -409,7 +425,7 @@ class SchedulerActor(Actor[Scheduler]):
         node = self._state.index.node(message.node)
         if node.session is not message.session and not self._serve(node, message):
             return
-        node.owner, node.capabilities = message.owner, frozenset(message.capabilities)
+        node.owner, node.capabilities = message.owner, capability_set(message.capabilities)
         self._state.index.changed(node)
         self._state.set_standing(node, message.standing)
         self._state.fall_behind(node)
@@ -459,6 +475,22 @@ class SchedulerActor(Actor[Scheduler]):
         node.is_paused = False
         self._state.index.changed(node)
         self._place()
+
+    @handles(NodeFailed)
+    async def node_failed(self, message: NodeFailed) -> None:
+        node, seconds = self._serving.get(message.session), rest_seconds(message.failures)
+        if node is None or not seconds:
+            return
+        node.rests_until = self._clock.monotonic() + seconds
+        self._state.index.changed(node)
+        self.after(seconds, RestOver(node.id))
+
+    @handles(RestOver)
+    async def rest_over(self, message: RestOver) -> None:
+        node = self._state.index.get(message.node)
+        if node is not None and node.end_rest(self._clock.monotonic()):
+            self._state.index.changed(node)
+            self._place()
 
     @handles(ResendMissed)
     async def resend_missed(self, message: ResendMissed) -> None:

@@ -89,7 +89,7 @@ class BacklogReader:
         unknown = sorted(jobs - units.jobs - units.dormant.keys())
         if not unknown:
             return
-        for row in await self._store.asked_for(unknown):
+        for row in await self._store.open_job_terms(unknown):
             kind = kind_of(row.plan, many=row.units > 1)
             units.add_dormant(row.job, DormantJob(row.user, row.is_free, kind))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Mapping
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 from uuid import UUID
 
@@ -13,10 +14,9 @@ from actors.ledger.messages import Outcome, UnitState
 from rendertrust.job_status import UnitStatus
 from rendertrust.protocol import Hello
 from sql.audit_log import Act
-from sql.job_plan import JobPlan
 from sql.nodes import NOTHING_SAID, StandingRecord
 from sql.unit_retry_policy import tries
-from sql.units import PartResult
+from sql.units import ANY, UnitFacts
 
 MEMORY_MOST: Final = 4 << 40  # bytes; the most memory that a node is believed to have
 CPU: Final = "cpu"
@@ -50,41 +50,29 @@ class Scheduler:
     """Marker: the address of the scheduler actor."""
 
 
-@attrs.frozen
-class Assignment:
+# The scheduler changes the facts of its own units; those of an assignment stay as they were sent.
+@attrs.frozen(kw_only=True)  # pyright: ignore[reportGeneralTypeIssues]
+class Assignment(UnitFacts):
     """A unit that is assigned to a node; sent to the node's session.
 
-    ``plan`` is the job's plan; ``params`` are the unit's parameters. ``avoid``: nodes that failed
-    or lost the unit, or could not be sent it. ``parts``: results of the units from which it is
-    assembled. ``pool``: whose work it is for the node: its owner's or organisation's (``mine``), of
-    a user whom its owner trusts (``trusted``), or of any user (``any``).
+    ``pool``: whose work it is for the node: its owner's or organisation's (``mine``), of a user
+    whom its owner trusts (``trusted``), or of any user (``any``).
     """
 
-    job: UUID
-    unit: int
-    attempt: int
-    plan: JobPlan = attrs.field(repr=False)
-    params: dict[str, Any] = attrs.field(repr=False)
-    user: UUID
     state: UnitStatus = "DISPATCHED"
-    assigned_at: datetime | None = None
     given_at: float | None = None  # monotonic time of the assignment, if this gateway made it
-    failures: int = 0
-    avoid: frozenset[UUID] = frozenset()
-    parts: tuple[PartResult, ...] = ()
-    pool: str = "any"
-    is_trusted: bool = False  # the unit's creator trusts the node (``access.is_trusted``)
-    price: int = 0  # in 1/10,000 credits
     paused: bool = False  # the job's owner paused it: the unit must not begin
-    faults: int = 0  # failures that no node caused
-    unsent: int = 0  # earlier attempts that never reached a node
-    priority: int = 0
-    queued_at: datetime = LONG_AGO  # of the job; units are sorted by it, then by ``place``
-    place: int = 0
+    pool: str = ANY
+    is_trusted: bool = False  # the unit's creator trusts the node (``access.is_trusted``)
 
     @property
     def job_type(self) -> str:
         return self.plan.job_type
+
+    @cached_property
+    def params(self) -> dict[str, Any]:
+        """The unit's parameters, as its node gets them."""
+        return self.plan.params_of(self.frames, self.tile)
 
     @property
     def tries(self) -> int:
@@ -193,8 +181,9 @@ class FleetSummary:
     """Summary of the nodes that may do a kind of work now.
 
     ``slots``: the total number of slots. ``blender``: their newest Blender version. ``memory``: the
-    most bytes that one of them has for a unit. (0, 0) and 0: no node declares it. ``ours``: the
-    number of connected nodes that the gateway's owner runs.
+    most bytes that one of them has for a unit. (0, 0) and 0: no node declares it. ``has_opengl``:
+    one of them has OpenGL, or does not say. ``ours``: the number of connected nodes that the
+    gateway's owner runs.
     """
 
     nodes: int = 0
@@ -202,6 +191,7 @@ class FleetSummary:
     blender: tuple[int, int] = (0, 0)
     memory: int = 0
     has_gpu: bool = False
+    has_opengl: bool = False
     ours: int = 0
 
 
@@ -324,6 +314,19 @@ class NodeDeclined(Message[Scheduler, None]):
 
     node: UUID
     session: Ref[Any]
+
+
+@attrs.frozen
+class NodeFailed(Message[Scheduler, None]):
+    """From a NodeSession: its node, which fails often, has failed again; other nodes go first for a
+    while.
+
+    ``failures``: its recent failures (``sql.node_failures``).
+    """
+
+    node: UUID
+    session: Ref[Any]
+    failures: int
 
 
 @attrs.frozen
@@ -477,6 +480,13 @@ class PauseOver(Message[Scheduler, None]):
     """A timer: the pause of a node that declined units is over, unless its session has ended."""
 
     session: Ref[Any]
+
+
+@attrs.frozen
+class RestOver(Message[Scheduler, None]):
+    """A timer: the rest of a node that failed again is over, unless it failed once more."""
+
+    node: UUID
 
 
 @attrs.frozen

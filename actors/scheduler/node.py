@@ -1,5 +1,6 @@
 """A node as the scheduler knows it, its resources, and the requirements of units."""
 
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
@@ -14,12 +15,13 @@ from sql.nodes import ACTIVE, NOTHING_SAID, QUARANTINED, StandingRecord
 
 BACKLOG: Final = 32  # units that may wait for a node beyond its slots
 DEPTH: Final = 2  # units for each slot, so that the next one is at the node when one ends
+CLOCK_STEP: Final = 0.001  # seconds by which a timer may be early
 GPU: Final = "gpu"
 GIB: Final = 1 << 30
 UnitKey: TypeAlias = tuple[UUID, int]
 
 
-@attrs.frozen(order=True)
+@attrs.frozen(order=True, cache_hash=True)
 class Requirements:
     """Requirements of a unit.
 
@@ -82,6 +84,8 @@ class Node:
     ``behind``: the node's session missed a message and must get all assignments again.
     ``declines``: how often the node declined units since it connected or finished one; while
     ``is_paused`` the node gets no units.
+    ``rests_until``: monotonic time until which other nodes get work before this one, because it
+    fails often.
     ``left_at``: monotonic time when the node's last session here ended, of those with a hello.
     ``silent_since``: monotonic time when the node was first found without session, units, standing
     and sign of life.
@@ -102,6 +106,7 @@ class Node:
     behind: bool = False
     declines: int = 0
     is_paused: bool = False
+    rests_until: float | None = None
     standing: StandingRecord = NOTHING_SAID
     pools: frozenset[str] = frozenset()
     resources: NodeResources = UNKNOWN
@@ -144,6 +149,18 @@ class Node:
         self.slots = self.offered = None
         self.pools, self.resources = frozenset(), UNKNOWN
         self.declines, self.is_paused = 0, False
+
+    def end_rest(self, now: float) -> bool:
+        """End the node's rest if its time is over; return whether it ended."""
+        if self.rests_until is None or now < self.rests_until - CLOCK_STEP:
+            return False
+        self.rests_until = None
+        return True
+
+    @property
+    def is_resting(self) -> bool:
+        """True if other nodes get work before this one, because it fails often."""
+        return self.rests_until is not None
 
     @property
     def eligible(self) -> bool:
@@ -225,6 +242,12 @@ class Node:
         if self.offered is None:
             return self.capabilities
         return self.capabilities & self.offered
+
+
+@lru_cache(maxsize=1_024)
+def capability_set(capabilities: tuple[str, ...]) -> frozenset[str]:
+    """Return the job types as a set, which nodes with the same ones share."""
+    return frozenset(capabilities)
 
 
 def resources_of(

@@ -17,11 +17,11 @@ from actors.scheduler.policy import (
     has_untried,
     owners_that_failed,
     rank,
-    yields_to_verifiable,
+    yields,
 )
 from actors.scheduler.units import PlacementRequest
 from rendertrust.device_class import are_comparable
-from rendertrust.job_types import CHECK, PREFLIGHT
+from rendertrust.job_types import CHECK, is_preflight
 from sql.access import ALONE, Access
 from sql.nodes import ACTIVE
 from sql.unit_retry_policy import NODE_FAILURES_MOST
@@ -247,7 +247,7 @@ class NodeIndex:
             if fresh:
                 first = [node for node in fresh if has_precedence(node, demand, self.access)]
                 return self._of_few(first or fresh, demand)
-        for less in (failed, frozenset[UUID]()):
+        for less in (failed, frozenset()):
             if avoid and all(node.id in avoid for node in self._able(buckets, needs)):
                 avoid = less
         if ours := self._with_precedence(demand, buckets, avoid):
@@ -371,7 +371,7 @@ class NodeIndex:
         self, demand: PlacementRequest, buckets: list[Bucket], avoid: frozenset[UUID]
     ) -> list[Node]:
         """Return the nodes that can do the request and have precedence over all other nodes."""
-        if demand.kind.job_type != PREFLIGHT and not demand.is_final:
+        if not (is_preflight(demand.kind.job_type) or demand.is_final):
             return []
         names = self._nodes if demand.is_final else self._ours
         found = (self._nodes[n] for n in names if n in self._nodes and n not in avoid)
@@ -382,7 +382,9 @@ class NodeIndex:
         holders = self.cache_affinity.holders(demand.inputs)
         room = [node for node in nodes if node.accepts_work]
         near = [
-            n for n in room if n.is_free and n.id in holders and not yields_to_verifiable(n, demand)
+            node
+            for node in room
+            if node.is_free and node.id in holders and not yields(node, demand)
         ]
         return min(near or room, key=rank, default=AllNodesFull())
 
@@ -396,7 +398,7 @@ class NodeIndex:
             node = self._nodes.get(name)
             if node is None or not (node.is_free and node.accepts_work) or name in avoid:
                 continue
-            if yields_to_verifiable(node, demand):
+            if yields(node, demand):
                 continue
             its = rank(node)
             is_better = least is None or its < least

@@ -13,12 +13,12 @@ from zlib import crc32
 from actors.scheduler.access import is_trusted
 from actors.scheduler.node import Node
 from actors.scheduler.units import PlacementRequest, RequestKind
-from rendertrust.job_types import PREFLIGHT
+from rendertrust.job_types import is_preflight
 from sql.access import Access
 from sql.unit_retry_policy import NODE_FAILURES_MOST
 from sql.units import ANY, weight
 
-Rank: TypeAlias = tuple[bool, float, bool, float, int]
+Rank: TypeAlias = tuple[bool, bool, float, bool, float, int]
 Turn: TypeAlias = tuple[float, int, datetime]
 
 PAUSE_SECONDS: Final = 15.0
@@ -28,11 +28,14 @@ UNSENT_MOST: Final = 8  # unsent attempts after which a unit stays with its node
 
 
 def rank(node: Node) -> Rank:
-    """Return a sort key for nodes, best first: connected, fewest units per slot, with results that
-    a verifier can check, least loaded.
+    """Return a sort key for nodes, best first: connected, not resting, fewest units per slot, with
+    results that a verifier can check, least loaded.
+
+    A resting node gets work only if no other node can take it.
     """
     return (
         node.session is None,
+        node.is_resting,
         burden(node),
         node.is_unverifiable,
         node.load,
@@ -62,7 +65,7 @@ def has_precedence(node: Node, demand: PlacementRequest, access: Access) -> bool
     """Return whether this node has precedence: no other gets such work while it is connected."""
     if demand.is_final and node.session is not None and is_trusted(node, demand.user, access):
         return True
-    return node.is_own_online and demand.kind.job_type == PREFLIGHT
+    return node.is_own_online and is_preflight(demand.kind.job_type)
 
 
 def can_do(node: Node, kind: RequestKind) -> bool:
@@ -80,6 +83,14 @@ def yields_to_verifiable(node: Node, demand: PlacementRequest) -> bool:
     That matters only for units that strangers' nodes may do.
     """
     return node.is_unverifiable and demand.kind.pool == ANY
+
+
+def yields(node: Node, demand: PlacementRequest) -> bool:
+    """Return whether other idle nodes are preferred, although this one may have the unit's input.
+
+    A resting node yields, too.
+    """
+    return node.is_resting or yields_to_verifiable(node, demand)
 
 
 def turn(priority: int, share: int, queued_at: datetime) -> Turn:
@@ -118,8 +129,11 @@ def may_move(state: str, seconds: float, unsent: int) -> bool:
 
 
 def relieves(idle: Node, busy: Node) -> bool:
-    """Return whether the idle node has a free slot and units wait at the busy one."""
-    return idle.is_free and idle.accepts_work and (busy.has_backlog or busy.has_backlog_elsewhere)
+    """Return whether the idle node has a free slot and does not rest, and units wait at the busy
+    one.
+    """
+    may_take = idle.is_free and idle.accepts_work and not idle.is_resting
+    return may_take and (busy.has_backlog or busy.has_backlog_elsewhere)
 
 
 def burden(node: Node) -> float:

@@ -33,6 +33,7 @@ def fleet_of(state: SchedulerState, user: UUID, job_type: str, pool: str) -> Fle
         memory=max((resources.memory for resources in resources_by_node), default=0),
         ours=sum(node.is_own_online for node in able),
         has_gpu=any(resources.device not in ("", CPU) for resources in resources_by_node),
+        has_opengl=any(resources.opengl for resources in resources_by_node),
     )
 
 
@@ -189,7 +190,7 @@ def _kind(node: Node, unit: Unit, access: Access) -> str:
     if not can_do(node, unit.kind):
         is_reset = node.session is None and node.offered is None  # no hello since its session ended
         return "silent" if is_reset else _lack(node, unit.kind)
-    if node.is_paused:
+    if node.is_paused or node.is_resting:
         return "paused"
     return "ready" if node.accepts_work else "full"
 

@@ -301,12 +301,14 @@ class UnitQueue:
         self.shares[user] += change
         if not self.shares[user]:
             del self.shares[user]
-        kinds = self._lines_of.get(user, set[RequestKind]())
+        kinds = self._lines_of.get(user)
+        if kinds is None:
+            return
         for kind in tuple(kinds):
             if kind not in self._lines or not self._lines[kind].turn(user):
                 kinds.discard(kind)
         if not kinds:
-            self._lines_of.pop(user, None)
+            del self._lines_of[user]
 
     @property
     def lines(self) -> int:

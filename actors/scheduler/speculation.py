@@ -119,7 +119,7 @@ def reserve_copy(state: SchedulerState, unit: Unit, clock: float) -> AssignmentT
     assert unit.node is not None, "a straggler has a node"
     shunned = unit.shuns | {unit.node.id}
     node = state.index.choose(unit.demand, shunned)
-    if not isinstance(node, Node) or not node.is_free or node.id in shunned:
+    if not isinstance(node, Node) or not node.is_free or node.is_resting or node.id in shunned:
         return None
     tag = state.reserve(copy_of(unit), node, clock + PLACING_SECONDS)
     return attrs.evolve(tag, beside=unit.attempt)

@@ -29,7 +29,7 @@ from actors.node_session.messages import (
 )
 from actors.scheduler.access import is_trusted, pool_for_node
 from actors.scheduler.messages import Assignment
-from actors.scheduler.node import Node, UnitKey
+from actors.scheduler.node import Node, UnitKey, capability_set
 from actors.scheduler.node_index import NodeIndex
 from actors.scheduler.policy import begins_elsewhere
 from actors.scheduler.queues import UnitQueue, UnreachableUnits
@@ -209,7 +209,7 @@ class SchedulerState:
         finished = is_its_attempt and state.state in ("VERIFYING", "COMPLETED")
         if finished and unit.node is not None:
             unit.node.declines = 0
-        self._drop(unit, finished=finished)
+        self._drop(unit, finished=finished, ended=state.job_status in ENDED)
         self._note_end(state)
         if state.state == "QUEUED":
             self._look_for_more(state.job)
@@ -223,12 +223,13 @@ class SchedulerState:
         """Bar a node that failed or returned a unit from the job's other units until these are read
         again.
         """
-        others = self.units.of(state.job)
         failed = state.state == "FAILED" or (state.state == "QUEUED" and state.attempt > 0)
-        known = self.units.get(key_of(state))
+        if not failed:
+            return
+        others, known = self.units.of(state.job), self.units.get(key_of(state))
         is_recalled = known is not None and known.is_recalled  # returned, not failed
         node = state.node or _node_with_attempt(known, state)
-        if not failed or is_recalled or node is None or len(others) < 2:
+        if is_recalled or node is None or len(others) < 2:
             return
         for unit in others:
             if unit.waits:
@@ -404,7 +405,7 @@ class SchedulerState:
             self.index.changed(node)
         for row in rows:
             node = self.index.node(row.id)
-            node.owner, node.capabilities = row.owner, frozenset(row.capabilities)
+            node.owner, node.capabilities = row.owner, capability_set(row.capabilities)
             node.load = row.load
             node.healthy = node.healthy or node.is_back(row.silent_seconds, now)
             self.index.changed(node)
@@ -616,11 +617,17 @@ class SchedulerState:
         elif unit.is_unreachable:
             self.unreachable.add(unit, now)
 
-    def _drop(self, unit: Unit, *, finished: bool = False) -> None:
-        """Forget a unit, and withdraw it from its node unless that node finished it."""
+    def _drop(self, unit: Unit, *, finished: bool = False, ended: bool = False) -> None:
+        """Forget a unit, and withdraw it from its node unless that node finished it.
+
+        ``ended``: its job has ended.
+        """
         self._release_reservation(unit)
         self.queue.forget(unit)  # otherwise it could be placed twice once it is read again
-        del self._table_of(unit)[unit.key]
+        if ended and not unit.is_copy:
+            self.units.end(unit.key)
+        else:
+            del self._table_of(unit)[unit.key]
         if unit.node is not None:
             self._take_away(unit, unit.node, finished=finished)
 

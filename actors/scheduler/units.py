@@ -1,17 +1,20 @@
-"""Open units of work, their reservations, and the index of all open units by job and by user."""
+"""Open units of work, their reservations and commits, and the index of all open units by job and
+by user.
+"""
 
-from collections import Counter, UserDict
+from collections import Counter, UserDict, defaultdict
 from collections.abc import Collection, Set
 from datetime import datetime
 from operator import attrgetter
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 import attrs
 
-from actors.ledger.effects import JobInsert
-from actors.ledger.messages import UnitState
-from actors.scheduler.messages import Assignment
+from actors.kernel import Ref
+from actors.ledger.effects import Effect, JobInsert, UnitAssign, UnitCopy, UnitRequeue
+from actors.ledger.messages import Commit, IdempotencyKey, Outcome, Posted, Replayed, UnitState
+from actors.scheduler.messages import Assignment, Dispatch
 from actors.scheduler.node import (
     NOTHING,
     Node,
@@ -20,7 +23,7 @@ from actors.scheduler.node import (
     raised_requirements,
     requirements_of,
 )
-from rendertrust.job_status import UnitStatus
+from rendertrust.job_status import AT_WORK, UnitStatus
 from sql.job_plan import JobPlan
 from sql.unit_retry_policy import tries, wait_seconds
 from sql.units import ANY, OpenUnit, UnitFacts
@@ -41,7 +44,7 @@ _FACTS: Final = attrgetter(*(field.name for field in attrs.fields(UnitFacts)))
 # -- what a unit asks of a node
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class RequestKind:
     """The kind of a unit: all that decides which nodes can do it. Units of a kind wait in one line.
 
@@ -246,27 +249,12 @@ class Unit(UnitFacts):
         """
         assert self.state != PENDING, "a unit with a node is assigned"
         return Assignment(
-            job=self.job,
-            unit=self.number,
-            attempt=self.attempt,
-            plan=self.plan,
-            params=self.plan.params_of(self.frames, self.tile),
-            user=self.user,
+            *_FACTS(self),
             state=self.state,
-            assigned_at=self.assigned_at,
             given_at=self.given_at,
-            failures=self.failures,
-            avoid=self.avoid,
-            parts=self.parts,
+            paused=self.paused,
             pool=pool,
             is_trusted=is_trusted,
-            price=self.price,
-            paused=self.paused,
-            faults=self.faults,
-            unsent=self.unsent,
-            priority=self.priority,
-            queued_at=self.queued_at,
-            place=self.place,
         )
 
 
@@ -281,6 +269,72 @@ class AssignmentTag:
     node: UUID | None
     attempt: int
     beside: int = 0
+
+
+def commit_of_dispatch(order: Dispatch, tag: AssignmentTag, observer: Ref[Any]) -> Commit:
+    """Return the commit of a new job, with an idempotency key and, given a node, an assignment."""
+    # The plan of the unit has the device class that was chosen.
+    insert = attrs.evolve(order.insert, plan=tag.unit.plan)
+    effects: tuple[Effect, ...] = (insert,)
+    if tag.node is not None:
+        effects = (insert, UnitAssign(insert.job, 0, tag.attempt, tag.node))
+    return Commit(
+        effects=effects,
+        idempotency=_key(order, tag),
+        observer=observer,
+        tag=tag,
+        act=order.act,
+    )
+
+
+def commit_of_waiting(tag: AssignmentTag, observer: Ref[Any]) -> Commit:
+    """Return the commit that assigns a unit of an existing job.
+
+    An unreachable unit is first requeued in the same commit, as an unsent attempt.
+    """
+    assert tag.node is not None, "a waiting unit's commit assigns it to a node"
+    unit = tag.unit
+    if unit.is_copy:
+        copy = UnitCopy(unit.job, unit.number, tag.attempt, tag.node, tag.beside)
+        return Commit(effects=(copy,), observer=observer, tag=tag)
+    effects: tuple[Effect, ...] = (UnitAssign(unit.job, unit.number, tag.attempt, tag.node),)
+    if unit.state in AT_WORK:
+        reason = "its node cannot be reached"
+        requeue = UnitRequeue(
+            unit.job, unit.number, unit.attempt, reason, unsent=True, unheard=True
+        )
+        effects = (requeue, *effects)
+    return Commit(effects=effects, observer=observer, tag=tag)
+
+
+def is_committed(tag: AssignmentTag, outcome: Outcome) -> bool:
+    """Return whether the books contain the assignment, from this commit or an earlier try.
+
+    False if the Ledger paused the job instead, because the unit would exceed its cap.
+    """
+    if isinstance(outcome, Replayed) and outcome.answer is not None:
+        body: Any = outcome.answer.get("body")
+        return isinstance(body, dict) and body.get("job_id") == str(tag.unit.job)
+    if not isinstance(outcome, Posted | Replayed):
+        return False
+    states = [state for state in outcome.units if key_of(state) == tag.unit.key]
+    found = {(u.copied, u.copy_node) if tag.unit.is_copy else (u.attempt, u.node) for u in states}
+    is_so = (tag.attempt, tag.node) in found
+    return is_so or (isinstance(outcome, Posted) and not found)
+
+
+def _key(order: Dispatch, tag: AssignmentTag) -> IdempotencyKey | None:
+    if order.idempotency is None:
+        return None
+    key, request = order.idempotency
+    placed = tag.node is not None
+    body = {
+        "job_id": str(order.insert.job),
+        "node_id": str(tag.node) if placed else None,
+        "status": "DISPATCHED" if placed else "QUEUED",
+    }
+    answer = {"status": 200 if placed else 202, "body": body}
+    return IdempotencyKey(order.insert.user, key, request, answer)
 
 
 def of_insert(insert: JobInsert, now: datetime) -> Unit:
@@ -352,7 +406,8 @@ class Units(UserDict[UnitKey, Unit]):
         self._of: dict[UUID, dict[UnitKey, Unit]] = {}  # job -> units
         self._priced: Counter[UUID] = Counter()  # job -> number of units that cost something
         self._free: Counter[UUID] = Counter()  # user -> number of open jobs that cost nothing
-        self._kinds: dict[UUID, Counter[RequestKind]] = {}  # user -> number of units by kind
+        # user -> number of units by kind
+        self._kinds: defaultdict[UUID, Counter[RequestKind]] = defaultdict(Counter)
         self._kind_of: dict[UnitKey, RequestKind] = {}  # unit -> its kind in ``_kinds``
         self.dormant: dict[UUID, DormantJob] = {}  # by job
         super().__init__()
@@ -412,6 +467,16 @@ class Units(UserDict[UnitKey, Unit]):
         self._add_kind(unit.user, unit.kind)
 
     def __delitem__(self, key: UnitKey) -> None:
+        unit, was_free, kind = self._remove(key)
+        if unit.state != PENDING:
+            self.add_dormant(unit.job, DormantJob(unit.user, was_free, kind))
+
+    def end(self, key: UnitKey) -> None:
+        """Remove a unit whose job has ended."""
+        self._remove(key)
+
+    def _remove(self, key: UnitKey) -> tuple[Unit, bool, RequestKind]:
+        """Remove a unit; return it, whether its job cost nothing, and its kind."""
         unit = self.data.pop(key)
         was_free = self._is_free(unit.job)
         del self._of[unit.job][key]
@@ -422,8 +487,7 @@ class Units(UserDict[UnitKey, Unit]):
         self._count_free(unit, was_free)
         kind = self._kind_of.pop(key)
         self._remove_kind(unit.user, kind)
-        if unit.state != PENDING:
-            self.add_dormant(unit.job, DormantJob(unit.user, was_free, kind))
+        return unit, was_free, kind
 
     def _is_free(self, job: UUID) -> bool:
         return job in self._of and not self._priced[job]
@@ -437,12 +501,13 @@ class Units(UserDict[UnitKey, Unit]):
             del self._open[user]
 
     def _add_free(self, user: UUID, number: int) -> None:
-        self._free[user] += number
-        if not self._free[user]:
-            del self._free[user]
+        if number:
+            self._free[user] += number
+            if not self._free[user]:
+                del self._free[user]
 
     def _add_kind(self, user: UUID, kind: RequestKind) -> None:
-        self._kinds.setdefault(user, Counter())[kind] += 1
+        self._kinds[user][kind] += 1
 
     def _remove_kind(self, user: UUID, kind: RequestKind) -> None:
         kinds = self._kinds[user]

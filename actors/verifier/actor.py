@@ -39,7 +39,15 @@ from actors.verifier.object_integrity import (
     stored,
 )
 from actors.verifier.quarantine import NodeReputation, QuarantineReview
-from actors.verifier.report import NoReport, Report, answer, answers, clears
+from actors.verifier.report import (
+    NoReport,
+    PluginReport,
+    Report,
+    answer,
+    answers,
+    clears,
+    plugins_answer,
+)
 from actors.verifier.settings import PATIENCE_FACTOR, VerifierPeers, VerifierSettings
 from actors.verifier.verdict import decision_on, finding_of, verdict_on
 from actors.verifier.verifier_registry import (
@@ -48,7 +56,13 @@ from actors.verifier.verifier_registry import (
     VerifierFleet,
     VerifierRegistry,
 )
-from rendertrust.verdict_reason import NO_BUILD, NO_EVIDENCE, OWN_NODE, VerdictReason
+from rendertrust.verdict_reason import (
+    NO_BUILD,
+    NO_EVIDENCE,
+    NO_PLUGIN,
+    OWN_NODE,
+    VerdictReason,
+)
 from sql import sampling
 from sql.checks import Place, UncutScene
 from sql.database import Conflict, Unavailable
@@ -75,9 +89,9 @@ class VerifierActor(Actor[Verifier]):
     """
 
     def __init__(self, peers: VerifierPeers, settings: VerifierSettings) -> None:
-        self._peers, self._settings = peers, settings
-        self._secret = peers.random.token(SECRET_BYTES)
-        self._since = peers.clock.monotonic()  # start of this instance
+        self._peers, self._ports, self._settings = peers, peers.ports, settings
+        self._secret = self._ports.random.token(SECRET_BYTES)
+        self._since = self._ports.clock.monotonic()  # start of this instance
         self._cases: dict[CaseId, Case] = {}
         self._after: Place | None = None  # where the next page of pending results begins
         self._accused: set[UUID] = set()  # nodes with a pending result that a check found wrong
@@ -85,13 +99,13 @@ class VerifierActor(Actor[Verifier]):
         self._known = NodeReputation()  # reputation of the nodes with pending results
         self._verifiers = VerifierRegistry()
         seen_seconds = max(settings.verification.wait_seconds, 3 * MEET_SECONDS)
-        self._fleet = VerifierFleet(peers.store, seen_seconds, settings.own)
+        self._fleet = VerifierFleet(peers.ports.store, seen_seconds, settings.own)
         self._turns = CheckQueue(PATIENCE_FACTOR * settings.verification.wait_seconds)
         self._places = CheckPlaces()
         self._clawback = Clawback(peers)
         self._reading = SecondReads()
-        self._standings = QuarantineReview(peers.store, peers.clock, peers.scheduler)
-        self._claims = Claims(peers.store, peers.gateway, settings.claim_seconds)
+        self._standings = QuarantineReview(peers.ports.store, peers.ports.clock, peers.scheduler)
+        self._claims = Claims(peers.ports.store, peers.gateway, settings.claim_seconds)
 
     async def started(self) -> None:
         self.after(self._settings.look_seconds, ReviewDue(), jitter=0.1)
@@ -103,7 +117,7 @@ class VerifierActor(Actor[Verifier]):
         wait = self._settings.look_seconds
         try:
             self._expire()
-            await self._fleet.meet(self._verifiers, self._peers.clock.monotonic())
+            await self._fleet.meet(self._verifiers, self._ports.clock.monotonic())
             cases = await self._read()
             await self._preempt()
             await self._advance(cases)
@@ -122,7 +136,7 @@ class VerifierActor(Actor[Verifier]):
         return {case.id[1]: self._wait_of(case) for case in cases if not case.is_again}
 
     def _wait_of(self, case: Case) -> CheckWait:
-        now = self._peers.clock.monotonic()
+        now = self._ports.clock.monotonic()
         return attrs.evolve(
             self._places.of(case, self._cases.values(), self._turns, now),
             has_verifier=bool(self._fleet.classes_for(case)),
@@ -136,9 +150,9 @@ class VerifierActor(Actor[Verifier]):
         results that are no longer pending are dropped, and their checks cancelled.
         """
         after, most = self._after, self._settings.at_once
-        found = await self._peers.store.pending_checks(most, after)
+        found = await self._ports.store.pending_checks(most, after)
         self._after = until = found[-1].place if len(found) >= most else None
-        now = self._peers.clock.monotonic()
+        now = self._ports.clock.monotonic()
         cases = dict[CaseId, Case]()
         for one in found:
             cases[one.row.id] = self._cases.get(one.row.id) or Case.opened(one, now)
@@ -152,8 +166,8 @@ class VerifierActor(Actor[Verifier]):
         for running in self._verifiers.about_none_of(self._cases.values()):
             self._verifiers.drop(running)
             running.by.time.ended += now - running.since
-        self._accused = {c.pending.row.node_id for c in self._cases.values() if c.is_accused}
-        nodes = {case.pending.row.node_id for case in self._cases.values()}
+        self._accused = {c.pending.row.node for c in self._cases.values() if c.is_accused}
+        nodes = {case.pending.row.node for case in self._cases.values()}
         self._known = await self._standings.known(nodes)
         return list(cases.values())
 
@@ -171,11 +185,11 @@ class VerifierActor(Actor[Verifier]):
         begun = {one for one in self._cases.values() if self._is_ours(one)}
         ready = {one for one in cases if self._may_act(one)} | self._next_in_turn()
         ours = await self._claims.take([*(ready | begun)])
-        now = self._peers.clock.monotonic()
+        now = self._ports.clock.monotonic()
         until = now + ROUND_SECONDS
         waiting = self._turns.in_order((case for case in {*cases, *ready} if case in ours), now)
         for case in waiting:
-            if self._peers.clock.monotonic() < until:
+            if self._ports.clock.monotonic() < until:
                 await self._step(case, waiting)
         await self._claims.give_up(ours)
 
@@ -183,7 +197,7 @@ class VerifierActor(Actor[Verifier]):
         """Return the known cases that are first in the fair order; none if no verifier is free."""
         if not self._verifiers.has_free:
             return set()
-        now = self._peers.clock.monotonic()
+        now = self._ports.clock.monotonic()
         able = self._turns.in_order(filter(self._may_act, self._cases.values()), now)
         return {*able[: self._settings.at_once]}
 
@@ -193,7 +207,7 @@ class VerifierActor(Actor[Verifier]):
         Only results without a dropped or failed check can preempt, so that long checks do not drop
         each other. Results that another gateway has claimed do not count. Raises Unavailable.
         """
-        now, limits = self._peers.clock.monotonic(), self._settings.verification
+        now, limits = self._ports.clock.monotonic(), self._settings.verification
         since = now - limits.wait_seconds
         for running in self._verifiers.begun_before(since):
             if running.cases[0].is_kept and now - running.since < limits.check_seconds:
@@ -220,30 +234,30 @@ class VerifierActor(Actor[Verifier]):
             return
         [case] = running.cases
         rests = case.give_way(self._settings.again_seconds)
-        case.rests_until = self._peers.clock.monotonic() + rests
+        case.rests_until = self._ports.clock.monotonic() + rests
 
     async def _assess(self, case: Case) -> None:
         """Decide, from what is known now, whether the result is compared or only opened."""
         row = case.pending.row
         self._update_about_node(case)
         if case.step == "open" and case.check is None and case.verdict is None:
-            blamed = row.attempt > 1 and await self._peers.store.scene_words(row.job_id, row.unit)
+            blamed = row.attempt > 1 and await self._ports.store.scene_reports(row.job, row.unit)
             # While no verifier has the node's build, no result of the node is compared, so sampling
             # does not deter it. A result that was not drawn must therefore not be accepted without
             # a comparison.
-            lacks = row.node_id not in self._settings.own and self._fleet.lacks(case)
+            lacks = row.node not in self._settings.own and self._fleet.lacks(case)
             if lacks:
                 case.open_first()
             elif case.is_suspected or blamed:  # another node blamed the scene for its failure
                 case.compare()
-        elif case.step == "regions" and row.node_id in self._settings.own and not case.is_again:
+        elif case.step == "regions" and row.node in self._settings.own and not case.is_again:
             case.step = "open"  # results of trusted verifiers are not compared
         elif case.is_unopened and not case.is_again and self._fleet.lacks(case):
             case.open_first()
 
     def _update_about_node(self, case: Case) -> None:
         """Update the case's ``is_trusted``, ``is_suspected`` and ``is_known``."""
-        row, node = case.pending.row, case.pending.row.node_id
+        row, node = case.pending.row, case.pending.row.node
         share = case.pending.price * row.share_percent // 100
         valid_in_row = self._known.classes.get((node, row.device_class), NEW).valid_for(share)
         has_strike = self._known.strikes.get(node, 0) > 0 or self._standings.suspects(node)
@@ -255,6 +269,8 @@ class VerifierActor(Actor[Verifier]):
     def _may_act(self, case: Case) -> bool:
         """Return True if this gateway can take the case's next step; if not, another one may."""
         if self._is_ours(case) or self._why_unverified(case) or self._lacks_build(case):
+            return True
+        if self._needs_no_check(case):
             return True
         return self._verifiers.free_for(case, self._fleet) is not None
 
@@ -279,9 +295,11 @@ class VerifierActor(Actor[Verifier]):
             elif (reason := self._why_unverified(case)) is not None:
                 case.end_unverified(reason)
             elif self._lacks_build(case):
-                case.end_unverifiable(NO_BUILD)
+                case.end_unverifiable(NO_PLUGIN if case.is_by_plugin else NO_BUILD)
             elif case.failed >= FAILURES_MOST:
                 case.give_up()
+            elif self._needs_no_check(case):
+                case.end_sampled_out()
             else:
                 self._ask(case, waiting)
         if case.verdict is not None:
@@ -308,11 +326,21 @@ class VerifierActor(Actor[Verifier]):
         is_lacking = case.step != "open" and self._fleet.lacks(case)
         if case.is_again or not (is_lacking or self._fleet.is_barred(case)):
             return False
-        waited = self._peers.clock.monotonic() - max(case.since, self._since)
+        waited = self._ports.clock.monotonic() - max(case.since, self._since)
         return waited >= self._settings.verification.wait_seconds
 
+    def _needs_no_check(self, case: Case) -> bool:
+        """Return True if the result is of a plugin, was not drawn, and could have been checked.
+
+        Without a verifier that can check it, sampling would not deter its node.
+        """
+        if not case.is_by_plugin or case.step != "open" or case.check is not None:
+            return False
+        self._update_about_node(case)
+        return not case.is_suspected and bool(self._fleet.classes_for(case))
+
     def _ask(self, case: Case, waiting: Sequence[Case]) -> None:
-        now = self._peers.clock.monotonic()
+        now = self._ports.clock.monotonic()
         verifier = self._verifiers.free_for(case, self._fleet)
         if verifier is None or now < case.rests_until:
             return
@@ -320,7 +348,7 @@ class VerifierActor(Actor[Verifier]):
         if verifier.batches:
             may_check = self._fleet.may_check
             cases = batch_of(case, [c for c in waiting if may_check(verifier.node, c)], now)
-        name = self._peers.random.uuid()
+        name = self._ports.random.uuid()
         if len(cases) > 1:
             order = batch_for([one.pending for one in cases], name)
         else:
@@ -336,7 +364,7 @@ class VerifierActor(Actor[Verifier]):
     async def _keep_scenes(self) -> None:
         """Store the scenes whose regions cannot be compared. Raises Unavailable."""
         while self._scenes:
-            await self._peers.store.note_uncut(self._scenes[0])
+            await self._ports.store.note_uncut_scene(self._scenes[0])
             del self._scenes[0]
 
     # ── verifiers ────────────────────────────────────────────────────────────────────────────────
@@ -344,8 +372,13 @@ class VerifierActor(Actor[Verifier]):
     @handles(CheckerSeen)
     async def checker_seen(self, message: CheckerSeen) -> None:
         if message.node in self._settings.own:
-            seen = (message.node, message.device_class, message.session)
-            self._lose(self._verifiers.come(*seen, batches=message.batches, cores=message.cores))
+            lost = self._verifiers.come(
+                *(message.node, message.device_class, message.session),
+                batches=message.batches,
+                cores=message.cores,
+                checks=message.checks,
+            )
+            self._lose(lost)
             self._fleet.due = float("-inf")
 
     @handles(CheckerGone)
@@ -369,10 +402,10 @@ class VerifierActor(Actor[Verifier]):
         case = running.cases[0]
         if not running.is_batch:
             rests = case.lose(running.by.node, self._settings.again_seconds)
-            case.rests_until = self._peers.clock.monotonic() + rests
+            case.rests_until = self._ports.clock.monotonic() + rests
 
     def _expire(self) -> None:
-        for running in self._verifiers.overdue(self._peers.clock.monotonic()):
+        for running in self._verifiers.overdue(self._ports.clock.monotonic()):
             log.warning("a check by node %s took too long", running.by.node)
             self._verifiers.drop(running)
             self._failed(running, Reported(running.order.check, running.by.node, None, TOO_LONG))
@@ -392,10 +425,10 @@ class VerifierActor(Actor[Verifier]):
         else:
             blamed = {"is_scene": told.is_scene, "by_files": told.by_files}
             case.fail(running.by.node, told.reason, **blamed)
-        case.rests_until = self._peers.clock.monotonic() + rests
+        case.rests_until = self._ports.clock.monotonic() + rests
 
     def _spent(self, running: RunningCheck) -> None:
-        now, case = self._peers.clock.monotonic(), running.cases[0]
+        now, case = self._ports.clock.monotonic(), running.cases[0]
         took = now - running.since
         running.by.time.ended += took
         self._turns.spend(case.turn, took)
@@ -411,8 +444,10 @@ class VerifierActor(Actor[Verifier]):
             await self._hear_batch(running, message)
             return
         order, case = running.order, running.cases[0]
-        heard: Report | NoReport = NoReport(message.reason)
-        if message.report is not None:
+        heard: Report | PluginReport | NoReport = NoReport(message.reason)
+        if message.report is not None and case.is_by_plugin:
+            heard = plugins_answer(message.report)
+        elif message.report is not None:
             heard = answer(message.report, order.count, least_of(order.unit))
         if isinstance(heard, NoReport):
             log.warning("a check by node %s failed: %s", message.node, heard.reason)
@@ -431,7 +466,7 @@ class VerifierActor(Actor[Verifier]):
         self._spent(running)
         if message.report is None:
             log.warning("a batch by node %s failed: %s", message.node, message.reason)
-        until = self._peers.clock.monotonic() + ROUND_SECONDS
+        until = self._ports.clock.monotonic() + ROUND_SECONDS
         reports = answers(message.report, len(running.cases))
         for case, heard in zip(running.cases, reports, strict=True):
             if heard is None or not clears(heard, case.pending.row.work):
@@ -439,33 +474,35 @@ class VerifierActor(Actor[Verifier]):
                 continue
             self._hear(case, heard, running)
             is_pending = case.verdict is not None and case.id in self._cases
-            if is_pending and self._peers.clock.monotonic() < until:
+            if is_pending and self._ports.clock.monotonic() < until:
                 await self._conclude(case)
 
-    def _hear(self, case: Case, heard: Report, running: RunningCheck) -> None:
+    def _hear(self, case: Case, heard: Report | PluginReport, running: RunningCheck) -> None:
         """Handle a report on one result."""
         self._update_about_node(case)
-        if heard.lacks_evidence and not self._settings.require_evidence:
+        if isinstance(heard, PluginReport):
+            case.hear_plugin(heard, running.by.node, running.by.device_class)
+        elif heard.lacks_evidence and not self._settings.require_evidence:
             case.end_unverified(NO_EVIDENCE)
         else:
             case.hear(heard, running.by.node, running.by.device_class, self._settings.thresholds)
             if case.is_refused_across and self._fleet.has_class_of(case):
                 case.leave_to_same_class()
         if case.differs:
-            self._scenes.append(UncutScene(case.scene, case.id, self._peers.clock.now()))
+            self._scenes.append(UncutScene(case.scene, case.id, self._ports.clock.now()))
         if case.is_accused:
-            self._accused.add(case.pending.row.node_id)
+            self._accused.add(case.pending.row.node)
 
     # ── unreadable results ───────────────────────────────────────────────────────────────────────
 
     def _read_again(self, case: Case) -> None:
         """Let the gateway read a result that a verifier could not read, before it is refused."""
-        if not self._reading.begin(case.id, self._peers.clock.monotonic()):
+        if not self._reading.begin(case.id, self._ports.clock.monotonic()):
             return
 
         async def read() -> ReadBack:
-            is_replaced = case.is_other and await has_other_content(case, self._peers.objects)
-            is_found = True if is_replaced else await is_readable(case, self._peers.objects)
+            is_replaced = case.is_other and await has_other_content(case, self._ports.objects)
+            is_found = True if is_replaced else await is_readable(case, self._ports.objects)
             return ReadBack(*case.id, is_found, is_replaced)
 
         self.background(read, within=SECONDS, otherwise=ReadBack(*case.id, None))
@@ -473,7 +510,7 @@ class VerifierActor(Actor[Verifier]):
     @handles(ReadBack)
     async def read_back(self, message: ReadBack) -> None:
         name = message.job, message.unit, message.attempt
-        self._reading.end(name, self._peers.clock.monotonic())
+        self._reading.end(name, self._ports.clock.monotonic())
         case = self._cases.get(name)
         if case is None or case.unread is None or case.verdict is not None:
             return
@@ -490,21 +527,21 @@ class VerifierActor(Actor[Verifier]):
             case.unread = None  # a verifier tries again
 
     def _is_old(self, case: Case) -> bool:
-        waited = self._peers.clock.monotonic() - max(case.since, self._since)
+        waited = self._ports.clock.monotonic() - max(case.since, self._since)
         return waited >= PATIENCE_FACTOR * self._settings.verification.wait_seconds
 
     # ── the verdict ──────────────────────────────────────────────────────────────────────────────
 
     async def _conclude(self, case: Case) -> None:
         """Ask the Ledger to book the verdict, if the stored objects are still those delivered."""
-        now = self._peers.clock.monotonic()
+        now = self._ports.clock.monotonic()
         if case.asked_at is not None and now - case.asked_at < ANSWER_SECONDS:
             return
         assert case.verdict is not None, "the case has a verdict"
         if case.verdict.outcome != "invalid":
             try:
                 async with asyncio.timeout(STORE_SECONDS):
-                    found = await stored(case, self._peers.objects)
+                    found = await stored(case, self._ports.objects)
             except (ObjectsUnavailable, TimeoutError):
                 return
             if found == "missing":
@@ -527,7 +564,7 @@ class VerifierActor(Actor[Verifier]):
         """Record a check's finding on a dispute that an admin must decide."""
         row, finding = case.pending.row, finding_of(case)
         try:
-            await self._peers.store.note_finding(row.job_id, row.unit, finding)
+            await self._ports.store.note_finding(row.job, row.unit, finding)
         except (Unavailable, Conflict):
             return  # the next round tries again
         self._cases.pop(case.id, None)
@@ -558,7 +595,7 @@ class VerifierActor(Actor[Verifier]):
         if verdict.outcome == "invalid":
             self._clawback.again()
         if verdict.strike:
-            self._standings.suspect(case.pending.row.node_id)
+            self._standings.suspect(case.pending.row.node)
         elif verdict.outcome in COMPARED:
             self._standings.refute(*case.id[:2])
 

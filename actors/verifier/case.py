@@ -14,8 +14,9 @@ from actors.verifier.check_orders import (
     order_for,
     places,
 )
-from actors.verifier.report import UNSEEN, OtherClassReport, Report, held_to
+from actors.verifier.report import UNSEEN, OtherClassReport, PluginReport, Report, held_to
 from actors.verifier.thresholds import Finding, Thresholds, is_match, of_all, of_region
+from rendertrust.comparison_method import ComparisonMethod, describe
 from rendertrust.device_class import is_kin
 from rendertrust.receipt import drawing_of
 from rendertrust.verdict_reason import (
@@ -26,6 +27,7 @@ from rendertrust.verdict_reason import (
     OTHER_DEVICE,
     OTHER_DRIVER,
     SCENE_FAILS,
+    UNDECIDED,
     UNSUPPORTED,
     VerdictReason,
     explain,
@@ -55,10 +57,9 @@ PLACES_MOST: Final = 8  # places named by a creator that are checked
 LOST: Final = "each verifier that checks it is lost"
 MISSING: Final = "the object is no longer in the store"
 COMPOSITING: Final = "Blender crashes while it makes the picture from its passes"
-# Codes in explanations: of comparisons with other seeds, and of frames by EEVEE.
-OTHER_SEEDS: Final = "other-seeds"
-SAME_DRIVER: Final = "same-driver"
-NOT_EQUAL: Final = "not-equal"
+NOT_EQUAL: Final = "not-equal"  # in the explanation of a frame by EEVEE, as verifiers' codes
+# Methods that show how a frame was made, but miss a small mark in the frame.
+ROUGH: Final = (ComparisonMethod.OTHER_SEEDS, ComparisonMethod.OTHER_DRIVER)
 
 
 @attrs.frozen
@@ -67,7 +68,7 @@ class Verdict:
 
     ``said``: an explanation. ``strike``: the invalid result is the node's fault. ``withdrawn``: the
     scene is at fault, so no invalid result of the unit is a strike. ``reason``: why the result is
-    unverified or unverifiable.
+    unverified or unverifiable. ``method``: how it was compared, if not with the same seeds.
     """
 
     outcome: VerdictOutcome
@@ -75,6 +76,7 @@ class Verdict:
     strike: bool = False
     withdrawn: bool = False
     reason: VerdictReason | None = None
+    method: ComparisonMethod | None = None
 
 
 @attrs.define(eq=False)
@@ -147,7 +149,9 @@ class Case:
 
     def dispute(self) -> None:
         """Render the whole frame, and check the places that its creator names."""
-        if not self.is_cut or self.pending.row.evidence_sha256 is None:
+        if self.is_by_plugin:
+            self.compare()
+        elif not self.is_cut or self.pending.row.evidence_sha256 is None:
             self._cannot_tell(CHECKS_FAILED, NOT_WHOLE)
         else:
             self._render_whole("uncut" if self.pending.is_uncut else "disputed", DISPUTED)
@@ -178,15 +182,20 @@ class Case:
         if self.pending.disputed is None:
             return outcome == "unverifiable"
         is_unsure = outcome == "invalid" and not self.verdict.strike
-        # A comparison with other seeds, or of EEVEE frames by another driver, shows how a frame was
-        # made, but misses a small mark in the frame.
-        is_rough = self.verdict.said in (OTHER_SEEDS, OTHER_DRIVER)
+        is_rough = outcome == "consistent" and self.verdict.method in ROUGH
         return outcome == "unverifiable" or is_unsure or is_rough
 
     @property
     def kind(self) -> Kind:
-        """Kind of the result: frame, tile, chunk, merged frame or video."""
+        """Kind of the result: frame, tile, chunk, merged frame, video, or other."""
         return unit_kind(self.pending.job_type, self.pending.params)
+
+    @property
+    def is_by_plugin(self) -> bool:
+        """True if a plugin checks the result. Such a result is checked as a whole if it is drawn,
+        and else settled without a check.
+        """
+        return self.kind == "other"
 
     @property
     def is_cut(self) -> bool:
@@ -257,6 +266,9 @@ class Case:
 
     def order(self, check: UUID, secret: bytes, device_class: str) -> RunCheck:
         """Return the request for the next check, for a verifier of this ``device_class``."""
+        if self.is_by_plugin:
+            is_same = device_class == self.device_class
+            return order_for(self.pending, check, NOWHERE, same_class=is_same)
         at, again = self._places(secret), NOWHERE
         # Another instruction set gives nearly equal pixels, so other seeds are the second step.
         is_other = device_class != self.device_class
@@ -317,6 +329,18 @@ class Case:
         else:
             self._hear_regions(report, limits, across=across)
 
+    def hear_plugin(self, report: PluginReport, verifier: UUID, device_class: str) -> None:
+        """Handle the verdict of a plugin's check."""
+        self.verifier, self.verifier_class = verifier, device_class
+        if report.verdict == "unverifiable":
+            self._cannot_tell(UNDECIDED, report.reason)
+            return
+        self.comparison = Comparison("plugin", False, 0.0 if report.is_exact else None)
+        if report.verdict == "invalid":
+            self._is_invalid(report.reason, strike=True)
+        else:
+            self.verdict = Verdict("exact" if report.is_exact else "consistent", report.reason)
+
     def _hear_opened(self, report: Report, *, across: bool) -> None:
         if self.step != "open":  # a comparison was requested, but not made
             self.failed += 1
@@ -359,7 +383,7 @@ class Case:
         elif not is_cleared:
             self._render_whole("regions", _distance(report))
         elif other.outcome == "accepted" and report.is_finished and not report.is_unseen:
-            self.verdict = Verdict("consistent", OTHER_SEEDS)
+            self._is_alike(ComparisonMethod.OTHER_SEEDS)
         else:
             self._hear_match(report, "match", across=True)
 
@@ -395,10 +419,7 @@ class Case:
         if self.why == "disputed":
             self._hear_disputed(report, limits, across=across)
             return
-        # A denoiser amplifies small differences, so the picture counts only if all crops are equal.
-        is_equal = all(crop.equal for crop in report.crops)
-        counts = report.compared if self.why != "regions" or is_equal else report.crops
-        found = of_all(counts, limits)
+        found = of_all(report.compared, limits)
         if not is_match(found):
             is_loose = self._is_loose(report)
             is_sure = not is_loose if self.why == "regions" else not (across or is_loose)
@@ -461,12 +482,12 @@ class Case:
         elif not report.is_finished:
             self._cannot_tell(FORMAT)
         elif across.outcome == "accepted":
-            self.verdict = Verdict("consistent", OTHER_SEEDS)
+            self._is_alike(ComparisonMethod.OTHER_SEEDS)
         else:
             self._is_valid(of_all(report.compared, limits), _distance(report), across=False)
 
     def _hear_drawn(self, report: Report, across: OtherClassReport, device_class: str) -> None:
-        """Handle frames that EEVEE drew.
+        """Handle frames that EEVEE or Workbench drew.
 
         Frames are equal within a drawing class, which the node signs. Across classes the nearest
         number of samples decides, and a refused frame is no strike. Without a signed drawing class
@@ -476,19 +497,20 @@ class Case:
         is_same = is_sure and device_class == self.device_class and signed == across.drawing
         is_same = is_same and signed is not None
         is_unsigned = is_sure and signed is None and is_kin(device_class, self.device_class)
-        code = SAME_DRIVER if is_same else OTHER_DRIVER
         if across.outcome == "refused" or (is_same and across.outcome != "exact"):
-            why = f"{code}: {across.why or NOT_EQUAL}"
-            self._is_invalid(why, strike=is_same or is_unsigned)
+            method = ComparisonMethod.SAME_DRIVER if is_same else ComparisonMethod.OTHER_DRIVER
+            why = describe(method, across.why or NOT_EQUAL)
+            self._is_invalid(why, strike=is_same or is_unsigned, method=method)
         elif across.outcome == "unsaid":
             self._cannot_tell(OTHER_DRIVER, across.why)
         elif report.is_unseen:
             self._is_invalid(UNSEEN, strike=False)
         elif not report.is_finished:
             self._cannot_tell(FORMAT)
+        elif across.outcome == "exact":
+            self.verdict = Verdict("exact")
         else:
-            is_exact = across.outcome == "exact"
-            self.verdict = Verdict("exact") if is_exact else Verdict("consistent", OTHER_DRIVER)
+            self._is_alike(ComparisonMethod.OTHER_DRIVER)
 
     def _by_same_seed(self, report: Report, limits: Thresholds) -> OtherClassReport:
         """Return the outcome by another device kind for a result without evidence.
@@ -559,14 +581,14 @@ class Case:
     def give_up(self) -> None:
         """End the case because its checks fail.
 
-        If regions differed, or checks fail only with the delivered files, the result is invalid,
-        but no strike. If all checks failed because of the scene, the scene is at fault, unless a
-        comparison left regions in doubt.
+        If regions differed, or checks fail only with the delivered files, or a plugin's checks
+        fail, the result is invalid, but no strike. If all checks failed because of the scene, the
+        scene is at fault, unless a comparison left regions in doubt.
         """
         if self.step == "whole" and self.why == "regions":
             said = f"{self.said}; the whole frame could not be rendered"
             self._is_invalid(said, strike=False)
-        elif self.failed_by_files > 0:
+        elif self.failed_by_files > 0 or self.is_by_plugin:
             self._refuse_files(self.failure)
         elif 0 < self.failed == self.failed_in_scene and self.step != "more":
             self._cannot_tell(SCENE_FAILS, self.failure)
@@ -616,6 +638,10 @@ class Case:
         """End the case as unverifiable, without a further check."""
         self._cannot_tell(reason)
 
+    def end_sampled_out(self) -> None:
+        """End the case without a check, as the result was not drawn."""
+        self.verdict = Verdict("sampled-out")
+
     def end_unverified(self, reason: VerdictReason) -> None:
         """End the case without a check."""
         self.verdict = Verdict("unverified", explain(reason), reason=reason)
@@ -627,18 +653,29 @@ class Case:
         is_exact = found == "exact" and not across
         self.verdict = Verdict("exact" if is_exact else "consistent", said[:SAID_MOST])
 
-    def _is_invalid(self, said: str, *, strike: bool) -> None:
+    def _is_alike(self, method: ComparisonMethod) -> None:
+        """End the case as consistent with renders that cannot equal the result."""
+        self.verdict = Verdict("consistent", describe(method), method=method)
+
+    def _is_invalid(
+        self, said: str, *, strike: bool, method: ComparisonMethod | None = None
+    ) -> None:
         """End the case as invalid.
 
         If nodes of three owners delivered the same pixels, the scene is at fault. All three results
         must have been drawn and compared, as accomplices could otherwise repeat a false result
         without risk.
         """
-        if strike and self._has_three_owners:
+        withdrawn = strike and self._has_three_owners
+        if withdrawn:
             said = f"nodes of three owners delivered results that a check calls wrong: {said}"
-            self.verdict = Verdict("invalid", said[:SAID_MOST], withdrawn=True)
-        else:
-            self.verdict = Verdict("invalid", said[:SAID_MOST], strike=strike)
+        self.verdict = Verdict(
+            "invalid",
+            said[:SAID_MOST],
+            strike=strike and not withdrawn,
+            withdrawn=withdrawn,
+            method=method,
+        )
 
     def _cannot_tell(self, reason: VerdictReason, detail: str = "") -> None:
         self.verdict = Verdict("unverifiable", explain(reason, detail)[:SAID_MOST], reason=reason)

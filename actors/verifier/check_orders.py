@@ -13,7 +13,7 @@ from uuid import UUID
 import attrs
 
 from actors.node_session.messages import FurtherResult, RunCheck, StoredObject
-from actors.scheduler.messages import Assignment
+from actors.scheduler.messages import LONG_AGO, Assignment
 from rendertrust.job_types import VIDEO
 from rendertrust.node.worker.checks.crop_placement import Drawn
 from sql.checks import Pending
@@ -89,10 +89,12 @@ def order_for(
     *,
     whole: bool = False,
     again: SampleRegions = NOWHERE,
+    same_class: bool = True,
 ) -> RunCheck:
     """Return the request for a check that compares at these positions.
 
     ``again``: positions of a second comparison, for a verifier of another device kind.
+    ``same_class``: the verifier has the device class of the result's node.
     """
     row = pending.row
     assert row.sha256 is not None, "a result without SHA-256 is not checked"
@@ -109,6 +111,7 @@ def order_for(
         shown=at.shown,
         whole=whole,
         across=again.draws,
+        same_class=same_class,
     )
 
 
@@ -122,13 +125,11 @@ def batch_for(results: Sequence[Pending], check: UUID) -> RunCheck:
 
 def _assignment(pending: Pending) -> Assignment:
     """Return the unit as its node received it."""
+    job, unit, attempt = pending.row.id
     return Assignment(
-        job=pending.row.job_id,
-        unit=pending.row.unit,
-        attempt=pending.row.attempt,
-        plan=pending.plan,
-        params=pending.params,
-        user=pending.user,
+        *(job, unit, pending.user, pending.plan, LONG_AGO, attempt),
         failures=pending.failures,
+        frames=pending.frames,
+        tile=pending.tile,
         parts=pending.parts,
     )

@@ -169,7 +169,7 @@ def _group(case: Case) -> Group:
     Results of nodes without an owner are not grouped.
     """
     owner, row = case.pending.owner, case.pending.row
-    return row.job_id, owner, row.node_id if owner is None else None
+    return row.job, owner, row.node if owner is None else None
 
 
 def _bytes(case: Case) -> int:

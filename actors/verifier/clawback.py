@@ -58,14 +58,14 @@ class Clawback:
 
         Raises Unavailable; the next call tries again.
         """
-        now = self._peers.clock.monotonic()
+        now = self._peers.ports.clock.monotonic()
         if now < self._due_at:
             return
-        found = await self._peers.store.unlooked_shares(AT_ONCE)
+        found = await self._peers.ports.store.unchecked_earnings(AT_ONCE)
         if len(found) < AT_ONCE:
             self._due_at = now + LOOK_SECONDS
         for share in found:
-            name, unit = self._peers.random.uuid(), (share.job, share.unit, share.user)
+            name, unit = self._peers.ports.random.uuid(), (share.job, share.unit, share.user)
             opened = DisputeOpen(name, *unit, REASON, timedelta(0), by_gateway=True)
             commit = Commit(effects=(opened,), observer=observer, tag=ClawbackTag(share))
             if not self._peers.ledger.tell(commit):

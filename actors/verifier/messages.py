@@ -7,6 +7,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Message, Ref
+from rendertrust.job_types import RENDERED
 
 
 class Verifier:
@@ -18,8 +19,8 @@ class CheckerSeen(Message[Verifier, None]):
     """From a NodeSession: its node is available for checks, one at a time.
 
     ``session`` accepts ``RunCheck``. ``batches``: the node can open several results in one check.
-    ``cores``: how many cores it uses, for admins. The Verifier ignores nodes that are not verifiers
-    of its gateway.
+    ``cores``: how many cores it uses, for admins. ``checks``: job types that it can check. The
+    Verifier ignores nodes that are not verifiers of its gateway.
     """
 
     node: UUID
@@ -27,6 +28,7 @@ class CheckerSeen(Message[Verifier, None]):
     session: Ref[Any]
     batches: bool = False
     cores: int | None = None
+    checks: frozenset[str] = RENDERED
 
 
 @attrs.frozen

@@ -64,7 +64,7 @@ class QuarantineReview:
         Raises Unavailable; the next call tries again.
         """
         for unit in list(self._refuting):
-            self._caught |= {one.node for one in await self._store.scene_words(*unit)}
+            self._caught |= {one.node for one in await self._store.scene_reports(*unit)}
             self._refuting.discard(unit)
         for node in list(self._caught):
             await self._judge(node)

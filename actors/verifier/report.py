@@ -22,14 +22,15 @@ UNNAMED: Final = "its node signed a chunk without the names of its pictures"
 # Renders with the same seed are ``exact`` or ``consistent`` (within the noise). Renders with other
 # seeds are ``accepted``, ``refused`` or ``unsaid`` (undecided).
 AcrossOutcome: TypeAlias = Literal["exact", "consistent", "accepted", "refused", "unsaid"]
+PluginVerdict: TypeAlias = Literal["valid", "invalid", "unverifiable"]
 
 
 @attrs.frozen
 class OtherClassReport:
-    """Outcome of a comparison by a device of another kind, or of frames that EEVEE drew.
+    """Outcome of a comparison by a device of another kind, or of drawn frames.
 
-    ``why``: the reason, or a code for it. ``is_drawn``: EEVEE drew the frames. ``drawing``: the
-    verifier's drawing class, within which EEVEE draws equal frames.
+    ``why``: the reason, or a code for it. ``is_drawn``: OpenGL drew the frames. ``drawing``: the
+    verifier's drawing class, within which drawn frames are equal.
     """
 
     outcome: AcrossOutcome
@@ -62,7 +63,7 @@ class Report:
     is_unseen: bool = False  # the verifier cannot read the pixels that the node signed
     samples: int | None = None  # per pixel, as the scene was rendered
     pixels: str | None = None  # SHA-256 of the pixels as the verifier read them
-    # outcome for a verifier of another device kind, or for frames that EEVEE drew
+    # outcome for a verifier of another device kind, or for frames that OpenGL drew
     across: OtherClassReport | None = None
     depends: str | None = None  # why honest devices of other kinds render the scene differently
 
@@ -111,6 +112,15 @@ class Report:
 
 
 @attrs.frozen
+class PluginReport:
+    """A parsed report of a plugin's check. ``is_exact``: the result is equal to the last bit."""
+
+    verdict: PluginVerdict
+    reason: str = ""
+    is_exact: bool = False
+
+
+@attrs.frozen
 class NoReport:
     """The report is missing or malformed, which is the verifier's fault."""
 
@@ -133,6 +143,16 @@ def answer(raw: Mapping[str, Any], crops: int, least: int | None = None) -> Repo
     if read.by_crop(crops) is None:
         return NoReport("the report covers other crops than requested")
     return read
+
+
+def plugins_answer(raw: Mapping[str, Any]) -> PluginReport | NoReport:
+    """Parse the report of a plugin's check. Never raises."""
+    verdict = raw.get("verdict")
+    if verdict not in get_args(PluginVerdict):
+        return NoReport("the report has no verdict")
+    reason = _words(raw.get("reason")) or ""
+    is_exact = verdict == "valid" and raw.get("exact") is True
+    return PluginReport(cast("PluginVerdict", verdict), reason, is_exact)
 
 
 def answers(raw: Mapping[str, Any] | None, count: int) -> list[Report | None]:

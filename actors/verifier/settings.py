@@ -7,7 +7,7 @@ import attrs
 from actors.kernel import Ref
 from actors.ledger.messages import Ledger
 from actors.notifier.messages import Notifier
-from actors.ports import Clock, Objects, Random, ReceiptSigner, Store
+from actors.ports import Ports
 from actors.scheduler.messages import Scheduler
 from actors.verifier.case import Case
 from actors.verifier.thresholds import DEFAULTS, Thresholds
@@ -67,9 +67,5 @@ class VerifierPeers:
     ledger: Ref[Ledger]
     scheduler: Ref[Scheduler]
     notifier: Ref[Notifier]
-    store: Store
-    objects: Objects
-    clock: Clock
-    random: Random
-    signer: ReceiptSigner
+    ports: Ports
     gateway: UUID

@@ -20,7 +20,7 @@ SAID_MOST: Final = 500
 
 def verdict_on(case: Case, peers: VerifierPeers, *, pays_unverified: bool) -> UnitVerdict:
     """Return the effect that books the verdict."""
-    verdict, pending, now = case.verdict, case.pending, peers.clock.now()
+    verdict, pending, now = case.verdict, case.pending, peers.ports.clock.now()
     assert verdict is not None, "the case has a verdict"
     row, is_invalid = pending.row, verdict.outcome == "invalid"
     # Only a node with enough valid results is paid for a result that cannot be verified.
@@ -28,7 +28,7 @@ def verdict_on(case: Case, peers: VerifierPeers, *, pays_unverified: bool) -> Un
     pays = pays_unverified if verdict.outcome == "unverified" else is_known
     price = pending.price if costs(row, verdict.outcome, pays=pays) else 0
     return UnitVerdict(
-        job=row.job_id,
+        job=row.job,
         unit=row.unit,
         attempt=row.attempt,
         outcome=verdict.outcome,
@@ -36,7 +36,7 @@ def verdict_on(case: Case, peers: VerifierPeers, *, pays_unverified: bool) -> Un
         verifier=case.verifier,
         operator=row.operator,
         pays=pays,
-        receipt=issued(pending, verdict, price, peers.signer, now),
+        receipt=issued(pending, verdict, price, peers.ports.signer, now),
         retry_at=_retry_at(pending, now) if is_invalid and not verdict.withdrawn else None,
         strike=verdict.strike,
         fine=fine_for(pending) if verdict.strike else 0,
@@ -44,6 +44,7 @@ def verdict_on(case: Case, peers: VerifierPeers, *, pays_unverified: bool) -> Un
         verifier_class=case.verifier_class,
         comparison=case.comparison,
         reason=verdict.reason,
+        method=verdict.method,
     )
 
 
@@ -105,5 +106,5 @@ def decision_on(case: Case, peers: VerifierPeers) -> DisputeDecide:
     upheld = verdict.outcome == "invalid"
     said = f"a check found: {verdict.outcome}{'; ' if verdict.said else ''}{verdict.said}"
     later = verdict_on(case, peers, pays_unverified=False) if upheld else None
-    decided = (row.job_id, row.unit, case.pending.user, upheld, said[:SAID_MOST])
+    decided = (row.job, row.unit, case.pending.user, upheld, said[:SAID_MOST])
     return DisputeDecide(*decided, verdict=later)

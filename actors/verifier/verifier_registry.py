@@ -12,6 +12,7 @@ from actors.node_session.messages import DropCheck, NodeSession, RunCheck
 from actors.ports import Store
 from actors.verifier.case import Case
 from rendertrust.device_class import are_comparable, is_kin
+from rendertrust.job_types import RENDERED
 from sql.checks import SeenVerifier, VerifierLoad
 
 MEET_SECONDS: Final = 10.0  # interval at which gateways exchange their lists of verifiers
@@ -44,7 +45,8 @@ class ConnectedVerifier:
     """A connected verifier, which runs one check at a time.
 
     ``busy``: the id of the check that the verifier runs. ``batches``: the verifier can open several
-    results in one check. ``cores``: None if the verifier does not say. ``time``: for its load.
+    results in one check. ``cores``: None if the verifier does not say. ``checks``: job types that
+    it can check. ``time``: for its load.
     """
 
     node: UUID
@@ -52,6 +54,7 @@ class ConnectedVerifier:
     session: Ref[NodeSession]
     batches: bool = False
     cores: int | None = None
+    checks: frozenset[str] = RENDERED
     busy: UUID | None = None
     time: BusyTime = attrs.field(factory=BusyTime)
 
@@ -110,14 +113,16 @@ class VerifierFleet:
             self.due = now + MEET_SECONDS
 
     def may_check(self, verifier: UUID, case: Case) -> bool:
-        """Return True if a verifier may check the case.
+        """Return True if a verifier may check the case, and can check its job type.
 
         A verifier does not check other nodes of its owner, unless these are verifiers, too.
         """
         seen, owner = self.seen.get(verifier), case.pending.owner
         if seen is None:
             return False  # the verifier's owner is not known yet
-        return owner is None or seen.owner != owner or case.pending.row.node_id in self.own
+        if not seen.can_check(case.pending.job_type):
+            return False
+        return owner is None or seen.owner != owner or case.pending.row.node in self.own
 
     def classes_for(self, case: Case) -> frozenset[str]:
         """Return the device classes of the verifiers that may check the case."""
@@ -134,7 +139,12 @@ class VerifierFleet:
         return bool(self.seen) and not self.classes_for(case)
 
     def lacks(self, case: Case) -> bool:
-        """Return True if verifiers may check the case, but none has its node's Blender build."""
+        """Return True if verifiers may check the case, but none has its node's Blender build.
+
+        False for results of plugins.
+        """
+        if case.is_by_plugin:
+            return False
         classes, wanted = self.classes_for(case), case.device_class
         return bool(classes) and not any(are_comparable(one, wanted) for one in classes)
 
@@ -154,13 +164,15 @@ class VerifierRegistry:
         *,
         batches: bool = False,
         cores: int | None = None,
+        checks: frozenset[str] = RENDERED,
     ) -> RunningCheck | None:
         """Add a verifier; if the verifier reconnected, return the check that is lost."""
         before = self._known.get(node)
-        if before is not None and (before.device_class, before.session) == (device_class, session):
+        known = None if before is None else (before.device_class, before.session, before.checks)
+        if known == (device_class, session, checks):
             return None
         lost = self._lose(before)
-        self._known[node] = ConnectedVerifier(node, device_class, session, batches, cores)
+        self._known[node] = ConnectedVerifier(node, device_class, session, batches, cores, checks)
         return lost
 
     def go(self, node: UUID, session: Ref[Any]) -> RunningCheck | None:
@@ -181,7 +193,8 @@ class VerifierRegistry:
         running = None if one.busy is None else self._running.get(one.busy)
         checking = 0 if running is None else len(running.cases)
         share = one.time.share(now, 0.0 if running is None else now - running.since)
-        return VerifierLoad(one.node, one.device_class, one.cores, checking, share)
+        checks = " ".join(sorted(one.checks))
+        return VerifierLoad(one.node, one.device_class, one.cores, checking, share, checks)
 
     @property
     def has_free(self) -> bool:
@@ -206,7 +219,7 @@ class VerifierRegistry:
     def able_for(self, case: Case, fleet: VerifierFleet) -> list[ConnectedVerifier]:
         """Return the verifiers that may run the case's next check, free or busy."""
         able = [one for one in self._known.values() if fleet.may_check(one.node, case)]
-        if case.step != "open":
+        if case.step != "open" and not case.is_by_plugin:
             able = [one for one in able if one.can_compare(case)]
             same = [one for one in able if one.has_kind_of(case)]
             is_known = any(is_kin(one, case.device_class) for one in fleet.classes_for(case))

@@ -1,11 +1,13 @@
 """Plain aiohttp with WebSockets: a handler per socket, and relay frames pushed to all sockets.
 
-    python -m bench.baselines.bare_sockets
+    python -m bench.baselines.bare_sockets [--heartbeat SECONDS]
 
 The program prints its address. For each line with a number on stdin it pushes that many relay
 frames to each socket. As at a gateway, a relay frame has a job and a signed URL for its result.
+With ``--heartbeat`` aiohttp pings each socket that often.
 """
 
+import argparse
 import asyncio
 import sys
 import time
@@ -18,12 +20,15 @@ from tests.twins.objects import TwinObjects
 
 
 class Sockets:
-    def __init__(self) -> None:
+    def __init__(self, heartbeat: float | None = None) -> None:
+        self._heartbeat = heartbeat
         self._open: set[web.WebSocketResponse] = set()
         self._objects = TwinObjects(time.time)
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse(autoping=False, compress=False)
+        socket = web.WebSocketResponse(
+            autoping=self._heartbeat is not None, compress=False, heartbeat=self._heartbeat
+        )
         await socket.prepare(request)
         self._open.add(socket)
         try:
@@ -57,8 +62,8 @@ class Sockets:
         return orjson.dumps(frame).decode()
 
 
-async def main() -> None:
-    sockets, site = Sockets(), web.Application()
+async def main(heartbeat: float | None) -> None:
+    sockets, site = Sockets(heartbeat), web.Application()
     site.router.add_get("/api/v1/relay/ws/{node_id}", sockets.handle)
     runner = web.AppRunner(site, access_log=None)
     await runner.setup()
@@ -71,4 +76,6 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--heartbeat", type=float, metavar="SECONDS")
+    asyncio.run(main(parser.parse_args().heartbeat))

@@ -99,16 +99,20 @@ class Loads:
         if name in ("dispatch", "result"):
             self.crowd.answers = False
             if name == "result":
-                await self.crowd.at_once(seconds=self.seconds)
+                await self._dispatch()
             async with recorder.recording(file, title):
                 if name == "dispatch":
-                    await self.crowd.at_once(seconds=self.seconds)
+                    await self._dispatch()
                 else:
                     await self.crowd.give_results()
             await self.crowd.give_results()
             return
         async with recorder.recording(file, title):
             await self._ask(self._requests(name))
+
+    async def _dispatch(self) -> None:
+        """Submit jobs for some time, at most as many as the nodes have slots."""
+        await self.crowd.at_once(seconds=self.seconds, jobs=NODES * SLOTS)
 
     def _requests(self, name: str) -> Callable[[str], Iterator[bytes]]:
         url = self.gateway.url

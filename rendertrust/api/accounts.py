@@ -6,7 +6,8 @@ from typing import Annotated, Any, TypeAlias
 
 import attrs
 
-from rendertrust.value_types import Id, Limits
+from rendertrust.api.earnings import OwnPayoutAccount
+from rendertrust.value_types import SENT, Id, Limits
 
 
 @attrs.frozen
@@ -16,6 +17,22 @@ class Tokens:
     access_token: str = attrs.field(repr=False)
     refresh_token: str = attrs.field(repr=False)
     token_type: Annotated[str, Limits(enum=("bearer",))] = "bearer"  # noqa: S105 - ``bearer`` names the scheme and is no secret
+
+
+@attrs.frozen
+class DeviceLogin:
+    """A login that its user confirms in a browser: at ``verification_uri``, with ``user_code``.
+
+    ``verification_uri_complete`` has the code. The program asks for tokens with ``device_code``,
+    every ``interval`` seconds, for ``expires_in`` seconds.
+    """
+
+    device_code: str = attrs.field(repr=False)
+    user_code: str
+    verification_uri: str
+    verification_uri_complete: str
+    expires_in: int
+    interval: int
 
 
 @attrs.frozen
@@ -33,7 +50,8 @@ class OwnAccount:
     """The account of the caller.
 
     ``verified_at``: when the address was verified. ``mails``: the kinds of mail that the user gets,
-    besides those about the account's security, which are always sent.
+    besides those about the account's security, which are always sent. ``invoice_to``: the lines of
+    the buyer's name and address on invoices; empty: ``name`` and ``email``.
     """
 
     id: Id
@@ -43,6 +61,7 @@ class OwnAccount:
     created_at: datetime
     verified_at: datetime | None
     mails: tuple[str, ...]
+    invoice_to: str = attrs.field(default="", metadata=SENT)
 
 
 Items: TypeAlias = tuple[Mapping[str, Any], ...]
@@ -52,14 +71,15 @@ Items: TypeAlias = tuple[Mapping[str, Any], ...]
 class AccountExport:
     """Everything that the gateway stores of the caller, without secrets.
 
-    The members after ``account`` are lists of what their names say. ``trusted``: addresses that you
-    trust or have invited; ``credits``: the entries of your account of credits; ``audit``: what
-    admins did to your account.
+    The members after ``payout_account`` are lists of what their names say. ``trusted``: addresses
+    that you trust or have invited; ``credits``: the entries of your account of credits; ``audit``:
+    what admins did to your account; ``identities``: your accounts elsewhere with which you sign in.
     """
 
     exported_at: datetime
     gateway: str
     account: OwnAccount
+    payout_account: OwnPayoutAccount | None
     sessions: Items
     factors: Items
     keys: Items
@@ -71,12 +91,17 @@ class AccountExport:
     uploads: Items
     preflights: Items
     jobs: Items
+    presets: Items
+    share_links: Items
     disputes: Items
+    dispute_answers: Items
     purchases: Items
     credits: Items
     earnings: Items
+    payout_rules: Items
     payouts: Items
     audit: Items
+    identities: Items = ()
 
 
 @attrs.frozen

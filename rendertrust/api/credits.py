@@ -109,6 +109,50 @@ class Offers:
 
 
 @attrs.frozen
+class CreditNote:
+    """A credit note: what a refund or a disputed payment took back of an invoice.
+
+    ``name`` is its number as the document shows it. ``amount`` is in the currency's smallest unit;
+    below 0, the note takes an earlier one back, because a refund failed or a dispute was decided
+    against the buyer.
+    """
+
+    number: int
+    name: str
+    issued_at: datetime
+    credits: Credits
+    amount: int
+
+
+@attrs.frozen
+class Purchase:
+    """A purchase of credits. ``amount`` is in the currency's smallest unit (US cents).
+
+    ``refunded``: the credits that refunds have removed. A paid purchase has an invoice, and
+    ``credit_notes`` once it was issued and something was taken back.
+    """
+
+    id: Id
+    sku: str
+    credits: Credits
+    amount: int
+    currency: str
+    state: Annotated[str, Limits(enum=("expired", "failed", "open", "paid"))]
+    refunded: Credits
+    created_at: datetime
+    paid_at: datetime | None
+    credit_notes: tuple[CreditNote, ...] = attrs.field(default=(), metadata=ADDED)
+
+
+@attrs.frozen
+class Purchases:
+    """A page of purchases, newest first; ``count`` is the number of all."""
+
+    purchases: tuple[Purchase, ...]
+    count: int
+
+
+@attrs.frozen
 class Checkout:
     """The address of a payment page for a browser.
 

@@ -32,6 +32,7 @@ class JobEvent:
     progress: float | None = None
     frame: int | None = None
     thumbnail: str | None = None
+    job_name: str | None = None
 
 
 @attrs.frozen

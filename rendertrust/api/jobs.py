@@ -1,7 +1,7 @@
 """Response models for jobs and their results."""
 
 from datetime import datetime
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import attrs
 
@@ -12,6 +12,8 @@ JobStatus: TypeAlias = Annotated[
     str,
     Limits(enum=STATUSES),
 ]
+ETA_REASONS: Final = ("fewer_nodes", "more_work", "slower", "no_node")
+EtaReason: TypeAlias = Annotated[str, Limits(enum=ETA_REASONS)]
 JobPriority: TypeAlias = Annotated[str, Limits(enum=("low", "normal", "high"))]
 
 
@@ -41,17 +43,23 @@ class Placed:
 class Job:
     """A job. ``price`` was held at the submission; ``charged`` is the charge less refunds.
 
+    ``name`` is for people, and several jobs may have the same one.
     ``retry_of`` is the id of the job that this job retries. Of its ``units``, ``done`` are complete
     and ``failed`` failed for good. ``paused`` is the cause of a pause: the ``owner``, the ``cap``
     (``max_credits``), or ``stopped``: the job was stopped, and delivered units are still being
     verified. ``pool`` names the nodes that may see the job. Each unit of a job has its own result.
     ``eta_seconds`` is the estimated time until the job ends; null until enough units are complete,
-    and in lists. ``reference_seconds`` is the work of all frames, as measured by a verifier of the
-    gateway, if that work determines the price; null if the price table does. ``loose_tiles`` counts
-    delivered tiles of frames that cannot be completed; null without such tiles, and in lists.
+    and in lists. The estimate becomes later only for a reason, ``eta_reason``: fewer nodes work on
+    the job (``fewer_nodes``), units are queued again (``more_work``), units take longer
+    (``slower``), or no node worked on it for a while (``no_node``). The reason is null while the
+    estimate is not later than before. ``reference_seconds`` is the work of all frames, as measured
+    by a verifier of the gateway, if that work determines the price; null if the price table does.
+    ``loose_tiles`` counts delivered tiles of frames that cannot be completed; null without such
+    tiles, and in lists.
     ``given_back`` is the number of units that were refunded because a later check found their
     results invalid, or an admin upheld a dispute; null in lists. No unit begins before
-    ``start_after``, which is left out without such a time.
+    ``start_after``, which is left out without such a time; ``notify`` and ``webhook`` are left out
+    if the job does not choose its mails or its webhook endpoint.
     """
 
     id: Id
@@ -82,7 +90,12 @@ class Job:
     reference_seconds: float | None = attrs.field(default=None, metadata=ADDED)
     loose_tiles: LooseTiles | None = None
     given_back: int | None = None
+    eta_reason: EtaReason | None = None
     start_after: datetime | None = attrs.field(default=None, metadata=ABSENT)
+    notify: str | None = attrs.field(default=None, metadata=ABSENT)
+    webhook: str | None = attrs.field(default=None, metadata=ABSENT)
+    name: str | None = attrs.field(default=None, metadata=SENT)
+    node_name: str | None = attrs.field(default=None, metadata=ADDED)
 
     @property
     def ended(self) -> bool:

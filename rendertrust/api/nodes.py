@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import attrs
 
-from rendertrust.value_types import Id, one_of
+from rendertrust.value_types import Id, Limits, one_of
 from rendertrust.verdict_reason import VerdictReason
+
+StandingBy: TypeAlias = Annotated[str, Limits(enum=("admin", "gateway", "owner"))]
 
 
 @attrs.frozen
@@ -34,6 +36,9 @@ class Node:
     ``current_load`` is 0 (idle) to 1. The owner earns since ``verified_at``. ``checkable`` is true
     if a connected verifier of the gateway can compare the node's results. ``checkable`` is null if
     the node is not connected to this gateway, does not render, or nothing is checked.
+
+    ``failing_since``: since then the node fails often by its own fault, so other nodes get work
+    first; null: it does not. ``failing_reason`` is its last such failure.
     """
 
     id: Id
@@ -51,6 +56,9 @@ class Node:
     created_at: datetime
     reputation: tuple[Reputation, ...]
     checkable: bool | None
+    failing_since: datetime | None = None
+    failing_reason: str = ""
+    standing_by: StandingBy | None = None
 
 
 @attrs.frozen
@@ -63,6 +71,36 @@ class NodeList:
     nodes: tuple[Node, ...]
     count: int
     next: Id | None
+
+
+@attrs.frozen
+class JoinCode:
+    """A join code that is open, or was used in the last hour. ``node_id``: the node that joined."""
+
+    id: Id
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None
+    node_id: Id | None
+
+
+@attrs.frozen
+class CreatedJoinCode(JoinCode):
+    """A join code with its text, and the commands for the machine. They are shown only once.
+
+    ``command`` needs the program on the machine. ``install_command`` also installs it.
+    """
+
+    code: str = attrs.field(repr=False, kw_only=True)
+    command: str = attrs.field(repr=False, kw_only=True)
+    install_command: str = attrs.field(repr=False, kw_only=True)
+
+
+@attrs.frozen
+class JoinCodes:
+    """Your newest join codes."""
+
+    codes: tuple[JoinCode, ...]
 
 
 @attrs.frozen

@@ -18,7 +18,7 @@ WaitCode: TypeAlias = Literal[
     "soon",  # a node can take the unit, or no other reason is known
     "retry",  # an attempt at the unit has just failed
     "scheduled",  # the unit may not begin before the job's ``start_after``
-    "no_node",  # no node that can do the unit was ever connected
+    "no_node",  # no node that can do the unit has joined yet
     "full",  # all nodes that can do the unit are busy
     # the nodes for the unit are away, drained, resting, in another pool, or lack a requirement
     "nobody",
@@ -60,7 +60,8 @@ class SceneFinding:
     """A finding of a preflight: an ``error`` (the job would be refused), ``warning`` or ``note``.
 
     ``object`` or ``path`` locate the finding in the scene; ``setting`` names the place in Blender
-    to fix the cause.
+    to fix the cause. ``written`` is the path of a missing file as the scene has it, which the input
+    ``rendertrust-paths.json`` can map to another file of the job.
     """
 
     code: str
@@ -69,13 +70,15 @@ class SceneFinding:
     setting: str
     object: str | None
     path: str | None
+    written: str | None = None
 
 
 @attrs.frozen
 class SceneSummary:
     """Render settings of a scene.
 
-    ``frame`` is the scene's current frame; the frame rate is ``fps`` / ``fps_base``.
+    ``frame`` is the scene's current frame; the frame rate is ``fps`` / ``fps_base``. An animation
+    shows every ``frame_step``-th frame of its range.
     """
 
     engine: str
@@ -88,6 +91,7 @@ class SceneSummary:
     frame_end: int
     fps: int
     fps_base: float
+    frame_step: int = 1
 
 
 @attrs.frozen

@@ -5,7 +5,7 @@ A password is never a command-line argument, because other users of the machine 
 
 import os
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
@@ -15,7 +15,11 @@ from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.session import CliSession, is_interactive, pass_session
 
 if TYPE_CHECKING:
-    from rendertrust.client import AsyncClient, Registered
+    from collections.abc import Awaitable, Callable
+
+    from rendertrust.client import AsyncClient, Registered, Tokens
+
+T = TypeVar("T")
 
 VARIABLE: Final = "RENDERTRUST_PASSWORD"
 INVITATION: Final = "RENDERTRUST_INVITATION"
@@ -62,17 +66,41 @@ def register(
 @click.command(cls=Command)
 @click.argument("email", required=False)
 @from_stdin
+@click.option(
+    "--browser",
+    "--oidc",
+    "browser",
+    is_flag=True,
+    help="Log in with a code that you confirm in a browser, on any device.",
+)
 @pass_session
-def login(session: CliSession, email: str | None, password_stdin: bool) -> None:
+def login(session: CliSession, email: str | None, password_stdin: bool, browser: bool) -> None:
     """Log in.
 
-    If you have a second factor, its code is asked for, or read from RENDERTRUST_OTP.
+    If you have a second factor, its code is asked for, or read from RENDERTRUST_OTP. With --browser
+    you sign in to the console, with whatever you sign in there: a password, a passkey, or an
+    account elsewhere (OpenID Connect).
     """
+    if browser:
+        if email is not None or password_stdin:
+            raise click.UsageError("--browser needs neither an e-mail address nor a password")
+        login_by_code(session)
+        return
     address = asked("E-mail", email, session.credentials.email(session.url))
     password = secret(from_input=password_stdin)
     session.warn_of_plain_http()
     session.credentials.prepare()
     session.run(lambda client: _login(client, address, password), address)
+    session.output.document({"url": session.url, "email": address})
+    session.output.say(f"Logged in as {address} at {session.url}.")
+
+
+def login_by_code(session: CliSession) -> None:
+    """Log in with a code that the user confirms in a browser."""
+    session.warn_of_plain_http()
+    session.credentials.prepare()
+    tokens, address = session.run(lambda client: _login_by_code(client, session), people=True)
+    session.credentials.keep(session.url, tokens, address)
     session.output.document({"url": session.url, "email": address})
     session.output.say(f"Logged in as {address} at {session.url}.")
 
@@ -89,6 +117,7 @@ def logout(session: CliSession) -> None:
 
 
 async def _register(client: "AsyncClient", email: str, name: str, password: str) -> "Registered":
+    from rendertrust.api.refusal_code import RefusalCode, refusal_code
     from rendertrust.client import Conflict, Forbidden
 
     invitation = token_of(os.environ.get(INVITATION, "")) or None
@@ -96,7 +125,10 @@ async def _register(client: "AsyncClient", email: str, name: str, password: str)
         try:
             return await client.register(email, name, password, invitation=invitation)
         except Forbidden as error:
-            if error.code != "invitation_needed" or not is_interactive():
+            if (
+                refusal_code(error.code) is not RefusalCode.INVITATION_NEEDED
+                or not is_interactive()
+            ):
                 raise
             given = token_of(asked("Invitation", None))
             return await client.register(email, name, password, invitation=given)
@@ -112,6 +144,7 @@ async def _register(client: "AsyncClient", email: str, name: str, password: str)
 
 
 async def _login(client: "AsyncClient", email: str, password: str) -> None:
+    from rendertrust.api.refusal_code import RefusalCode, refusal_code
     from rendertrust.client import NotAuthenticated
 
     otp = os.environ.get(OTP) or None
@@ -119,20 +152,68 @@ async def _login(client: "AsyncClient", email: str, password: str) -> None:
         try:
             await client.login(email, password, otp=otp)
         except NotAuthenticated as error:
-            if error.code != "second_factor_required" or not is_interactive():
+            if (
+                refusal_code(error.code) is not RefusalCode.SECOND_FACTOR_REQUIRED
+                or not is_interactive()
+            ):
                 raise
             await client.login(email, password, otp=asked(OTP_ASKED, None))
     except NotAuthenticated as error:
-        hints = {
-            "second_factor_required": NO_OTP,
-            "second_factor_invalid": "Wait for the next code of your app: each works once.",
-            "second_factor_missing": "Sign in to the console in a browser.",
+        hints: dict[str, str] = {
+            RefusalCode.SECOND_FACTOR_REQUIRED: NO_OTP,
+            RefusalCode.SECOND_FACTOR_INVALID: (
+                "Wait for the next code of your app: each works once."
+            ),
+            RefusalCode.ACCOUNT_DEACTIVATED: "Ask an admin of the farm to activate it.",
+            RefusalCode.SECOND_FACTOR_MISSING: "Sign in to the console in a browser.",
         }
         usual = f"Check the password; rendertrust register {email} opens an account."
         hint = hints.get(error.code or "", usual)
         raise CommandExit(
             Exit(exit_codes.NOT_AUTHENTICATED, "not_authenticated", str(error), hint)
         ) from error
+
+
+async def with_factor(client: "AsyncClient", work: "Callable[[], Awaitable[T]]") -> "T":
+    """Return what ``work`` returns; ask for the second factor again if the gateway wants it."""
+    from rendertrust.api.refusal_code import RefusalCode, refusal_code
+    from rendertrust.client import Forbidden
+
+    try:
+        return await work()
+    except Forbidden as error:
+        otp = os.environ.get(OTP)
+        if refusal_code(error.code) is not RefusalCode.RECENT_FACTOR_NEEDED or not (
+            otp or is_interactive()
+        ):
+            raise
+    await client.give_second_factor(otp or asked(OTP_ASKED, None))
+    return await work()
+
+
+async def _login_by_code(client: "AsyncClient", session: CliSession) -> "tuple[Tokens, str]":
+    from rendertrust.api.refusal_code import RefusalCode
+    from rendertrust.client import Refused
+
+    started = await client.start_login_by_code()
+    session.output.note(
+        f"Open {started.verification_uri_complete} in a browser, on any device, and confirm the "
+        f"code {started.user_code} within {started.expires_in // 60} minutes."
+    )
+    try:
+        tokens = await client.finish_login_by_code(started)
+    except Refused as error:
+        hints: dict[str, str] = {
+            RefusalCode.ACCESS_DENIED: "You refused it in the browser.",
+            RefusalCode.EXPIRED_TOKEN: "Run rendertrust login --browser again.",
+        }
+        hint = hints.get(error.code or "")
+        if hint is None:
+            raise
+        raise CommandExit(
+            Exit(exit_codes.NOT_AUTHENTICATED, "not_authenticated", str(error), hint)
+        ) from error
+    return tokens, (await client.account()).email
 
 
 def token_of(invitation: str) -> str:

@@ -58,6 +58,9 @@ SECTIONS: Final[dict[str, tuple[CommandEntry, ...]]] = {
             "rendertrust.cli.verify",
         ),
         CommandEntry(
+            "share", "Share verified pictures by public links", "rendertrust.cli.share_links"
+        ),
+        CommandEntry(
             "disputes", "Dispute units that were not worth their charge", "rendertrust.cli.disputes"
         ),
     ),
@@ -89,6 +92,7 @@ SECTIONS: Final[dict[str, tuple[CommandEntry, ...]]] = {
     ),
     "Other": (
         CommandEntry("help", "Explain a command, or 'exit-codes'", "rendertrust.cli.help"),
+        CommandEntry("completion", "Complete commands in your shell", "rendertrust.cli.completion"),
         CommandEntry("version", "Print the version", "rendertrust.cli.version"),
     ),
 }
@@ -102,7 +106,10 @@ OPTIONS: Final = """\
   --help      Explain the command
 
 If RENDERTRUST_API_KEY is set, it is used instead of a login, except by account,
-keys, login, logout and register."""
+keys, login, logout and register.
+
+The gateway has the documentation at /help. It explains each error code at
+/help/errors/."""
 
 
 def overview() -> str:

@@ -3,11 +3,14 @@
 import difflib
 import importlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rendertrust.cli import catalogue
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 EPILOG = "Also: --url URL names the gateway; --json prints JSON for programs."
 
@@ -24,7 +27,8 @@ class Group(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the subcommand as click does, or fail with similar names."""
-        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+        is_name = bool(args) and not args[0].startswith("-") and not ctx.resilient_parsing
+        if is_name and self.get_command(ctx, args[0]) is None:
             ctx.fail(unknown(args[0], self.list_commands(ctx)))
         return super().resolve_command(ctx, args)
 
@@ -55,6 +59,19 @@ class Root(Group):
     def get_help(self, ctx: click.Context) -> str:
         """Return the overview, which imports no command."""
         return catalogue.overview()
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem[str]]":
+        """Return the commands that begin so, without importing them, or the options."""
+        from click.shell_completion import CompletionItem
+
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        entries = catalogue.COMMANDS.values()
+        return [
+            CompletionItem(entry.name, help=entry.summary)
+            for entry in entries
+            if entry.name.startswith(incomplete)
+        ]
 
 
 def paged(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,23 +1,53 @@
-"""``rendertrust credits``: balance, history and purchases."""
+"""``rendertrust credits``: balance, history, statements, purchases, invoices and credit notes."""
 
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, Self
+from uuid import UUID
 
+import attrs
 import click
 
 from rendertrust import money
-from rendertrust.cli import value_text
+from rendertrust.cli import exit_codes, path_checks, value_text
 from rendertrust.cli.command import Group, paged
+from rendertrust.cli.command_exit import CommandExit, Exit
+from rendertrust.cli.id_prefix import PAGE, PURCHASE, SEARCHED_MOST
 from rendertrust.cli.session import CliSession, pass_session
+from rendertrust.credit_packs import PACKS_MAX, PackOrder, enough_of
+from rendertrust.money import shortened
 
 if TYPE_CHECKING:
-    from rendertrust.client import Entry, Offer
+    from collections.abc import Sequence
 
+    from rendertrust.client import AsyncClient, Checkout, Entry, Offer, Purchase
+
+PURCHASE_COLUMNS: Final = ("ID", "WHEN", "CREDITS", "PRICE", "STATE", "CREDIT NOTES")
+NO_NOTE: Final = "This purchase has no credit note: see `rendertrust credits purchases`"
+NEED_MAX: Final = 10**9  # credits
+DAY: Final = click.DateTime(["%Y-%m-%d"])
 COLUMNS: Final = ("WHEN", "AMOUNT", "BALANCE", "SOURCE", "REFERENCE", "DESCRIPTION")
+
+
+@attrs.frozen
+class OfferedPack:
+    """A package on sale, as the search for the cheapest ones reads it."""
+
+    name: str
+    title: str
+    units: int
+    amount: int
+    currency: str
+
+    @classmethod
+    def of(cls, offer: "Offer") -> Self:
+        """Return the package of an offer."""
+        return cls(offer.sku, offer.title, money.parse(offer.credits), offer.amount, offer.currency)
 
 
 @click.group(cls=Group)
 def credits() -> None:  # noqa: A001 - the name of the command is part of the interface
-    """Show your balance and its history; buy credits."""
+    """Show your balance, its history and statements; buy credits."""
 
 
 @credits.command()
@@ -26,7 +56,11 @@ def balance(session: CliSession) -> None:
     """Show your balance: how much is held for open jobs, and how much is available."""
     found = session.fetch(lambda client: client.balance())
     session.output.facts(
-        {"balance": found.balance, "held": found.held, "available": found.available}
+        {
+            "balance": shortened(found.balance),
+            "held": shortened(found.held or ""),
+            "available": shortened(found.available or ""),
+        }
     )
 
 
@@ -36,12 +70,9 @@ def balance(session: CliSession) -> None:
 def history(session: CliSession, limit: int, offset: int) -> None:
     """List all entries of your account, newest first."""
     found = session.fetch(lambda client: client.history(limit=limit, offset=offset))
-    if not found.entries:
-        session.output.note("No entries yet. Submit a job: rendertrust submit SCENE.blend")
-        return
-    people = session.output.terminal
-    session.output.table(COLUMNS, [_row(entry, people=people) for entry in found.entries])
-    session.output.more(offset + len(found.entries), found.count)
+    rows = [_row(entry, people=session.output.terminal) for entry in found.entries]
+    none = "No entries yet. Submit a job: rendertrust submit SCENE.blend"
+    session.output.listed(COLUMNS, rows, offset=offset, count=found.count, none=none)
 
 
 @credits.command()
@@ -54,18 +85,182 @@ def offers(session: CliSession) -> None:
 
 
 @credits.command()
-@click.argument("sku")
+@click.argument("sku", required=False)
+@click.option(
+    "--quantity",
+    type=click.IntRange(1, PACKS_MAX),
+    default=1,
+    help="How many packages (default: 1).",
+)
+@click.option(
+    "--need",
+    type=click.IntRange(1, NEED_MAX),
+    help="Instead of SKU: the cheapest packages with at least so many credits.",
+)
+@click.option("--currency", default="", help="With --need: the currency to pay in, like usd.")
 @pass_session
-def buy(session: CliSession, sku: str) -> None:
+def buy(
+    session: CliSession, sku: str | None, quantity: int, need: int | None, currency: str
+) -> None:
     """Buy the package SKU (from `credits offers`): print the address of the payment page."""
-    found = session.fetch(lambda client: client.checkout(sku))
+    if (sku is None) == (need is None):
+        raise click.UsageError(
+            "Name one package (see `rendertrust credits offers`), or say --need CREDITS"
+        )
+    if sku is not None:
+        found = session.fetch(lambda client: _bought(client, sku, quantity))
+    else:
+        order = session.run(lambda client: _enough(client, need or 0, currency.lower()))
+        parts = " + ".join(f"{each.quantity} x {each.pack.name}" for each in order.packs)
+        price = money.price(order.amount, value_text.harmless(order.currency))
+        session.output.note(f"{order.title} for {price}: {value_text.harmless(parts)}")
+        first, *more = order.packs
+        others = {each.pack.name: each.quantity for each in more}
+        found = session.fetch(
+            lambda client: client.checkout(first.pack.name, first.quantity, more=others)
+        )
     session.output.facts({"pay": value_text.harmless(found.url)})
     session.output.note("Open this address in a browser. Then: rendertrust credits balance")
 
 
+@credits.command()
+@click.option("--from", "first", type=DAY, help="First day (UTC), like 2026-03-01.")
+@click.option("--to", "last", type=DAY, help="Last day (UTC; default: today).")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("csv", "pdf")),
+    help="File format (default: by the name of the file, otherwise csv).",
+)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to save.")
+@pass_session
+def statement(
+    session: CliSession,
+    first: datetime | None,
+    last: datetime | None,
+    form: Literal["csv", "pdf"] | None,
+    out: Path | None,
+) -> None:
+    """Save the entries of your account in a period, by default the last thirty days."""
+    form = form or ("pdf" if out is not None and out.suffix.lower() == ".pdf" else "csv")
+    at = path_checks.placed(out or Path(f"rendertrust-credits.{form}"))
+    begin, end = first and first.date(), last and last.date()
+    path = session.run(lambda c: c.credits_statement(at, first=begin, last=end, form=form))
+    told_of(session, path)
+
+
+@credits.command()
+@paged
+@pass_session
+def purchases(session: CliSession, limit: int, offset: int) -> None:
+    """List your purchases, newest first."""
+    found = session.fetch(lambda client: client.purchases(limit=limit, offset=offset))
+    rows = [_purchase(each) for each in found.purchases]
+    none = "No purchases yet. See what is on sale: rendertrust credits offers"
+    session.output.listed(PURCHASE_COLUMNS, rows, offset=offset, count=found.count, none=none)
+
+
+@credits.command()
+@click.argument("purchase", type=PURCHASE)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to save.")
+@pass_session
+def invoice(session: CliSession, purchase: UUID, out: Path | None) -> None:
+    """Save the invoice of a PURCHASE (an id from `credits purchases`) as PDF."""
+    at = path_checks.placed(out or Path(f"rendertrust-invoice-{str(purchase)[:8]}.pdf"))
+    told_of(session, session.run(lambda client: client.invoice(purchase, at)))
+
+
+@credits.command("credit-note")
+@click.argument("purchase", type=PURCHASE)
+@click.option("--number", type=click.IntRange(1), help="Which one (default: the newest).")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to save.")
+@pass_session
+def credit_note(session: CliSession, purchase: UUID, number: int | None, out: Path | None) -> None:
+    """Save a credit note of a PURCHASE (an id from `credits purchases`) as PDF.
+
+    A refund or a disputed payment of a purchase with an invoice makes one.
+    """
+    which = number or session.run(lambda client: _newest_note(client, purchase))
+    if which is None:
+        raise click.UsageError(NO_NOTE)
+    at = path_checks.placed(out or Path(f"rendertrust-credit-note-{which}.pdf"))
+    told_of(session, session.run(lambda client: client.credit_note(purchase, which, at)))
+
+
+async def _newest_note(client: "AsyncClient", purchase: UUID) -> int | None:
+    """Return the number of the newest credit note of one of the newest purchases."""
+    for offset in range(0, SEARCHED_MOST, PAGE):
+        page = await client.purchases(limit=PAGE, offset=offset)
+        for made in page.purchases:
+            if made.id == str(purchase):
+                return max((note.number for note in made.credit_notes), default=None)
+        if offset + PAGE >= page.count:
+            break
+    return None
+
+
+async def _bought(client: "AsyncClient", sku: str, quantity: int) -> "Checkout":
+    """Begin a purchase. If the package is not for sale, the command ends and lists what is."""
+    from rendertrust.client import Invalid
+
+    try:
+        return await client.checkout(sku, quantity)
+    except Invalid as error:
+        if all(fault.field != "sku" for fault in error.errors):
+            raise
+        hint = on_sale((await client.offers()).skus)
+        detail = f"{value_text.harmless(sku)} is not for sale"
+        raise CommandExit(Exit(exit_codes.USAGE, "invalid", detail, hint)) from error
+
+
+async def _enough(client: "AsyncClient", need: int, currency: str) -> PackOrder:
+    """Return the cheapest packages with enough credits, in the currency if one is given."""
+    offers = (await client.offers()).skus
+    packs = [OfferedPack.of(offer) for offer in offers if currency in ("", offer.currency)]
+    orders = enough_of(packs, need * money.UNITS_PER_CREDIT)
+    if len(orders) == 1:
+        return orders[0]
+    names = value_text.harmless(" or ".join(order.currency for order in orders))
+    if orders:
+        raise click.UsageError(f"Credits are sold in several currencies: say --currency {names}")
+    detail = f"One payment cannot buy {need} credits here"
+    raise CommandExit(Exit(exit_codes.USAGE, "invalid", detail, on_sale(offers)))
+
+
+def on_sale(offers: "Sequence[Offer]") -> str:
+    """Return the packages on sale, each with its price and the command that buys it."""
+    if not offers:
+        return "Nothing is for sale at this farm."
+    rows = [_offer(offer)[:3] for offer in offers[:PACKS_MAX]]
+    lines = [
+        f"  rendertrust credits buy {sku}    {credits_} credits for {price}"
+        for sku, credits_, price in rows
+    ]
+    return "\n".join(("On sale:", *lines))
+
+
+def told_of(session: CliSession, path: Path) -> None:
+    """Print which file was saved, and its size."""
+    size = path.stat().st_size
+    session.output.document({"path": str(path), "size": size})
+    session.output.say(f"Saved {path}, {value_text.size(size)}.")
+
+
+def _purchase(made: "Purchase") -> tuple[str, ...]:
+    price = money.price(made.amount, value_text.harmless(made.currency))
+    when = value_text.stamp(made.paid_at or made.created_at)
+    notes = " ".join(value_text.harmless(note.name) for note in made.credit_notes) or "-"
+    return (made.id, when, shortened(made.credits), price, made.state, notes)
+
+
 def _offer(offer: "Offer") -> tuple[str, ...]:
     price = money.price(offer.amount, value_text.harmless(offer.currency))
-    return (value_text.harmless(offer.sku), offer.credits, price, value_text.harmless(offer.title))
+    return (
+        value_text.harmless(offer.sku),
+        shortened(offer.credits),
+        price,
+        value_text.harmless(offer.title),
+    )
 
 
 def _row(entry: "Entry", *, people: bool) -> tuple[str, ...]:
@@ -73,8 +268,8 @@ def _row(entry: "Entry", *, people: bool) -> tuple[str, ...]:
     sign = "-" if entry.direction == "DEBIT" else "+"
     return (
         when,
-        sign + entry.amount,
-        entry.balance_after,
+        sign + shortened(entry.amount),
+        shortened(entry.balance_after),
         value_text.harmless(entry.source),
         value_text.harmless(entry.reference_id or "-"),
         value_text.harmless(entry.description or ""),

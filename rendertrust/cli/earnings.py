@@ -2,20 +2,40 @@
 
 import csv
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, cast
+from uuid import UUID, uuid4
 
 import click
 
-from rendertrust.cli import value_text
+from rendertrust.cli import path_checks, value_text
+from rendertrust.cli.account import with_factor
 from rendertrust.cli.command import Group, paged
+from rendertrust.cli.credits import DAY, told_of
+from rendertrust.cli.id_prefix import NODE, UNPAID_JOB
+from rendertrust.cli.node_names import own_names
+from rendertrust.cli.output import Printer
+from rendertrust.cli.payout_account import account
 from rendertrust.cli.session import CliSession, pass_session
+from rendertrust.money import in_words, shortened
 
 if TYPE_CHECKING:
-    from rendertrust.client import Earnings, EarningTotals, Payout, Share, StatementLine
-    from rendertrust.client.arguments import PayoutTo
+    from rendertrust.client import (
+        AsyncClient,
+        Earnings,
+        EarningSum,
+        EarningTotals,
+        Payout,
+        PayoutRules,
+        Share,
+        StatementLine,
+        UnpaidResult,
+    )
+    from rendertrust.client.arguments import PayoutSchedule, PayoutTo
 
+NO_NAMES: Final[Mapping[str, str]] = {}
 STATES: Final = ("pending", "payable", "paid", "reversed", "forfeited")
 # Columns of the table; --json prints every field.
 COLUMNS: Final = ("EARNED", "AMOUNT", "STATE", "PAYABLE", "ENTRY", "JOB")
@@ -23,19 +43,112 @@ ALL_COLUMNS: Final = (
     *("EARNED", "AMOUNT", "STATE", "PAYABLE", "JOB"),
     *("UNIT", "NODE", "PAYOUT", "RECEIPT", "WORK", "ENTRY", "WHY"),
 )
+SCHEDULES: Final = {"hand": "by_hand", "week": "weekly", "month": "monthly"}
 PAYOUT_COLUMNS: Final = ("ID", "REQUESTED", "TO", "AMOUNT", "UNITS", "STATE", "REFERENCE")
+NO_EARNINGS: Final = (
+    "No earnings yet. They begin with the first frame that your nodes render for another user.\n"
+    "Add a machine: rendertrust node join"
+)
+SUM_COLUMNS: Final = ("EARNED", "LOST", "UNITS", "FRAMES", "WORKED", "PER HOUR")
+NO_SUMS: Final = "No earnings and no work in this period. Choose another one with --from and --to."
+ONLY_SUMS: Final = (
+    "--by, --unpaid, --node, --from and --to belong to `rendertrust earnings` without a subcommand"
+)
+NOT_BOTH: Final = "--by and --unpaid exclude each other, and --node belongs to --unpaid"
+UNPAID_MOST: Final = 200
+UNPAID_COLUMNS: Final = ("WHEN", "NODE", "JOB", "UNIT", "NOT PAID", "PICTURE", "WHY")
+NO_UNPAID: Final = "Every result in this period was paid. Choose another one with --from and --to."
 LINE_COLUMNS: Final = ("AT", "KIND", "AMOUNT", "BALANCE", "JOB", "UNIT", "NODE", "PAYOUT")
 
 
 @click.group(cls=Group, invoke_without_command=True)
+@click.option("--by", type=click.Choice(("day", "node")), help="Show sums by day or by node.")
+@click.option("--unpaid", is_flag=True, help="Show results that were not paid, and why.")
+@click.option("--node", type=NODE, help="With --unpaid: only this node's, by its name or id.")
+@click.option("--from", "first", type=DAY, help="First day (UTC), like 2026-03-01.")
+@click.option("--to", "last", type=DAY, help="Last day (UTC; default: today).")
 @click.pass_context
-def earnings(context: click.Context) -> None:
+def earnings(
+    context: click.Context,
+    by: Literal["day", "node"] | None,
+    first: datetime | None,
+    last: datetime | None,
+    *,
+    unpaid: bool,
+    node: UUID | None,
+) -> None:
     """Show earnings, statements and payouts of your nodes.
 
-    Without a subcommand: the newest earnings.
+    Without a subcommand: the newest earnings; with --by: sums, and with --unpaid: results that were
+    not paid, by default of the last thirty days.
     """
-    if context.invoked_subcommand is None:
+    if context.invoked_subcommand is not None:
+        if by or first or last or unpaid or node:
+            raise click.UsageError(ONLY_SUMS)
+        return
+    if (by and unpaid) or (node and not unpaid):
+        raise click.UsageError(NOT_BOTH)
+    if unpaid:
+        context.invoke(_unpaid, node=node, first=first, last=last)
+    elif by or first or last:
+        context.invoke(_sums, by=by or "day", first=first, last=last)
+    else:
         context.invoke(list_)
+
+
+@pass_session
+def _sums(
+    session: CliSession,
+    by: Literal["day", "node"],
+    first: datetime | None,
+    last: datetime | None,
+) -> None:
+    """Show what the nodes earned in a period, by day or by node."""
+    begin, end = first and first.date(), last and last.date()
+    found = session.fetch(lambda client: client.earning_sums(by, first=begin, last=end))
+    if not found.sums:
+        session.output.note(NO_SUMS)
+        return
+    rows = [(each.day or _node(each), *_sum(each)) for each in found.sums]
+    session.output.table((by.upper(), *SUM_COLUMNS), rows)
+    if by == "node" and found.nodes > len(rows):
+        session.output.note(f"These earned most of {found.nodes} nodes.")
+    named = zip(SUM_COLUMNS, _sum(found.total), strict=True)
+    total = ", ".join(f"{name.lower()} {value}" for name, value in named)
+    session.output.note(f"Total from {found.first} to {found.last}: {total}.")
+
+
+@pass_session
+def _unpaid(
+    session: CliSession, node: UUID | None, first: datetime | None, last: datetime | None
+) -> None:
+    """Show results of a period that were not paid, and why."""
+    begin, end = first and first.date(), last and last.date()
+    found = session.fetch(
+        lambda client: client.unpaid_results(first=begin, last=end, node_id=node, limit=UNPAID_MOST)
+    )
+    people = session.output.terminal
+    rows = [_unpaid_row(each, people=people) for each in found.results]
+    if not session.output.listed(UNPAID_COLUMNS, rows, offset=0, count=len(rows), none=NO_UNPAID):
+        return
+    if found.has_more:
+        session.output.note("There are more: choose fewer days with --from and --to.")
+    if any(each.picture_path for each in found.results):
+        session.output.note("Save a picture: rendertrust earnings comparison JOB --unit UNIT")
+
+
+@earnings.command()
+@click.argument("job", type=UNPAID_JOB)
+@click.option("--unit", type=click.IntRange(0), default=0, show_default=True, help="Which unit.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to save.")
+@pass_session
+def comparison(session: CliSession, job: UUID, unit: int, out: Path | None) -> None:
+    """Save the side-by-side picture that a creator sent with a dispute about your node's work.
+
+    JOB is from `earnings --unpaid`.
+    """
+    at = path_checks.placed(out or Path(f"rendertrust-{value_text.short(str(job))}-{unit}.png"))
+    told_of(session, session.run(lambda client: client.download_comparison(job, at, unit=unit)))
 
 
 @earnings.command("list")
@@ -44,11 +157,19 @@ def earnings(context: click.Context) -> None:
 @pass_session
 def list_(session: CliSession, state: str | None, limit: int, offset: int) -> None:
     """List the earnings of your nodes, unit by unit, newest first."""
-    found = session.fetch(lambda client: client.earnings(state, limit=limit, offset=offset))
+    names: Mapping[str, str] = {}
+
+    async def fetched(client: "AsyncClient") -> "Earnings":
+        nonlocal names
+        page = await client.earnings(state, limit=limit, offset=offset)
+        names = await own_names(client) if page.earnings and has_nodes(session.output) else {}
+        return page
+
+    found = session.fetch(fetched)
     if not found.earnings:
-        session.output.note("No earnings yet. Earn with this machine: rendertrust node join")
+        session.output.note(NO_EARNINGS if state is None else f"No earnings are {state}.")
         return
-    _table(session, found)
+    _table(session, found, names)
     session.output.more(offset + len(found.earnings), found.count)
     session.output.note(_totals(found.totals))
 
@@ -56,16 +177,25 @@ def list_(session: CliSession, state: str | None, limit: int, offset: int) -> No
 @earnings.command()
 @click.argument("month", type=click.DateTime(["%Y-%m"]), metavar="MONTH")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV for a spreadsheet.")
+@click.option("--pdf", type=click.Path(dir_okay=False, path_type=Path), help="Save a PDF.")
 @pass_session
-def statement(session: CliSession, month: datetime, *, as_csv: bool) -> None:
+def statement(session: CliSession, month: datetime, *, as_csv: bool, pdf: Path | None) -> None:
     """Show your operator account in a MONTH (like 2026-03, UTC)."""
+    if pdf is not None:
+        at = path_checks.placed(pdf)
+        told_of(session, session.run(lambda c: c.statement_document(f"{month:%Y-%m}", at)))
+        return
     found = session.fetch(lambda client: client.statement(f"{month:%Y-%m}"))
-    rows = [_line(line) for line in found.lines]
     if as_csv and not session.output.json:
-        csv.writer(sys.stdout).writerows([[c.lower() for c in LINE_COLUMNS], *rows])
+        lines = [_line(line) for line in found.lines]
+        csv.writer(sys.stdout).writerows([[c.lower() for c in LINE_COLUMNS], *lines])
         return
     names = ("opening", "earned", "checked", "claimed", "reversed", "fined", "paid", "closing")
-    session.output.facts({name: getattr(found, name) for name in names})
+    session.output.facts({name: shortened(getattr(found, name)) for name in names})
+    of_id = value_text.short if session.output.terminal else str
+    is_listed = bool(found.lines) and not session.output.json
+    nodes = session.run(own_names) if is_listed else NO_NAMES
+    rows = [_line(line, shortened, of_id, nodes) for line in found.lines]
     if rows:
         session.output.table(LINE_COLUMNS, rows)
 
@@ -81,14 +211,52 @@ def statement(session: CliSession, month: datetime, *, as_csv: bool) -> None:
 @pass_session
 def payout(session: CliSession, to: "PayoutTo") -> None:
     """Pay out your payable earnings, at most the 5,000 oldest; repeat the command for more."""
-    made = session.fetch(lambda client: client.pay_out(to))
+    key = str(uuid4())  # the same payout, also after the second factor was asked for
+    made = session.fetch(
+        lambda client: with_factor(client, lambda: client.pay_out(to, idempotency_key=key))
+    )
+    amount = in_words(made.amount)
     if made.to == "credits":
         session.output.say(
-            f"{made.amount} credits were added to your balance, for {made.units} units."
+            f"{amount} credits were added to your balance, for {_units(made.units)}."
         )
     else:
-        session.output.say(f"Requested a payout of {made.amount} in money, for {made.units} units.")
+        session.output.say(f"Requested a payout of {amount} in money, for {_units(made.units)}.")
         session.output.note("Follow the payout: rendertrust earnings payouts")
+
+
+@earnings.command()
+@click.option("--every", type=click.Choice(tuple(SCHEDULES)), help="By hand: only when you ask.")
+@click.option(
+    "--to", type=click.Choice(("credits", "money")), help="Pay out as credits or as money."
+)
+@click.option("--minimum", metavar="CREDITS", help="The least amount of a payout, like 25.")
+@pass_session
+def schedule(
+    session: CliSession, every: str | None, to: "PayoutTo | None", minimum: str | None
+) -> None:
+    """Show or change when you are paid out without asking, and what a payout has at least.
+
+    Options that you leave out stay as they are.
+    """
+
+    async def change(client: "AsyncClient") -> "PayoutRules":
+        rules = await client.payout_rules()
+        if every is None and to is None and minimum is None:
+            return rules
+        new = cast("PayoutSchedule", rules.schedule if every is None else SCHEDULES[every])
+        target = cast("PayoutTo", to or rules.to)
+        least = shortened(rules.minimum) if minimum is None else minimum
+        return await with_factor(client, lambda: client.set_payout_rules(new, target, least))
+
+    rules = session.fetch(change)
+    facts = {
+        "schedule": rules.schedule.replace("_", " "),
+        "as": rules.to,
+        "at least": f"{in_words(rules.least)} credits",
+        "next date": "-" if rules.next_at is None else value_text.stamp(rules.next_at),
+    }
+    session.output.facts(facts)
 
 
 @earnings.command()
@@ -97,48 +265,78 @@ def payout(session: CliSession, to: "PayoutTo") -> None:
 def payouts(session: CliSession, limit: int, offset: int) -> None:
     """List your payouts, newest first."""
     found = session.fetch(lambda client: client.payouts(limit=limit, offset=offset))
-    if not found.payouts:
-        session.output.note("No payouts yet: rendertrust earnings payout")
-        return
-    time = value_text.ago if session.output.terminal else value_text.stamp
-    session.output.table(PAYOUT_COLUMNS, [_payout(each, time) for each in found.payouts])
-    session.output.more(offset + len(found.payouts), found.count)
+    rows = [_payout(each, people=session.output.terminal) for each in found.payouts]
+    none = "No payouts yet: rendertrust earnings payout"
+    session.output.listed(PAYOUT_COLUMNS, rows, offset=offset, count=found.count, none=none)
 
 
-def _table(session: CliSession, found: "Earnings") -> None:
+earnings.add_command(account)
+
+
+def _unpaid_row(each: "UnpaidResult", *, people: bool) -> tuple[str, ...]:
+    when = value_text.ago if people else value_text.stamp
+    job = value_text.short(each.job_id) if people else each.job_id
+    node, why = value_text.harmless(each.node_name), value_text.harmless(each.why)
+    picture = "yes" if each.picture_path else "-"
+    return (when(each.at), node, job, str(each.unit), shortened(each.amount), picture, why)
+
+
+def _units(count: int) -> str:
+    return "1 unit" if count == 1 else f"{count} units"
+
+
+def has_nodes(output: Printer) -> bool:
+    """Return True if the table of earnings has a column with nodes: that in a pipe."""
+    return not (output.terminal or output.json)
+
+
+def _table(session: CliSession, found: "Earnings", names: Mapping[str, str]) -> None:
     if session.output.terminal:
         session.output.table(COLUMNS, [_short_row(share) for share in found.earnings])
         for why in dict.fromkeys(share.why for share in found.earnings if share.why):
             session.output.note(f"Reversed or forfeited: {value_text.harmless(why)}")
         session.output.note("Prove an earning: rendertrust ledger proof ENTRY --out proof.json")
         return
-    session.output.table(ALL_COLUMNS, [_row(share) for share in found.earnings])
+    session.output.table(ALL_COLUMNS, [_row(share, names) for share in found.earnings])
 
 
 def _totals(totals: "EarningTotals") -> str:
-    named = ", ".join(f"{name} {getattr(totals, name)}" for name in (*STATES, "requested"))
+    named = ", ".join(
+        f"{name} {in_words(getattr(totals, name))}" for name in (*STATES, "requested")
+    )
     if not totals.payable.strip("0."):
         return f"Total: {named}."
     return f"Total: {named}. Turn payable earnings into credits: rendertrust earnings payout"
 
 
+def _node(each: "EarningSum") -> str:
+    return f"{value_text.harmless(each.node_name or '-')} ({value_text.short(each.node_id)})"
+
+
+def _sum(each: "EarningSum") -> tuple[str, ...]:
+    worked = value_text.duration(each.seconds) if each.seconds else "-"
+    counts = (str(each.units), str(each.frames))
+    per_hour = "-" if each.per_hour is None else shortened(each.per_hour)
+    return (shortened(each.earned), shortened(each.lost), *counts, worked, per_hour)
+
+
 def _short_row(share: "Share") -> tuple[str, ...]:
     """Return the row of an earning for a terminal of 80 columns."""
-    made = (value_text.ago(share.earned_at), share.amount, _state(share))
-    return (*made, f"{share.payable_at:%Y-%m-%d}", _entry(share), share.job_id)
+    made = (value_text.ago(share.earned_at), shortened(share.amount), _state(share))
+    return (*made, f"{share.payable_at:%Y-%m-%d}", _entry(share), value_text.short(share.job_id))
 
 
-def _row(share: "Share") -> tuple[str, ...]:
+def _row(share: "Share", names: Mapping[str, str]) -> tuple[str, ...]:
     return (
         value_text.stamp(share.earned_at),
-        share.amount,
+        shortened(share.amount),
         _state(share),
         value_text.stamp(share.payable_at),
         share.job_id,
         str(share.unit),
-        share.node_id,
+        names.get(share.node_id, share.node_id),
         share.payout_id or "-",
-        share.receipt_path or "-",
+        "yes" if share.receipt_path else "-",
         share.work,
         _entry(share),
         value_text.harmless(share.why or "") or "-",
@@ -153,12 +351,21 @@ def _entry(share: "Share") -> str:
     return "-" if share.entry_id is None else str(share.entry_id)
 
 
-def _payout(made: "Payout", time: Callable[[datetime], str]) -> tuple[str, ...]:
-    asked = (made.id, time(made.requested_at), made.to, made.amount, str(made.units))
-    return (*asked, made.state, value_text.harmless(made.reference) or "-")
+def _payout(made: "Payout", *, people: bool) -> tuple[str, ...]:
+    id_, time = (
+        (value_text.short(made.id), value_text.ago) if people else (made.id, value_text.stamp)
+    )
+    asked = (id_, time(made.requested_at), made.to, shortened(made.amount))
+    return (*asked, str(made.units), made.state, value_text.harmless(made.reference) or "-")
 
 
-def _line(line: "StatementLine") -> tuple[str, ...]:
-    amounts = (value_text.stamp(line.at), line.kind, line.amount, line.balance)
+def _line(
+    line: "StatementLine",
+    amount: Callable[[str], str] = str,
+    of_id: Callable[[str], str] = str,
+    names: Mapping[str, str] = NO_NAMES,
+) -> tuple[str, ...]:
+    amounts = (value_text.stamp(line.at), line.kind, amount(line.amount), amount(line.balance))
     unit = "-" if line.unit is None else str(line.unit)
-    return (*amounts, line.job_id or "-", unit, line.node_id or "-", line.payout_id or "-")
+    job, node, payout = (of_id(each or "-") for each in (line.job_id, line.node_id, line.payout_id))
+    return (*amounts, job, unit, names.get(line.node_id or "", node), payout)

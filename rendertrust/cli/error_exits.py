@@ -6,12 +6,12 @@ from typing import Final
 
 import attrs
 
+from rendertrust.api.refusal_code import RefusalCode, refusal_code
 from rendertrust.cli import exit_codes, value_text
 from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.pins import PinFile
 from rendertrust.client import errors
-
-UNDERQUOTED: Final = "underquoted"  # the gateway's error code, which the command prints, too
+from rendertrust.money import in_words
 
 
 def ending_of(error: Exception, url: str) -> Exit | None:
@@ -44,42 +44,64 @@ _Words = tuple[int, str, str]
 def _insufficient(error: errors.Refused) -> _Words:
     assert isinstance(error, errors.InsufficientCredits)
     hint = (
-        "Buy more: rendertrust credits buy SKU (see what is on sale: rendertrust credits "
-        "offers)\n"
+        "Buy more: rendertrust credits buy --need CREDITS (see what is on sale: rendertrust "
+        "credits offers)\n"
         "Render on your own nodes for free: --pool mine\n"
         "See how much is held for open jobs: rendertrust credits balance"
     )
     if error.available is not None and error.requested is not None:
-        known = f"Available: {error.available} credits. Needed: {error.requested} credits."
+        known = f"Available: {in_words(error.available)} credits."
+        known += f" Needed: {in_words(error.requested)} credits."
         hint = f"{value_text.harmless(known)}\n{hint}"
     return exit_codes.INSUFFICIENT_CREDITS, "insufficient_credits", hint
 
 
 # Hints by the gateway's error code, most of them the command that lists what the request named.
-_OF_CODE: Mapping[str, str] = {
-    "password_incorrect": (
+HINTS: Mapping[str, str] = {
+    RefusalCode.PASSWORD_INCORRECT: (
         "If you forgot it, the sign-in page of the gateway's console has a link for a new one."
     ),
-    "account_unsettled": (
+    RefusalCode.RECENT_FACTOR_NEEDED: (
+        "Run this in a terminal to be asked for the code, or set RENDERTRUST_OTP to it."
+    ),
+    RefusalCode.ACCOUNT_UNSETTLED: (
         "See what is open: rendertrust jobs list, rendertrust credits balance, rendertrust "
         "earnings list, rendertrust disputes list"
     ),
-    "nothing_payable": ("See when your earnings become payable: rendertrust earnings list"),
-    "node_not_found": "List your nodes: rendertrust nodes list",
-    "session_not_found": "List your sessions: rendertrust account sessions",
-    "key_not_found": "List your keys: rendertrust keys list",
-    "registration_closed": "Ask an admin of this gateway for an account.",
-    "invitation_needed": "Set RENDERTRUST_INVITATION to the link that an admin gave you.",
-    "invitation_invalid": "Ask an admin of this gateway for a new invitation.",
-    "entry_not_found": "List your entries: rendertrust credits history",
-    "organisation_not_found": (
+    RefusalCode.NOTHING_PAYABLE: (
+        "See when your earnings become payable: rendertrust earnings list"
+    ),
+    RefusalCode.PAYOUT_BELOW_MINIMUM: (
+        "See and change your minimum: rendertrust earnings schedule"
+    ),
+    RefusalCode.PAYOUT_ACCOUNT_NOT_FOUND: "Set one: rendertrust earnings account set",
+    RefusalCode.PAYOUT_CHANGE_NOT_FOUND: "See your account: rendertrust earnings account",
+    RefusalCode.CREDIT_NOTE_NOT_FOUND: "List your purchases: rendertrust credits purchases",
+    RefusalCode.PAYMENTS_OFF: (
+        "Take your earnings as credits: rendertrust earnings payout --to credits\n"
+        "An admin can add credits to your account."
+    ),
+    RefusalCode.NODE_NOT_FOUND: "List your nodes: rendertrust nodes list",
+    RefusalCode.SHARING_OFF: (
+        "An admin can turn sharing on, by the gateway's setting sharing.enabled."
+    ),
+    RefusalCode.PICTURE_NOT_SHAREABLE: "See which frames are verified: rendertrust jobs units JOB",
+    RefusalCode.SHARE_LINK_NOT_FOUND: "List your share links: rendertrust share list",
+    RefusalCode.TOO_MANY_SHARE_LINKS: "List your share links: rendertrust share list",
+    RefusalCode.SESSION_NOT_FOUND: "List your sessions: rendertrust account sessions",
+    RefusalCode.KEY_NOT_FOUND: "List your keys: rendertrust keys list",
+    RefusalCode.REGISTRATION_CLOSED: "Ask an admin of this gateway for an account.",
+    RefusalCode.INVITATION_NEEDED: "Set RENDERTRUST_INVITATION to the link that an admin gave you.",
+    RefusalCode.INVITATION_INVALID: "Ask an admin of this gateway for a new invitation.",
+    RefusalCode.ENTRY_NOT_FOUND: "List your entries: rendertrust credits history",
+    RefusalCode.ORGANISATION_NOT_FOUND: (
         "List your organisations: rendertrust organisations list\n"
         "Only your own nodes can be lent and taken back: rendertrust nodes list"
     ),
-    "not_trusted": "List the users you trust: rendertrust trusted list",
-    "own_account": "List the users you trust: rendertrust trusted list",
-    "too_many_trusted": "List the users you trust: rendertrust trusted list",
-    "too_many_organisations": "List your organisations: rendertrust organisations list",
+    RefusalCode.NOT_TRUSTED: "List the users you trust: rendertrust trusted list",
+    RefusalCode.OWN_ACCOUNT: "List the users you trust: rendertrust trusted list",
+    RefusalCode.TOO_MANY_TRUSTED: "List the users you trust: rendertrust trusted list",
+    RefusalCode.TOO_MANY_ORGANISATIONS: "List your organisations: rendertrust organisations list",
 }
 _JOBS: Final = "List your jobs: rendertrust jobs list"
 _RIGHTS: Final = (
@@ -99,8 +121,9 @@ def _as_things_stand(error: errors.Refused) -> _Words:
         hint += "Delete unused files:  rendertrust uploads delete ID"
         return exit_codes.FAILURE, "too_much_kept", hint
     hint = "The gateway refuses this in the present state: rendertrust jobs list shows your jobs."
-    name = UNDERQUOTED if error.code == UNDERQUOTED else "refused"
-    return exit_codes.FAILURE, name, _OF_CODE.get(error.code or "", hint)
+    is_underquoted = refusal_code(error.code) is RefusalCode.UNDERQUOTED
+    name = RefusalCode.UNDERQUOTED.value if is_underquoted else "refused"
+    return exit_codes.FAILURE, name, HINTS.get(error.code or "", hint)
 
 
 _REFUSALS: Mapping[type[errors.Refused], Callable[[errors.Refused], _Words]] = {
@@ -113,12 +136,12 @@ _REFUSALS: Mapping[type[errors.Refused], Callable[[errors.Refused], _Words]] = {
     errors.Forbidden: lambda error: (
         exit_codes.FAILURE,
         "forbidden",
-        _OF_CODE.get(error.code or "", _RIGHTS),
+        HINTS.get(error.code or "", _RIGHTS),
     ),
     errors.NotFound: lambda error: (
         exit_codes.NOT_FOUND,
         "not_found",
-        _OF_CODE.get(error.code or "", _JOBS),
+        HINTS.get(error.code or "", _JOBS),
     ),
     errors.Invalid: lambda _: (
         exit_codes.USAGE,

@@ -1,4 +1,4 @@
-"""``rendertrust jobs pause|resume|stop|priority|cap|retry``: change a job, or retry it."""
+"""``rendertrust jobs pause|resume|stop|rename|priority|cap|retry``: change a job, or retry it."""
 
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
@@ -6,12 +6,22 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import exit_codes, job_grid, option_types, orphan_tiles, unit_table
+from rendertrust.cli import (
+    exit_codes,
+    job_grid,
+    option_types,
+    orphan_tiles,
+    unit_table,
+    value_text,
+)
 from rendertrust.cli.command import Command
 from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.id_prefix import JOB
+from rendertrust.cli.output import SHORT
 from rendertrust.cli.session import CliSession, pass_session
+from rendertrust.job_name import NAME_MAX, is_job_name
 from rendertrust.job_spec import Priority
+from rendertrust.money import in_words
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, Unit
@@ -52,6 +62,18 @@ def stop(session: CliSession, job: UUID) -> None:
 
 @click.command(cls=Command)
 @job_argument
+@click.argument("name")
+@pass_session
+def rename(session: CliSession, job: UUID, name: str) -> None:
+    """Rename a job. Its files are downloaded under the new name from then on."""
+    if not is_job_name(name):
+        raise click.UsageError(f"A name has 1 to {NAME_MAX} characters on one line")
+    renamed = session.fetch(lambda client: client.rename(job, name))
+    session.output.say(f"Job {renamed.id} is called {named(renamed)}.")
+
+
+@click.command(cls=Command)
+@job_argument
 @click.argument("level", type=click.Choice(get_args(Priority)))
 @pass_session
 def priority(session: CliSession, job: UUID, level: Any) -> None:
@@ -77,7 +99,8 @@ def cap(session: CliSession, job: UUID, amount: str | None, *, uncapped: bool) -
         session, job, lambda client: client.change(job, max_credits=amount, uncapped=uncapped)
     )
     session.output.document(changed)
-    said = "has no cap" if uncapped else f"may cost {changed.max_credits} credits"
+    most = in_words(changed.max_credits or "")
+    said = "has no cap" if uncapped else f"may cost {most} credits"
     session.output.say(f"Job {job} {said}.")
     if changed.paused == "cap":
         session.output.say("The job stays paused: the next unit would exceed the cap.")
@@ -109,7 +132,7 @@ def retry(
     for one in done:
         verb = "are" if unit_table.is_several(one) else "is"
         session.output.say(f"{unit_table.named(one).capitalize()} {verb} {one.state}.")
-    session.output.note(f"Watch it: rendertrust jobs watch {job}")
+    session.output.note(f"Watch it: rendertrust jobs watch {session.output.short(job)}")
 
 
 async def _whole(session: CliSession, client: "AsyncClient", job: UUID) -> None:
@@ -127,8 +150,9 @@ async def _whole(session: CliSession, client: "AsyncClient", job: UUID) -> None:
     except Conflict as error:
         raise not_now(error, job) from error
     session.output.document(placed)
-    session.output.say(f"Job {placed.job_id} replaces this job; the new job is {placed.status}.")
-    session.output.note(f"Watch it: rendertrust jobs watch {placed.job_id}")
+    id_ = session.output.short(placed.job_id)
+    session.output.say(f"Job {id_} replaces this job; the new job is {placed.status}.")
+    session.output.note(f"Watch it: rendertrust jobs watch {id_}")
 
 
 async def _retry(
@@ -155,6 +179,7 @@ async def _retried(
 
     A unit that would cost more than its quote does not prevent the other retries.
     """
+    from rendertrust.api.refusal_code import RefusalCode, refusal_code
     from rendertrust.client import Conflict
 
     done: list[Unit] = []
@@ -163,7 +188,7 @@ async def _retried(
         try:
             done.append(await client.retry_unit(job, number))
         except Conflict as error:
-            if error.code != "underquoted":
+            if refusal_code(error.code) is not RefusalCode.UNDERQUOTED:
                 raise
             dearer[str(error)] = error
     if dearer and not done:
@@ -228,6 +253,16 @@ def not_now(error: Exception, job: UUID) -> CommandExit:
     return CommandExit(Exit(exit_codes.FAILURE, "conflict", str(error), hint, {"status": 409}))
 
 
+def named(job: "Job") -> str:
+    """Return the job's name, safe to print; '-' if the gateway knows no names."""
+    return "-" if job.name is None else value_text.harmless(job.name)
+
+
+def called(job: "Job") -> str:
+    """Return the job as a message names it: ``cathedral (0a1b2c3d)``, or its id."""
+    return job.id if job.name is None else f"{named(job)} ({job.id[:SHORT]})"
+
+
 def _say(session: CliSession, job: "Job") -> None:
     session.output.document(job)
-    session.output.say(f"Job {job.id} is {job_grid.summary(job, None)}.")
+    session.output.say(f"Job {called(job)} is {job_grid.summary(job, None)}.")

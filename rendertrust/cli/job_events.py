@@ -12,6 +12,7 @@ from rendertrust.cli.command_exit import CommandExit
 from rendertrust.cli.id_prefix import JOB
 from rendertrust.cli.job_outcome import interrupted
 from rendertrust.cli.session import CliSession, pass_session
+from rendertrust.money import shortened
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, JobEvent
@@ -45,7 +46,7 @@ def events(session: CliSession, job: UUID, follow: bool, after: int, progress: b
             )
         )
     except KeyboardInterrupt:
-        raise CommandExit(interrupted(str(job))) from None
+        raise CommandExit(interrupted(session.output, str(job))) from None
 
 
 async def _print(session: CliSession, found: "AsyncIterator[JobEvent]") -> None:
@@ -66,7 +67,8 @@ async def _so_far(client: "AsyncClient", job: UUID, after: int) -> "AsyncIterato
 
 def row(event: "JobEvent") -> tuple[str, ...]:
     """Return the columns of an event; ``-`` for an absent value."""
-    credits_ = "-" if event.money is None else f"{event.money} {event.amount}"
+    moved = f"{event.money} {shortened(event.amount or '')}"
+    credits_ = "-" if event.money is None else moved
     far = None if event.progress is None else value_text.percent(event.progress)
     error = ": ".join(part for part in (event.error_class, event.error) if part)
     return (

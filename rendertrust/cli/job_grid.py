@@ -1,4 +1,4 @@
-"""Progress of a job of many units: a live table on a terminal, lines in a pipe, or JSON."""
+"""Progress of a job of many units: a live view on a terminal, lines in a pipe, or JSON."""
 
 import asyncio
 import time
@@ -9,23 +9,25 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import attrs
 
 from rendertrust.cli import unit_table, value_text
+from rendertrust.cli.node_names import names_of
 from rendertrust.cli.output import Printer
-from rendertrust.cli.progress_rate import ProgressRate
+from rendertrust.cli.progress_rate import GatewayEstimate
 from rendertrust.cli.unit_table import UnitTable
-from rendertrust.job_status import AT_WORK, STOPPED
+from rendertrust.job_status import STOPPED
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from rendertrust.client import AsyncClient, Job, Unit
 
 # Called with the job, the changed units and the remaining seconds (None if unknown).
 Show: TypeAlias = "Callable[[Job, Sequence[Unit], float | None], None]"
 LOOK_SECONDS: Final = 2.0  # units may begin without a change of the job itself
-COLUMNS: Final = ("FRAME", "STATE", "TRY", "NODE", "TIME", "CREDITS", "")
-_STYLES: Final = {"COMPLETED": "green", "FAILED": "red", "RUNNING": "cyan", "DISPATCHED": "cyan"}
-BAR_WIDTH: Final = 20
-_AROUND_TABLE: Final = 4  # lines of the screen above and below the rows of the table
+# Why a job is done later than the gateway told before.
+LATER: Final = {
+    "fewer_nodes": "later because fewer nodes work on it",
+    "more_work": "later because frames are rendered again",
+    "slower": "later because frames take longer",
+    "no_node": "later because no node worked on it for a while",
+}
 
 
 async def followed(
@@ -39,12 +41,12 @@ async def followed(
 
     ``heard`` is called with each change. Raise the same errors as ``AsyncClient.watch``.
     """
-    pace, seen = ProgressRate(), UnitTable(client, first.id)
+    told, seen = GatewayEstimate(), UnitTable(client, first.id)
     with screen(output, seen) as show:
         async for job in ticking(first, jobs):
             heard(job)
             changed = await _looked(seen, job)
-            show(job, changed, pace.add(time.monotonic(), job.progress if _moves(job) else None))
+            show(job, changed, told.left(time.monotonic(), job))
             if job.ended:
                 return job
     raise AssertionError("a watch ends with the job")
@@ -65,18 +67,16 @@ async def _looked(seen: UnitTable, job: "Job") -> "list[Unit]":
         return []
 
 
-def _moves(job: "Job") -> bool:
-    return not job.ended and job.status != "PAUSED"
-
-
-async def ticking(first: "Job", jobs: "AsyncIterator[Job]") -> "AsyncIterator[Job]":
-    """Yield the job at each change and also every few seconds, until the job ends."""
+async def ticking(
+    first: "Job", jobs: "AsyncIterator[Job]", seconds: float | None = LOOK_SECONDS
+) -> "AsyncIterator[Job]":
+    """Yield the job at each change, and also every so many ``seconds``, until the job ends."""
     last = first
     coming = asyncio.ensure_future(anext(jobs))
     try:
         yield last
         while not last.ended:
-            done, _ = await asyncio.wait({coming}, timeout=LOOK_SECONDS)
+            done, _ = await asyncio.wait({coming}, timeout=seconds)
             if done:
                 last = coming.result()
                 coming = asyncio.ensure_future(anext(jobs))
@@ -90,7 +90,23 @@ def screen(output: Printer, seen: UnitTable) -> AbstractContextManager[Show]:
     """Return the display for a terminal, a pipe or --json."""
     if output.json:
         return _documents(output)
-    return _table(output, seen) if output.terminal else _lines(output)
+    from rendertrust.cli import live_lines
+
+    return _view(output, seen) if live_lines.is_possible(output) else _lines(output, seen)
+
+
+@contextmanager
+def _view(output: Printer, seen: UnitTable) -> "Generator[Show]":
+    from rendertrust.cli import live_lines
+    from rendertrust.cli.job_screen import JobScreen
+
+    with live_lines.live(output) as lines:
+
+        def show(job: "Job", changed: "Sequence[Unit]", left: float | None) -> None:
+            moment = JobScreen(job, list(seen.units.values()), left, ascii_only=lines.is_ascii)
+            lines.draw(moment.lines(*lines.size))
+
+        yield show
 
 
 @contextmanager
@@ -113,7 +129,7 @@ def _documents(output: Printer) -> "Generator[Show]":
 
 
 @contextmanager
-def _lines(output: Printer) -> "Generator[Show]":
+def _lines(output: Printer, seen: UnitTable) -> "Generator[Show]":
     """Print a line for each changed unit, and a line for the job when its status changes."""
     last: tuple[object, ...] = ()
 
@@ -121,7 +137,7 @@ def _lines(output: Printer) -> "Generator[Show]":
         nonlocal last
         for unit in changed:
             if last or unit.state != "QUEUED":  # no line for units that are queued at the start
-                output.say(unit_table.line(unit))
+                output.say(unit_table.line(unit, names_of(seen.units.values())))
         now = (job.status, job.paused)
         if now != last:
             output.say(summary(job, left))
@@ -131,77 +147,23 @@ def _lines(output: Printer) -> "Generator[Show]":
 
 
 def summary(job: "Job", left: float | None) -> str:
-    """Return ``RUNNING 12 of 48 done, 1 failed, 120.0000 credits, eta 3 min``."""
+    """Return ``RUNNING 12 of 48 done, 1 failed, 120 credits, done about 14:32``."""
     words = [f"{job.status} {job.done} of {job.units} done"]
     words += [f"{job.failed} failed"] if job.failed else []
-    words += [f"{job.charged} credits"] if job.charged is not None else []
-    words += [f"eta {value_text.duration(left)}"] if left is not None and not job.ended else []
-    return ", ".join(words) + reason(job)
+    words += [value_text.credit_count(job.charged)] if job.charged is not None else []
+    if left is not None and not job.ended:
+        words += [f"done about {value_text.clock(left)}"]
+        words += [LATER[job.eta_reason]] if job.eta_reason in LATER else []
+    why = reason(job, job.id)
+    return ", ".join(words) + (f" ({why})" if why else "")
 
 
-def reason(job: "Job") -> str:
-    """Return why the job is paused, and what to do about it."""
+def reason(job: "Job", job_id: str) -> str:
+    """Return why the job is paused, and what to do about it; '' if it is not paused."""
     if job.status != "PAUSED":
         return ""
     if job.paused == STOPPED:
-        return " (stopped; delivered frames are being verified, and charged if valid)"
+        return "stopped; delivered frames are being verified, and charged if valid"
     if job.paused == "cap":
-        return f" (at its cap; raise it: rendertrust jobs cap {job.id} CREDITS)"
-    return f" (resume it: rendertrust jobs resume {job.id})"
-
-
-@contextmanager
-def _table(output: Printer, seen: UnitTable) -> "Generator[Show]":
-    from rich.console import Console, Group
-    from rich.live import Live
-    from rich.progress_bar import ProgressBar
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(file=output.results)
-    with Live(console=console, refresh_per_second=4, vertical_overflow="crop") as live:
-
-        def show(job: "Job", changed: "Sequence[Unit]", left: float | None) -> None:
-            rows = chosen(list(seen.units.values()), max(4, console.height - _AROUND_TABLE))
-            below = Table.grid(padding=(0, 1))
-            bar = ProgressBar(total=job.units, completed=job.done, width=BAR_WIDTH)
-            below.add_row(bar, Text(summary(job, left)))
-            live.update(Group(drawn(rows), below))
-
-        yield show
-
-
-def chosen(units: "Sequence[Unit]", most: int) -> "list[Unit]":
-    """Return the units to show, by number: running, failed, just completed, or next in turn."""
-    if len(units) <= most:
-        return sorted(units, key=lambda unit: unit.number)
-
-    def worth(unit: "Unit") -> tuple[int, float]:
-        ended = unit.ended_at.timestamp() if unit.ended_at is not None else 0.0
-        if unit.state in AT_WORK:
-            return 0, unit.number
-        if unit.state == "FAILED":
-            return 1, -ended
-        if unit.state == "COMPLETED":
-            return 2, -ended
-        return 3, unit.number
-
-    return sorted(sorted(units, key=worth)[:most], key=lambda unit: unit.number)
-
-
-def drawn(units: "Sequence[Unit]") -> "Table":
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in COLUMNS:
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
-    for unit in units:
-        style = _STYLES.get(unit.state, "")
-        table.add_row(
-            *(
-                Text(cell, style if at == 1 else "")
-                for at, cell in enumerate(unit_table.cells(unit))
-            )
-        )
-    return table
+        return f"at its cap; raise it: rendertrust jobs cap {job_id} CREDITS"
+    return f"resume it: rendertrust jobs resume {job_id}"

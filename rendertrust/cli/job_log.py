@@ -36,7 +36,7 @@ def log(session: CliSession, job: UUID, unit: int | None, frame: int | None, fol
     try:
         session.run(lambda client: _print(session, client, job, (frame, unit), follow))
     except KeyboardInterrupt:
-        raise CommandExit(interrupted(str(job))) from None
+        raise CommandExit(interrupted(session.output, str(job))) from None
 
 
 async def _print(

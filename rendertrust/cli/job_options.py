@@ -8,6 +8,7 @@ import attrs
 import click
 
 from rendertrust.cli import option_types, requirements
+from rendertrust.cli.id_prefix import JOB_HOOK
 from rendertrust.job_spec import JobSpec, RenderParams
 from rendertrust.value_types import Doc, Limits
 
@@ -26,6 +27,7 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "frames": {"type": option_types.FRAMES},
     "tiles": {"type": option_types.TILES},
     "max_credits": {"type": option_types.CREDITS},
+    "webhook": {"type": JOB_HOOK},
     "needs": {
         "type": requirements.RequirementsParam(),
         "multiple": True,
@@ -87,7 +89,7 @@ def _require_sense(options: Mapping[str, Any]) -> None:
     if (options["width"] is None) != (options["height"] is None):
         raise click.UsageError("Give --width and --height together")
     if options["frames"] is None:
-        for name in ("chunk", "tiles", "order"):
+        for name in ("chunk", "tiles", "order", "video"):
             if options[name] is not None:
                 raise click.UsageError(f"--{name} needs --frames, like --frames 1-48")
         return

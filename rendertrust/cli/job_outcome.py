@@ -6,6 +6,7 @@ from rendertrust.cli import exit_codes, orphan_tiles, value_text
 from rendertrust.cli.command_exit import CommandExit, Exit
 
 if TYPE_CHECKING:
+    from rendertrust.cli.output import Printer
     from rendertrust.client import Job
 
 
@@ -23,7 +24,9 @@ def charge(job: "Job") -> str | None:
     if job.charged is None:
         return None
     nothing = not job.charged.strip("0.")
-    return "Nothing was charged." if nothing else f"Charged: {job.charged} credits."
+    return (
+        "Nothing was charged." if nothing else f"Charged: {value_text.credit_count(job.charged)}."
+    )
 
 
 def _hint(job: "Job") -> str:
@@ -62,14 +65,15 @@ def lost(job_id: str, error: Exception) -> Exit:
     )
 
 
-def interrupted(job_id: str) -> Exit:
+def interrupted(output: "Printer", job_id: str) -> Exit:
     """Return the exit code, message and hint for Ctrl-C, which ends only the watch."""
+    shown = output.short(job_id)
     return Exit(
         exit_codes.INTERRUPTED,
         "interrupted",
         f"Interrupted; job {value_text.short(job_id)} continues",
-        f"Watch again:           rendertrust jobs watch {job_id}\n"
-        f"Cancel before it runs: rendertrust jobs cancel {job_id}\n"
-        f"Stop it, keep frames:  rendertrust jobs stop {job_id}",
+        f"Watch again:           rendertrust jobs watch {shown}\n"
+        f"Cancel before it runs: rendertrust jobs cancel {shown}\n"
+        f"Stop it, keep frames:  rendertrust jobs stop {shown}",
         {"job_id": job_id},
     )

@@ -1,4 +1,4 @@
-"""Progress of a job: a bar on a terminal, lines in a pipe, JSON lines for programs."""
+"""Progress of a job: a live view on a terminal, lines in a pipe, JSON lines for programs."""
 
 import time
 from collections.abc import Callable, Generator
@@ -6,8 +6,9 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from rendertrust.cli import job_grid, value_text
+from rendertrust.cli.node_names import node_of
 from rendertrust.cli.output import Printer
-from rendertrust.cli.progress_rate import ProgressRate
+from rendertrust.cli.progress_rate import LocalEstimate
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job
@@ -30,24 +31,27 @@ async def followed(
     Call ``heard`` at each change. Raise the same errors as ``AsyncClient.watch``.
     """
     changes = client.watch(job_id, within=within)
-    job = await anext(changes)
-    if job.units > 1:
-        return await job_grid.followed(output, client, job, changes, heard)
-    pace = ProgressRate()
+    first = await anext(changes)
+    if first.units > 1:
+        return await job_grid.followed(output, client, first, changes, heard)
+    told = LocalEstimate()
+    seconds = job_grid.LOOK_SECONDS if output.terminal else None
     with screen(output) as show:
-        while True:
+        async for job in job_grid.ticking(first, changes, seconds):
             heard(job)
-            show(job, pace.add(time.monotonic(), job.progress if not job.ended else None))
+            show(job, told.left(time.monotonic(), job))
             if job.ended:
                 return job
-            job = await anext(changes)
+    raise AssertionError("a watch ends with the job")
 
 
 def screen(output: Printer) -> AbstractContextManager[Show]:
     """Return the display for a terminal, a pipe or --json."""
     if output.json:
         return _documents(output)
-    return _bar(output) if output.terminal else _lines(output)
+    from rendertrust.cli import live_lines
+
+    return _view(output) if live_lines.is_possible(output) else _lines(output)
 
 
 @contextmanager
@@ -85,7 +89,7 @@ def _lines(output: Printer) -> "Generator[Show]":
 
 
 def line(job: "Job", left: float | None) -> str:
-    """Return ``RUNNING 45 % node 1a2b3c4d eta 12 s``.
+    """Return ``RUNNING 45 % node studio done about 14:32``.
 
     Leave out the node while no node has the job.
     """
@@ -93,38 +97,23 @@ def line(job: "Job", left: float | None) -> str:
     if job.progress is not None and not job.ended:
         words.append(value_text.percent(job.progress))
     if job.node_id is not None:
-        words.append(f"node {value_text.short(job.node_id)}")
+        words.append(f"node {node_of(job)}")
     if job.retry_count:
         words.append(f"attempt {job.retry_count + 1}")
     if left is not None:
-        words.append(f"eta {value_text.duration(left)}")
+        words.append(f"done about {value_text.clock(left)}")
     return " ".join(words)
 
 
 @contextmanager
-def _bar(output: Printer) -> "Generator[Show]":
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+def _view(output: Printer) -> "Generator[Show]":
+    from rendertrust.cli import live_lines
+    from rendertrust.cli.job_screen import JobScreen
 
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.fields[words]}", markup=False),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(file=output.results)) as bar:
-        task = bar.add_task("", total=None, words="")
+    with live_lines.live(output) as lines:
 
         def show(job: "Job", left: float | None) -> None:
-            # Without a total the bar shows activity: the job is running, but its progress is
-            # unknown.
-            done = 1.0 if job.status == "COMPLETED" else job.progress
-            bar.update(
-                task,
-                description=job.status,
-                completed=done or 0.0,
-                total=None if done is None and not job.ended else 1.0,
-                words=line(job, left).removeprefix(job.status).strip(),
-            )
+            moment = JobScreen(job, (), left, ascii_only=lines.is_ascii)
+            lines.draw(moment.lines(*lines.size))
 
         yield show

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
@@ -14,11 +15,13 @@ from rendertrust.cli import (
     job_outcome,
     job_progress,
     job_quote,
+    node_names,
     option_types,
     orphan_tiles,
     path_checks,
     transfer_progress,
     unit_table,
+    value_text,
 )
 from rendertrust.cli.command import Command
 from rendertrust.cli.command_exit import CommandExit, Exit
@@ -26,6 +29,7 @@ from rendertrust.cli.job_control import asked, job_argument
 from rendertrust.cli.output import Printer
 from rendertrust.cli.result_download import fetched
 from rendertrust.cli.session import CliSession, pass_session
+from rendertrust.job_name import file_stem
 from rendertrust.job_spec import JobSpec
 from rendertrust.job_status import UNIT_STATUSES
 
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from rendertrust.client.frame_downloads import FrameFiles
     from rendertrust.job_spec import Pool
 
+NAMES_SHOWN: Final = 5  # names of files that are not verified yet
 COLUMNS: Final = ("FRAME", "STATE", "TRY", "NODE", "TIME", "CREDITS", "WHY", "UNIT")
 
 
@@ -53,7 +58,11 @@ def units(session: CliSession, job: UUID, state: str | None) -> None:
     """
     found = session.run(lambda client: _units(client, job, state))
     session.output.document({"units": found, "count": len(found)})
-    session.output.table(COLUMNS, [(*unit_table.cells(unit), str(unit.number)) for unit in found])
+    names = node_names.names_of(found)
+    rows = [(*unit_table.cells(unit, names), str(unit.number)) for unit in found]
+    session.output.table(COLUMNS, rows)
+    if any(unit.verifying_seconds is not None for unit in found):
+        session.output.note("TIME: on the node + for the verification of the result.")
     back = [unit.frames for unit in found if unit.given_back is not None and unit.frames]
     if back:
         frames = ",".join(dict.fromkeys(back))
@@ -93,7 +102,12 @@ async def _units(client: "AsyncClient", job: UUID, state: str | None) -> "list[U
     "--tiles", is_flag=True, help="Also download tiles of unfinished frames, to OUT/tiles."
 )
 @click.option(
-    "--name", default="frame", show_default=True, help="Name the files NAME-0001.png and so on."
+    "--verified-only", is_flag=True, help="Leave out frames that are still being verified."
+)
+@click.option(
+    "--name",
+    show_default="the job's name",
+    help="Name the files NAME-0001.png and so on.",
 )
 @pass_session
 def download(
@@ -106,12 +120,17 @@ def download(
     unit: int | None,
     evidence: bool,
     tiles: bool,
-    name: str,
+    verified_only: bool,
+    name: str | None,
 ) -> None:
     """Download the finished frames of a job, also while it runs or verifies them.
 
+    Frames that are still being verified are named. A frame that is found invalid is rendered again,
+    and the command then replaces its file; --verified-only leaves such frames out.
+
     Frames that are already in the folder are skipped, and an interrupted download is continued. Run
-    this command again when more frames are finished.
+    this command again when more frames are finished. Files of other jobs are kept: if they have the
+    same names, the job's id is added to the names of this job's files.
     """
     if unit is not None and frames is not None:
         raise click.UsageError("Give --unit or --frames")
@@ -122,26 +141,38 @@ def download(
     if unit is None and evidence:
         unit = 0
     place = path_checks.folder_of(out) if unit is None else path_checks.placed(out)
+    output, only = session.output, verified_only
     if unit is not None:
         number = unit
-        fetch = _evidence if evidence else _unit
-        session.run(lambda client: fetch(session.output, client, job, number, place))
+        if evidence:
+            session.run(lambda client: _evidence(output, client, job, number, place))
+        else:
+            session.run(
+                lambda client: _unit(output, client, job, number, place, verified_only=only)
+            )
         return
-    job_id = str(job)
-    session.fetch(
-        lambda client: saved(
-            session.output, client, job_id, place, name=name, frames=frames, tiles=tiles
-        )
-    )
+    fetch = partial(saved, name=name, frames=frames, tiles=tiles, verified_only=only)
+    session.fetch(lambda client: fetch(output, client, str(job), place))
 
 
 async def _unit(
-    output: Printer, client: "AsyncClient", job: UUID, number: int, place: Path
+    output: Printer,
+    client: "AsyncClient",
+    job: UUID,
+    number: int,
+    place: Path,
+    *,
+    verified_only: bool,
 ) -> None:
+    is_verifying = (await client.unit(job, number)).state == "VERIFYING"
+    if is_verifying and verified_only:
+        detail, hint = f"Unit {number} is still being verified", "Leave out --verified-only."
+        raise CommandExit(Exit(exit_codes.STILL_RUNNING, "nothing_ready", detail, hint))
     with transfer_progress.shown(output, "Downloaded") as progress:
         path = await client.download_unit(job, number, place, progress=progress)
-    output.document({"job_id": str(job), "unit": number, "path": str(path)})
-    output.say(f"Saved {path}.")
+    document = {"job_id": str(job), "unit": number, "path": str(path)}
+    output.document({**document, "unverified": [str(path)] if is_verifying else []})
+    output.say(f"Saved {path}{', which is not verified yet' if is_verifying else ''}.")
 
 
 async def _evidence(
@@ -153,7 +184,14 @@ async def _evidence(
     output.say(f"Saved {path}.")
 
 
-def asked_of(units: "list[Unit]", frames: str, job: str, *, tiles: bool = False) -> str | None:
+def asked_of(
+    units: "list[Unit]",
+    frames: str,
+    job: str,
+    *,
+    tiles: bool = False,
+    verified_only: bool = False,
+) -> str | None:
     """Return a note about frames that the job does not have.
 
     Return None if the job has all ``frames``.
@@ -161,13 +199,15 @@ def asked_of(units: "list[Unit]", frames: str, job: str, *, tiles: bool = False)
     Raise CommandExit if none of the frames can be downloaded. With ``tiles``, a tile of a frame is
     enough.
     """
+    from rendertrust.client.frame_downloads import is_ready
     from rendertrust.frame_range import canonical, parse
 
     asked, known, done = set(parse(frames)), set[int](), set[int]()
     for unit in units:
         if unit.frames is not None and (tiles or unit.tile is None):
             known.update(parse(unit.frames))
-            done.update(parse(unit.frames) if unit.download_url is not None else ())
+            is_done = is_ready(unit, verified_only=verified_only)
+            done.update(parse(unit.frames) if is_done else ())
     if not known:
         hint = f"Download it: rendertrust jobs download {job} --out FOLDER"
         raise CommandExit(
@@ -188,7 +228,7 @@ def asked_of(units: "list[Unit]", frames: str, job: str, *, tiles: bool = False)
         one = len(asked & known) == 1
         what = f"Frame{'' if one else 's'} {canonical(asked & known)} {'is' if one else 'are'}"
         hint = f"Finished frames: {ready}\nSee the job's progress: rendertrust jobs units {job}"
-        detail = f"{what} not finished"
+        detail = f"{what} not finished{' and verified' if verified_only else ''}"
         raise CommandExit(Exit(exit_codes.STILL_RUNNING, "nothing_ready", detail, hint, facts))
     return (
         f"The job has no frame {strange}; its frames are {canonical(known)}." if strange else None
@@ -201,50 +241,86 @@ async def saved(
     job: str,
     folder: Path,
     *,
-    name: str,
+    name: str | None = None,
     frames: str | None = None,
     tiles: bool = False,
     arrived: int = 0,
+    overwrite: bool = False,
+    verified_only: bool = False,
 ) -> dict[str, Any]:
     """Download the finished frames, print their number, and return the document for ``--json``.
 
-    ``arrived`` new files are in the folder already.
+    ``arrived`` new files are in the folder already. Without ``overwrite``, files of other jobs are
+    kept.
     """
     if frames is not None:
         units = [unit async for unit in client.each_unit(job)]
-        there = asked_of(units, frames, job, tiles=tiles)
+        there = asked_of(units, frames, job, tiles=tiles, verified_only=verified_only)
         if there is not None:
             output.note(there)
     elif await _is_one_picture(client, job):
         return await fetched(output, client, job, folder, name)
     with transfer_progress.shown(output, "Downloaded") as progress:
         found = await client.download_frames(
-            job, folder, frames=frames, stem=name, tiles=tiles, progress=progress
+            job,
+            folder,
+            frames=frames,
+            stem=name,
+            tiles=tiles,
+            overwrite=overwrite,
+            verified_only=verified_only,
+            progress=progress,
         )
     if not found.paths and not found.tiles:
+        ready = "verified" if verified_only else "finished"
         hints = (
             f"See its progress: rendertrust jobs units {job}",
             orphan_tiles.hint(await client.job(job)),
         )
         hint = "\n".join(filter(None, hints))
         raise CommandExit(
-            Exit(exit_codes.STILL_RUNNING, "nothing_ready", "No frame is finished yet", hint)
+            Exit(exit_codes.STILL_RUNNING, "nothing_ready", f"No frame is {ready} yet", hint)
         )
-    return _told(output, job, folder, found, arrived + len(found.new))
+    lacking = "finished and verified" if verified_only else "finished"
+    return _told(output, job, folder, found, new=arrived + len(found.new), lacking=lacking)
 
 
-def _told(output: Printer, job: str, folder: Path, found: "FrameFiles", new: int) -> dict[str, Any]:
-    """Print the downloaded files, and return the document for ``--json``."""
+def _told(
+    output: Printer, job: str, folder: Path, found: "FrameFiles", *, new: int, lacking: str
+) -> dict[str, Any]:
+    """Print the downloaded files, and return the document for ``--json``.
+
+    ``lacking``: what the missing frames are not yet.
+    """
     paths, tiles = ([str(path) for path in some] for some in (found.paths, found.tiles))
-    more = f"; {found.missing} are not finished" if found.missing else ""
+    more = f"; {found.missing} {_is(found.missing)} not {lacking}" if found.missing else ""
     what = "One file is" if len(paths) == 1 else f"{len(paths)} files are"
     if paths:
         output.say(f"{what} in {folder}, {new} of them new{more}.")
+    if found.unverified:
+        _tell_unverified(output, found)
+    if value_text.short(job) in found.stem:
+        example = f"{found.stem.replace('#', '')}…" if "#" in found.stem else f"{found.stem}-…"
+        output.note(f"{folder} has other files of these names: this job's are {example}")
     if tiles:
         some = "One tile" if len(tiles) == 1 else f"{len(tiles)} tiles"
-        verb = "is" if len(tiles) == 1 else "are"
-        output.say(f"{some} of unfinished frames {verb} in {found.tiles[0].parent}.")
-    return {"job_id": job, "paths": paths, "new": new, "missing": found.missing, "tiles": tiles}
+        output.say(f"{some} of unfinished frames {_is(len(tiles))} in {found.tiles[0].parent}.")
+    told = {"job_id": job, "paths": paths, "new": new, "missing": found.missing, "tiles": tiles}
+    return {**told, "unverified": [str(path) for path in found.unverified]}
+
+
+def _is(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
+def _tell_unverified(output: Printer, found: "FrameFiles") -> None:
+    names = [path.name for path in found.unverified]
+    shown = ", ".join(names[:NAMES_SHOWN]) + (", …" if len(names) > NAMES_SHOWN else "")
+    output.say(f"{len(names)} of them {_is(len(names))} not verified yet: {shown}")
+    output.note(
+        "Frames that are found invalid are rendered again: run the command again once the job has"
+        " completed. To leave such frames out: --verified-only"
+    )
 
 
 async def _is_one_picture(client: "AsyncClient", job: str) -> bool:
@@ -275,41 +351,41 @@ def video(
 ) -> None:
     """Make a video of the frames of a job that has ended. A node makes the video, as a new job.
 
-    The price is shown first, unless --yes is given; on a terminal you are asked to agree.
+    The price is shown first, and you are asked to agree. Without a terminal, --yes is needed.
     """
     place = None if out is None else path_checks.placed(out)
     container = container_of(out, webm=webm)
     output = session.output
 
     async def ordered(client: "AsyncClient") -> "Placed":
-        if not yes:
-            await _agree(output, client, job)
+        await _agree(output, client, job, yes=yes)
         return await client.video(job, container=container, fps=fps)
 
     placed = asked(session, job, ordered)
     if place is None:
         output.document(placed)
-        output.say(f"Job {placed.job_id} makes the video; the job is {placed.status}.")
-        output.note(f"Download it: rendertrust jobs result {placed.job_id} --out .")
+        id_ = output.short(placed.job_id)
+        output.say(f"Job {id_} makes the video; the job is {placed.status}.")
+        output.note(f"Download it: rendertrust jobs result {id_} --out .")
         return
     output.document({"event": "submitted", **attrs.asdict(placed)})
     saved_at = place
 
     async def seen(client: "AsyncClient") -> None:
         job_outcome.require_completed(await job_progress.followed(output, client, placed.job_id))
-        told = await fetched(output, client, placed.job_id, saved_at, "video")
+        told = await fetched(output, client, placed.job_id, saved_at)
         output.document({"event": "saved", **told})
 
     session.run(seen)
 
 
-async def _agree(output: Printer, client: "AsyncClient", job: UUID) -> None:
+async def _agree(output: Printer, client: "AsyncClient", job: UUID, *, yes: bool) -> None:
     """Show the price of a video and ask for consent.
 
     The video of a job that is still open has no price yet.
     """
     found = await client.job(job)
-    if found.ended:
+    if found.ended and not yes:
         spec = JobSpec("video", pool=cast("Pool", found.pool))
         job_quote.agreed(output, await client.quote(spec), "The video", "Make it?")
 
@@ -328,13 +404,14 @@ def container_of(out: Path | None, *, webm: bool) -> Any:
 class FrameFetch:
     """Downloader of finished frames while other frames are rendered.
 
-    The final download repeats failed downloads.
+    The final download repeats failed downloads. ``name``: the frames' name, if the job has none.
     """
 
     client: "AsyncClient"
     folder: Path
     name: str
     new: int = 0
+    stem: str | None = None  # the beginning of the files' names, once it is known
     _fetching: asyncio.Task[None] | None = None
     _done: int = 0
 
@@ -343,16 +420,32 @@ class FrameFetch:
         is_busy = self._fetching is not None and not self._fetching.done()
         if job.units > 1 and job.done > self._done and not is_busy:
             self._done = job.done
-            self._fetching = asyncio.create_task(self._fetch(job.id))
+            stem = file_stem(job.name or self.name)
+            self._fetching = asyncio.create_task(self._fetch(job.id, stem))
 
-    async def _fetch(self, job: str) -> None:
+    async def _fetch(self, job: str, stem: str) -> None:
         from rendertrust.client import RenderTrustError
 
         with contextlib.suppress(RenderTrustError, OSError):
-            found = await self.client.download_frames(job, self.folder, stem=self.name)
+            found = await self.client.download_frames(
+                job, self.folder, stem=self.stem or stem, overwrite=self.stem is not None
+            )
+            self.stem = found.stem
             self.new += len(found.new)
 
     async def over(self) -> None:
         """Wait for the running download."""
         if self._fetching is not None:
             await self._fetching
+
+    async def rest(self, output: Printer, job: str, stem: str) -> dict[str, Any]:
+        """Download what has not arrived yet, as ``saved`` does; ``stem``: the names without it."""
+        return await saved(
+            output,
+            self.client,
+            job,
+            self.folder,
+            name=self.stem or stem,
+            arrived=self.new,
+            overwrite=self.stem is not None,
+        )

@@ -20,10 +20,13 @@ from rendertrust.cli import (
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.job_control import (
+    called,
     cap,
     job_argument,
+    named,
     pause,
     priority,
+    rename,
     resume,
     retry,
     stop,
@@ -32,17 +35,22 @@ from rendertrust.cli.job_control import (
 from rendertrust.cli.job_events import events
 from rendertrust.cli.job_log import log
 from rendertrust.cli.job_units import download, units, video
-from rendertrust.cli.output import encoded
+from rendertrust.cli.node_names import node_of
+from rendertrust.cli.output import SHORT, encoded
 from rendertrust.cli.result_download import fetched
 from rendertrust.cli.session import CliSession, pass_session
 from rendertrust.job_status import STATUSES
+from rendertrust.job_words import job_words
+from rendertrust.money import shortened
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, JobList, ReceiptFile
+    from rendertrust.client.arguments import Checks
 
-# The columns of the table; the first columns fit 80 characters. --json prints every field.
-COLUMNS: Final = ("ID", "STATUS", "DONE", "PRICE", "SUBMITTED")
-ALL_COLUMNS: Final = (*COLUMNS, "TYPE", "NODE")
+# The columns of the table, which fit 80 characters on a terminal. --json prints every field.
+COLUMNS: Final = ("NAME", "ID", "STATUS", "DONE", "PRICE", "SUBMITTED")
+ALL_COLUMNS: Final = ("ID", "STATUS", "DONE", "PRICE", "SUBMITTED", "TYPE", "NODE", "NAME")
+NAME_SHOWN: Final = 20  # characters of a name in the table
 PAUSES: Final = {"owner": "by its owner", "cap": "by its cap", "stopped": "stopped, being verified"}
 
 
@@ -51,7 +59,7 @@ def jobs() -> None:
     """List, show, watch and change jobs; download results."""
 
 
-for each in (units, retry, pause, resume, stop, priority, cap, download, video):
+for each in (units, retry, pause, resume, stop, rename, priority, cap, download, video):
     jobs.add_command(each)
 jobs.add_command(events)
 jobs.add_command(log)
@@ -63,35 +71,65 @@ jobs.add_command(log)
     type=click.Choice(STATUSES, case_sensitive=False),
     help="Show only jobs with this status.",
 )
+@click.option("--name", help="Show only jobs with this in their names, in any case.")
+@click.option("--checks", is_flag=True, help="Show the checks of scenes instead.")
 @paged
 @pass_session
-def list_jobs(session: CliSession, status: str | None, limit: int, offset: int) -> None:
-    """List your jobs, newest first."""
-    found = session.fetch(lambda client: client.jobs(status, limit=limit, offset=offset))
+def list_jobs(
+    session: CliSession,
+    /,
+    *,
+    status: str | None,
+    name: str | None,
+    checks: bool,
+    limit: int,
+    offset: int,
+) -> None:
+    """List your jobs, newest first, without the free checks of scenes.
+
+    With --name, your newest 10,000 jobs are searched.
+    """
+    which: Checks = "only" if checks else "none"
+    found = session.fetch(
+        lambda client: client.jobs(
+            status, name=name or None, checks=which, limit=limit, offset=offset
+        )
+    )
     if not found.jobs:
-        session.output.note("No jobs. Submit one: rendertrust submit SCENE.blend --watch")
+        session.output.note(_none(name, checks=checks))
         return
     _table(session, found)
     session.output.more(offset + len(found.jobs), found.count)
 
 
+def _none(name: str | None, *, checks: bool) -> str:
+    if name:
+        return f"No {'check' if checks else 'job'} has {name!r} in its name."
+    if checks:
+        return "No checks. Check a scene: rendertrust preflight SCENE.blend --farm"
+    return "No jobs. Submit one: rendertrust submit SCENE.blend --watch"
+
+
 def _table(session: CliSession, found: "JobList") -> None:
-    people = session.output.terminal
-    rows = [_row(job, value_text.ago if people else value_text.stamp) for job in found.jobs]
-    columns = COLUMNS if people else ALL_COLUMNS
-    session.output.table(columns, [row[: len(columns)] for row in rows])
+    if session.output.terminal:
+        rows = [
+            (value_text.cut(named(job), NAME_SHOWN), job.id[:SHORT], *_row(job, value_text.ago))
+            for job in found.jobs
+        ]
+        session.output.table(COLUMNS, rows)
+        return
+    session.output.table(ALL_COLUMNS, [_whole(job) for job in found.jobs])
+
+
+def _whole(job: "Job") -> tuple[str, ...]:
+    kind = value_text.harmless(job.job_type)
+    return (job.id, *_row(job, value_text.stamp), kind, node_of(job) or "-", named(job))
 
 
 def _row(job: "Job", time: Callable[[datetime], str]) -> tuple[str, ...]:
-    return (
-        job.id,
-        job.status,
-        value_text.percent(job.progress),
-        job.price or "-",
-        time(job.created_at),
-        value_text.harmless(job.job_type),
-        job.node_id or "-",
-    )
+    done = value_text.percent(job.progress)
+    words = job_words(job.status, job.job_type, paused=job.paused)
+    return (words, done, shortened(job.price or "-"), time(job.created_at))
 
 
 @jobs.command()
@@ -119,21 +157,28 @@ def facts(job: "Job") -> dict[str, str | None]:
         "ended": job.completed_at,
     }
     return {
+        "name": None if job.name is None else named(job),
         "job": job.id,
-        "status": job.status,
+        "status": job_words(job.status, job.job_type, paused=job.paused),
         "progress": None if job.progress is None else value_text.percent(job.progress),
         "error": None if not job.error_message else value_text.harmless(job.error_message),
         "type": value_text.harmless(job.job_type),
         "payload": value_text.harmless(job.payload_ref),
-        "node": job.node_id,
+        "node": node_of(job, whole=True),
         "retries": str(job.retry_count),
         **_of_many(job),
-        "price": job.price,
-        "charged": job.charged,
+        "price": _amount(job.price),
+        "charged": _amount(job.charged),
         "refunded": _given_back(job),
+        "mails": job.notify,
+        "webhook": None if job.webhook is None else value_text.harmless(job.webhook),
         "result": None if job.result_ref is None else value_text.harmless(job.result_ref),
         **{name: None if at is None else value_text.stamp(at) for name, at in times.items()},
     }
+
+
+def _amount(text: str | None) -> str | None:
+    return None if text is None else shortened(text)
 
 
 def _of_many(job: "Job") -> dict[str, str | None]:
@@ -143,7 +188,7 @@ def _of_many(job: "Job") -> dict[str, str | None]:
     return {
         "units": f"{job.units}, {job.done} done{failed}",
         "priority": job.priority,
-        "cap": job.max_credits,
+        "cap": _amount(job.max_credits),
         "paused": PAUSES.get(job.paused or ""),
         "tiles": orphan_tiles.words(job),
     }
@@ -165,12 +210,13 @@ def watch(session: CliSession, job: UUID, timeout: float | None) -> None:
             lambda client: job_progress.followed(session.output, client, str(job), timeout)
         )
     except KeyboardInterrupt:
-        raise CommandExit(job_outcome.interrupted(str(job))) from None
+        raise CommandExit(job_outcome.interrupted(session.output, str(job))) from None
     job_outcome.require_completed(ended)
     if (charged := job_outcome.charge(ended)) is not None:
         session.output.say(charged)
     verb = "result" if ended.units == 1 else "download"
-    session.output.note(f"Download the result: rendertrust jobs {verb} {job} --out .")
+    id_ = session.output.short(job)
+    session.output.note(f"Download the result: rendertrust jobs {verb} {id_} --out .")
 
 
 @jobs.command()
@@ -179,7 +225,7 @@ def watch(session: CliSession, job: UUID, timeout: float | None) -> None:
 def cancel(session: CliSession, job: UUID) -> None:
     """Cancel a job that no node has begun. The credits held for the job are released."""
     cancelled = session.fetch(lambda client: _cancel(client, job))
-    session.output.say(f"Job {job} is {cancelled.status}.")
+    session.output.say(f"Job {called(cancelled)} is {cancelled.status}.")
 
 
 async def _cancel(client: "AsyncClient", job: UUID) -> "Job":

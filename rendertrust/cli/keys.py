@@ -7,10 +7,10 @@ from uuid import UUID
 import click
 
 from rendertrust.cli import value_text
-from rendertrust.cli.account import OTP_ASKED, asked
+from rendertrust.cli.account import with_factor
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.id_prefix import KEY
-from rendertrust.cli.session import API_KEY, CliSession, is_interactive, pass_session
+from rendertrust.cli.session import API_KEY, CliSession, pass_session
 
 if TYPE_CHECKING:
     from rendertrust.client import ApiKey, AsyncClient, CreatedApiKey
@@ -62,11 +62,9 @@ def create(
 def list_(session: CliSession, limit: int, offset: int) -> None:
     """List your keys that are not revoked, newest first."""
     found = session.fetch(lambda client: client.keys(limit=limit, offset=offset), people=True)
-    if not found.keys:
-        session.output.note("No keys. Create one: rendertrust keys create NAME")
-        return
-    session.output.table(COLUMNS, [_row(key, people=session.output.terminal) for key in found.keys])
-    session.output.more(offset + len(found.keys), found.count)
+    rows = [_row(key, people=session.output.terminal) for key in found.keys]
+    none = "No keys. Create one: rendertrust keys create NAME"
+    session.output.listed(COLUMNS, rows, offset=offset, count=found.count, none=none)
 
 
 @keys.command()
@@ -83,15 +81,7 @@ async def _created(
     client: "AsyncClient", name: str, scopes: tuple[str, ...], ends: datetime | None
 ) -> "CreatedApiKey":
     """Create a key; ask for the second factor again if the gateway wants it."""
-    from rendertrust.client import Forbidden
-
-    try:
-        return await client.create_key(name, scopes, expires_at=ends)
-    except Forbidden as error:
-        if error.code != "recent_factor_needed" or not is_interactive():
-            raise
-    await client.give_second_factor(asked(OTP_ASKED, None))
-    return await client.create_key(name, scopes, expires_at=ends)
+    return await with_factor(client, lambda: client.create_key(name, scopes, expires_at=ends))
 
 
 def _row(key: "ApiKey", *, people: bool) -> tuple[str, ...]:

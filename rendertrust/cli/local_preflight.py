@@ -9,8 +9,10 @@ import attrs
 
 from rendertrust.cli import exit_codes, value_text
 from rendertrust.cli.command_exit import CommandExit, Exit
+from rendertrust.cli.unix_only import is_windows, refuse_on_windows
 
 if TYPE_CHECKING:
+    from rendertrust.client import SceneFinding
     from rendertrust.preflight.findings import Finding
     from rendertrust.preflight.layout import Layout
 
@@ -38,13 +40,7 @@ class LocalFindings:
 
     def lines(self) -> list[str]:
         """Return the findings for people, two lines per finding."""
-        lines: list[str] = []
-        for finding in self.findings:
-            where = finding.path or finding.object
-            at = f" ({value_text.harmless(where)})" if where else ""
-            lines.append(f"{finding.level}: {value_text.harmless(finding.message)}{at}")
-            lines.append(f"    {value_text.harmless(finding.setting)}")
-        return lines
+        return finding_lines(self.findings)
 
     def files(self) -> list[str]:
         """Return the linked files with their sizes, for people."""
@@ -62,21 +58,55 @@ class LocalFindings:
         return lines
 
 
+def finding_lines(findings: "Sequence[Finding | SceneFinding]") -> list[str]:
+    """Return findings of this machine or of a node for people, two lines per finding."""
+    lines: list[str] = []
+    for finding in findings:
+        where = finding.path or finding.object
+        at = f" ({value_text.harmless(where)})" if where else ""
+        lines.append(f"{finding.level}: {value_text.harmless(finding.message)}{at}")
+        lines.append(f"    {value_text.harmless(finding.setting)}")
+    return lines
+
+
+def must_be_fixed(findings: "Sequence[Finding | SceneFinding]") -> str:
+    """Return a text on how many errors must be fixed."""
+    count = sum(finding.level == "error" for finding in findings)
+    return f"{'One thing' if count == 1 else f'{count} things'} must be fixed in the scene first"
+
+
 def has_blender() -> bool:
-    """Return True if this machine has Blender."""
+    """Return True if this machine can look at scenes: it has Blender, and is not Windows."""
+    if is_windows():
+        return False
     from rendertrust.node import blender_discovery
 
     return blender_discovery.find() is not None
 
 
-def look(path: Path, frames: Sequence[int] | None, ram: float | None = None) -> LocalFindings:
+def how_to_look_here() -> str:
+    """Return what to do so that this machine can look at scenes."""
+    if is_windows():
+        return "install WSL2 (wsl --install), and run the command in its Linux shell"
+    from rendertrust.node import blender_discovery
+
+    return blender_discovery.how_to_get_blender()
+
+
+def look(
+    path: Path,
+    frames: Sequence[int] | None,
+    ram: float | None = None,
+    picture_format: str | None = None,
+) -> LocalFindings:
     """Open the scene at ``path`` (absolute) and return the findings.
 
     ``ram``: a node's memory in GiB. ``frames`` are the frames to be rendered: empty for the current
-    frame, None for the scene's range. End the command if this machine has no Blender, or if the
-    inspection fails. A scene that Blender cannot open is a finding.
+    frame, None for the scene's range. ``picture_format`` is the format for which the job asks. End
+    the command if this machine has no Blender, or if the inspection fails. A scene that Blender
+    cannot open is a finding.
     """
-    from rendertrust.preflight.findings import NodeClass, findings
+    from rendertrust.preflight.findings import NodeClass, findings, needs_opengl
     from rendertrust.preflight.layout import laid_out
     from rendertrust.preflight.unsendable_files import unsendable
 
@@ -84,15 +114,16 @@ def look(path: Path, frames: Sequence[int] | None, ram: float | None = None) -> 
     nodes = NodeClass(blender=NODES, ram_bytes=None if ram is None else int(ram * GIB))
     layout = laid_out(path, facts.get("files", ()))
     return LocalFindings(
-        (*unsendable(layout), *findings(facts, nodes, frames or ())),
+        (*unsendable(layout), *findings(facts, nodes, frames or (), picture_format)),
         layout,
         int((facts.get("memory") or {}).get("bytes") or 0),
         (facts["width"], facts["height"]) if facts["opened"] else None,
-        bool(facts.get("grease_pencil")),
+        facts["opened"] and needs_opengl(facts["engine"], facts.get("grease_pencil")),
     )
 
 
 def _facts(path: Path, frames: Sequence[int] | None) -> Mapping[str, Any]:
+    refuse_on_windows("Scenes are opened")
     from rendertrust.node.blender import NoBlender
     from rendertrust.node.plugin import Failed
     from rendertrust.node.scene_inspection import look as looked

@@ -15,6 +15,7 @@ from rendertrust.cli.gateway_key_check import look
 from rendertrust.cli.node_options import state_option
 from rendertrust.cli.node_status import joined
 from rendertrust.cli.session import CliSession, pass_session
+from rendertrust.money import in_words, shortened
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Share
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 PAGE: Final = 100
 SHARES_MOST: Final = 10_000
 SHOWN: Final = 10
+# The last column is left out on a terminal. --json prints every field.
 COLUMNS: Final = ("EARNED", "AMOUNT", "STATE", "WORK", "JOB", "UNIT", "ENTRY", "RECEIPT")
 Day = click.DateTime(["%Y-%m-%d", "%Y-%m"])
 
@@ -84,10 +86,14 @@ def earnings(
             "earnings": [shown(share, found.url) for share in shares],
         }
     )
-    session.output.facts({"node": found.node_id, "units": str(len(shares)), **totals})
+    shorter = {state: shortened(amount) for state, amount in totals.items()}
+    session.output.facts({"node": found.node_id, "units": str(len(shares)), **shorter})
     session.output.facts({month: _sums(sums) for month, sums in months.items()})
     if shares[:limit]:
-        session.output.table(COLUMNS, [_row(share) for share in shares[:limit]])
+        people = session.output.terminal
+        columns = COLUMNS[:-1] if people else COLUMNS
+        rows = [_row(share, people=people)[: len(columns)] for share in shares[:limit]]
+        session.output.table(columns, rows)
         session.output.note("Prove that an earning is booked: rendertrust ledger proof ENTRY")
         session.output.note(
             "Show the signed receipt of a unit: rendertrust jobs receipt JOB --unit N"
@@ -137,11 +143,17 @@ def _utc(day: datetime | None) -> datetime | None:
 
 
 def _sums(sums: dict[str, str]) -> str:
-    return ", ".join(f"{amount} {state}" for state, amount in sums.items())
+    return ", ".join(f"{in_words(amount)} {state}" for state, amount in sums.items())
 
 
-def _row(share: "Share") -> tuple[str, ...]:
+def _row(share: "Share", *, people: bool) -> tuple[str, ...]:
     state = "disputed" if share.disputed else share.state
-    made = (value_text.stamp(share.earned_at), share.amount, state, share.work, share.job_id)
+    made = (
+        value_text.ago(share.earned_at) if people else value_text.stamp(share.earned_at),
+        shortened(share.amount),
+        state,
+        share.work,
+        value_text.short(share.job_id) if people else share.job_id,
+    )
     entry = "-" if share.entry_id is None else str(share.entry_id)
     return (*made, str(share.unit), entry, share.receipt_path or "-")

@@ -13,18 +13,22 @@ from rendertrust.cli.command import Command
 from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.node_options import run_options, settings_of, state_option, words_of
 from rendertrust.cli.node_status import joined
+from rendertrust.cli.node_update import automatic
 from rendertrust.cli.session import CliSession, pass_session
 
 if TYPE_CHECKING:
     from rendertrust.node.doctor import Diagnosis
 
 LOOK_SECONDS: Final = 0.2
-START: Final = """\
+LINGER: Final = """\
+To run it also while you are logged out:
+  loginctl enable-linger"""
+START: Final = f"""\
 Start it now and at each login:
   systemctl --user daemon-reload
   systemctl --user enable --now rendertrust-node
-To run it also while you are logged out:
-  loginctl enable-linger"""
+{LINGER}"""
+BY_HAND: Final = "Run the node in this terminal instead: rendertrust node run."
 
 
 @click.command(cls=Command)
@@ -87,8 +91,11 @@ def told(check: "Diagnosis") -> str:
     is_flag=True,
     help="Print the unit file instead of installing the file.",
 )
+@click.option("--start", "starts", is_flag=True, help="Start the service now and at each login.")
 @pass_session
-def install(session: CliSession, /, state: Path | None, *, only_print: bool, **given: Any) -> None:
+def install(
+    session: CliSession, /, state: Path | None, *, only_print: bool, starts: bool, **given: Any
+) -> None:
     """Write a systemd user unit that runs the node with these options."""
     from rendertrust.node import service
     from rendertrust.node.state_folder import default_folder
@@ -105,12 +112,35 @@ def install(session: CliSession, /, state: Path | None, *, only_print: bool, **g
         memory=settings.ram_bytes,
         final=(exit_codes.USAGE, exit_codes.NOT_FOUND, exit_codes.SHUT_OUT),
     )
+    if starts:
+        check_services()
     if only_print:
         session.output.document({"unit": text})
         session.output.say(text)
         return
     joined(state)
+    if settings.update:
+        automatic(state, session.output.note)  # refuses what the service could not do
     path = service.write(text, service.folder())
     session.output.document({"path": str(path)})
     session.output.say(f"Wrote {path}.")
-    session.output.note(START)
+    if not starts:
+        session.output.note(START)
+        return
+    for words in (("daemon-reload",), ("enable", "--now", service.NAME)):
+        failed = service.control(*words)
+        if failed is not None:
+            detail = f"systemd did not start the node: {failed}"
+            raise CommandExit(Exit(exit_codes.FAILURE, "not_started", detail, BY_HAND))
+    session.output.say("The node runs as a service.")
+    session.output.note(LINGER)
+
+
+def check_services(hint: str = BY_HAND) -> None:
+    """End the command if systemd runs no services of this user; ``hint`` says what to do."""
+    from rendertrust.node import service
+
+    failed = service.control("show-environment")
+    if failed is not None:
+        detail = f"systemd runs no services of this user here: {failed}"
+        raise CommandExit(Exit(exit_codes.FAILURE, "no_systemd", detail, hint))

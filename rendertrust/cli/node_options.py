@@ -126,6 +126,11 @@ _RUN: Final[Sequence[Callable[[Any], Any]]] = (
         help="When stopped, let units finish for this long; then return them to the queue.",
     ),
     click.option(
+        "--update",
+        is_flag=True,
+        help="Update the node's program itself when the gateway has a newer, signed release.",
+    ),
+    click.option(
         "--health-port",
         type=click.IntRange(-1, 65_535),
         default=8081,
@@ -172,6 +177,7 @@ def settings_of(given: dict[str, Any]) -> "AgentSettings":
         nice=NICENESS if given["nice"] is None else given["nice"],
         idle_only=given["idle_only"],
         finish_seconds=float(given["finish"]),
+        update=given["update"],
         health_port=None if port < 0 else port,
     )
 
@@ -193,7 +199,8 @@ def words_of(settings: "AgentSettings", state: Path | None) -> list[str]:
         "--state": None if state is None else state.absolute(),
     }
     words = [f"{name}={value}" for name, value in named.items() if value is not None]
-    return [*words, "--idle-only"] if settings.idle_only else words
+    flags = {"--idle-only": settings.idle_only, "--update": settings.update}
+    return [*words, *(name for name, is_set in flags.items() if is_set)]
 
 
 def accept_no_sandbox(session: CliSession, state: Path | None, words: str | None) -> None:

@@ -71,8 +71,8 @@ def facts(found: "Status") -> dict[str, str | None]:
     if found.resting is not None:
         running = f"resting: {value_text.harmless(found.resting)}"
     if found.draining:
-        running = f"draining, {running}"
-    stopped = "not running: it was drained" if found.draining else "not running"
+        running = f"stopped after its running units, {running}"
+    stopped = "not running: stopped" if found.draining else "not running"
     return {
         "node": found.node_id,
         "name": value_text.harmless(found.name),

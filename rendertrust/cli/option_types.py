@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -20,35 +21,21 @@ class IntegerParam(click.IntRange):
     name = "whole number"
 
 
-class FrameRangeParam(click.ParamType[str]):
-    """A frame range, parsed by ``rendertrust.frame_range``."""
+class ParsedParam(click.ParamType[str]):
+    """Text that ``parse`` of a module of ``rendertrust`` accepts, imported when a value is given.
 
-    name = "frames"
+    ``shows_value``: the module's refusals do not repeat the text.
+    """
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the text unchanged; raise a usage error that shows the syntax for invalid text."""
-        from rendertrust.frame_range import FrameRangeError, parse
-
-        try:
-            parse(value)
-        except FrameRangeError as refused:
-            self.fail(str(refused), param, ctx)
-        return value
-
-
-class CreditsParam(click.ParamType[str]):
-    """An amount above 0 with at most four decimals."""
-
-    name = "credits"
+    def __init__(self, name: str, module: str, *, shows_value: bool = False) -> None:
+        self.name, self._module, self._shows_value = name, module, shows_value
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the text unchanged; raise a usage error that shows the syntax for invalid text."""
-        from rendertrust.money import parse
-
         try:
-            parse(value)
+            import_module(f"rendertrust.{self._module}").parse(value)
         except ValueError as refused:
-            self.fail(f"{value!r} {refused}", param, ctx)
+            self.fail(f"{value!r} {refused}" if self._shows_value else str(refused), param, ctx)
         return value
 
 
@@ -63,22 +50,6 @@ class TilesParam(click.ParamType[str]):
         sides = [side for side in (columns, rows) if side.isascii() and side.isdecimal()]
         if len(sides) != 2 or not all(1 <= int(side) <= 99 for side in sides):
             self.fail(f"{value!r} is not COLUMNSxROWS; write tiles like 2x2", param, ctx)
-        return value
-
-
-class FrameRateParam(click.ParamType[str]):
-    """Frames per second, parsed by ``rendertrust.frame_rate``."""
-
-    name = "rate"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the text unchanged; raise a usage error that shows the syntax for invalid text."""
-        from rendertrust.frame_rate import FrameRateError, parse
-
-        try:
-            parse(value)
-        except FrameRateError as refused:
-            self.fail(str(refused), param, ctx)
         return value
 
 
@@ -97,9 +68,9 @@ class TimeParam(click.ParamType[datetime]):
 
 
 TIME: Final = TimeParam()
-RATE: Final = FrameRateParam()
-FRAMES: Final = FrameRangeParam()
-CREDITS: Final = CreditsParam()
+RATE: Final = ParsedParam("rate", "frame_rate")
+FRAMES: Final = ParsedParam("frames", "frame_range")
+CREDITS: Final = ParsedParam("credits", "money", shows_value=True)
 TILES: Final = TilesParam()
 
 

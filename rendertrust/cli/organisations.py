@@ -7,7 +7,7 @@ import click
 
 from rendertrust.cli import value_text
 from rendertrust.cli.command import Group
-from rendertrust.cli.id_prefix import NODE, ORGANISATION
+from rendertrust.cli.id_prefix import MEMBER, NODE, ORGANISATION
 from rendertrust.cli.session import CliSession, pass_session
 
 COLUMNS: Final = ("ID", "NAME", "YOU", "MEMBERS", "NODES")
@@ -15,7 +15,7 @@ MEMBERS: Final = ("ID", "E-MAIL", "ROLE", "SINCE")
 NODES: Final = ("ID", "NAME", "STATUS", "OWNER")
 of_organisation = click.argument("organisation", type=ORGANISATION)
 of_node = click.argument("node", type=NODE)
-of_member = click.argument("user", type=click.UUID)
+of_member = click.argument("user", type=MEMBER)
 as_role = click.option(
     "--role",
     type=click.Choice(["owner", "member"]),

@@ -1,8 +1,8 @@
 """Printer of results on stdout and of notes on stderr. With --json, stdout has only JSON."""
 
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any, TextIO
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TextIO
 
 import attrs
 
@@ -19,6 +19,9 @@ def encoded(value: Any) -> str:
     return orjson.dumps(value, default=plain, option=orjson.OPT_UTC_Z).decode()
 
 
+SHORT: Final = 8  # characters of an id
+
+
 @attrs.define
 class Printer:
     """Printer of results and notes, for people or for programs."""
@@ -26,11 +29,16 @@ class Printer:
     json: bool = False
     results: TextIO = attrs.field(factory=lambda: sys.stdout)
     notes: TextIO = attrs.field(factory=lambda: sys.stderr)
+    interrupt: Callable[[], None] | None = None  # clears a live view before other output
 
     @property
     def terminal(self) -> bool:
         """True if people read the results on a terminal."""
         return not self.json and self.results.isatty()
+
+    def short(self, id_: object) -> str:
+        """Return an id for a message: on a terminal its beginning, which commands take as well."""
+        return str(id_)[:SHORT] if self.terminal else str(id_)
 
     def document(self, value: Any) -> None:
         """Print the result for programs, in one line.
@@ -43,17 +51,42 @@ class Printer:
     def say(self, text: str) -> None:
         """Print the result for people."""
         if not self.json:
+            self._clear()
             _write(self.results, text)
 
     def note(self, text: str) -> None:
         """Print a note for people beside the result."""
         if not self.json:
+            self._clear()
             _write(self.notes, text)
+
+    def _clear(self) -> None:
+        if self.interrupt is not None:
+            self.interrupt()
 
     def more(self, seen: int, count: int) -> None:
         """Print that the list continues: ``seen`` of ``count`` elements have been shown."""
         if seen < count:
             self.note(f"{seen} of {count}; more: --offset {seen}")
+
+    def listed(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        *,
+        offset: int,
+        count: int,
+        none: str,
+    ) -> bool:
+        """Print a page of a list of ``count`` elements, or ``none`` if the page is empty; return
+        False then.
+        """
+        if not rows:
+            self.note(none)
+            return False
+        self.table(columns, rows)
+        self.more(offset + len(rows), count)
+        return True
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table on a terminal, or tab-separated lines with a heading otherwise."""

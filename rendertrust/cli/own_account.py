@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from rendertrust.cli import value_text
-from rendertrust.cli.account import LENGTH_MIN, from_stdin, secret
+from rendertrust.cli.account import LENGTH_MIN, from_stdin, secret, with_factor
 from rendertrust.cli.command import Group
 from rendertrust.cli.id_prefix import BEGINNING, chosen
 from rendertrust.cli.session import CliSession, is_interactive, pass_session
@@ -20,7 +20,8 @@ COLUMNS: Final = ("ID", "CLIENT", "SINCE", "LAST USED", "")
 EXPORT: Final = Path("rendertrust-account.json")
 WARNING: Final = (
     "Your name, address, password, sessions, API keys and webhooks are erased for good, and your\n"
-    "nodes are revoked. Entries of the ledger and receipts stay, without your name."
+    "nodes are revoked. Entries of the ledger and receipts stay, without your name; invoices stay\n"
+    "as they are."
 )
 
 
@@ -42,9 +43,25 @@ def show(session: CliSession) -> None:
             "role": found.role,
             "since": value_text.stamp(found.created_at),
             "mails": " ".join(found.mails) or "only about the account's security",
+            "invoices to": value_text.harmless(found.invoice_to.replace("\n", ", ")) or None,
             "id": found.id,
         }
     )
+
+
+@account.command("invoice-to")
+@click.argument("lines", nargs=-1, required=True)
+@pass_session
+def invoice_to(session: CliSession, lines: tuple[str, ...]) -> None:
+    """Set your name and address on invoices: each of the LINES is one argument.
+
+    One empty argument ('') removes them. Issued invoices stay as they are.
+    """
+    wanted = "\n".join(lines)
+    changed = session.run(lambda client: client.address_invoices(wanted), people=True)
+    session.output.document(changed)
+    session.output.say("Your next invoices are addressed to:")
+    session.output.say(value_text.lines(changed.invoice_to or f"{changed.name}\n{changed.email}"))
 
 
 @account.command()
@@ -123,7 +140,9 @@ def export(session: CliSession, file: Path) -> None:
 
     Without FILE, the file is rendertrust-account.json. Pictures are not part of it.
     """
-    path = session.run(lambda client: client.export_account(file), people=True)
+    path = session.run(
+        lambda client: with_factor(client, lambda: client.export_account(file)), people=True
+    )
     session.output.document({"path": str(path), "size": path.stat().st_size})
     session.output.say(f"Saved {path}, {value_text.size(path.stat().st_size)}.")
 
@@ -144,6 +163,8 @@ def delete(session: CliSession, yes: bool, password_stdin: bool) -> None:
     if not yes and not click.confirm("Delete the account?", err=True):
         raise click.Abort
     session.warn_of_plain_http()
-    session.run(lambda client: client.delete_account(given), people=True)
+    session.run(
+        lambda client: with_factor(client, lambda: client.delete_account(given)), people=True
+    )
     session.output.document({"url": session.url, "deleted": True})
     session.output.say(f"Your account at {session.url} is deleted.")

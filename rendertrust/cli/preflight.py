@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+import attrs
 import click
 
 from rendertrust.cli import (
     exit_codes,
+    job_quote,
     local_preflight,
     path_checks,
     remote_preflight,
@@ -20,7 +22,7 @@ from rendertrust.cli.session import CliSession, pass_session
 from rendertrust.job_spec import JobSpec, Pool
 
 if TYPE_CHECKING:
-    from rendertrust.client import AsyncClient, Preflight
+    from rendertrust.client import AsyncClient, Preflight, Quote
 
 PATH = click.Path(path_type=Path)
 
@@ -68,8 +70,9 @@ def preflight(
     The exit code is 1 if there is an error.
 
     With --farm, or if there is no Blender here, the scene is uploaded and a node checks the scene.
-    The node also renders small parts of some frames and estimates the time. This is free. The exit
-    code is 8 if no node has checked the scene within five minutes, or none can.
+    The node also renders small parts of some frames and estimates the time, and the price is shown.
+    This is free. The exit code is 8 if no node has checked the scene within five minutes, or none
+    can.
     """
     asked = _frames(frames)
     output, checked = session.output, path_checks.checked(path)
@@ -104,25 +107,39 @@ def _by_node(
 ) -> int:
     output = session.output
 
-    async def look(client: "AsyncClient") -> "Preflight":
+    async def look(client: "AsyncClient") -> "tuple[Preflight, Quote | None]":
         name = f"Uploaded {value_text.harmless(path.name)}"
         with sent.written() as files, transfer_progress.shown(output, name) as progress:
             bundle = await client.upload_all(sent.scene, files, progress=progress)
-        return await remote_preflight.looked(output, client, bundle.fill(spec), again=again)
+        found = await remote_preflight.looked(output, client, bundle.fill(spec), again=again)
+        return found, await _quoted(client, bundle.fill(spec)) if found.status == "DONE" else None
 
-    found = session.run(look)
+    found, quote = session.run(look)
     if found.status != "DONE":
         hint = "Ask again later: the uploaded files are not sent again."
         code = exit_codes.FAILURE if found.status == "FAILED" else exit_codes.STILL_RUNNING
         raise CommandExit(
             Exit(code, "not_looked", remote_preflight.not_looked(found), hint, {"preflight": found})
         )
-    output.document(found)
+    output.document({**attrs.asdict(found), "quote": quote})
     if not found.findings:
         output.say("No problems found.")
     for line in remote_preflight.lines(found):
         output.say(line)
+    if quote is not None:
+        output.say(job_quote.said(quote))
+        output.say(f"    {job_quote.how(quote)}")
     return exit_codes.FAILURE if found.stops else exit_codes.OK
+
+
+async def _quoted(client: "AsyncClient", spec: JobSpec) -> "Quote | None":
+    """Return the price of the frames; None if the API key may not get a quote."""
+    from rendertrust.client import Forbidden
+
+    try:
+        return await client.quote(spec)
+    except Forbidden:
+        return None
 
 
 def _frames(text: str) -> tuple[int, ...] | None:

@@ -1,16 +1,17 @@
 """Preflight by a node: findings, and an estimate of the render time."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from rendertrust.cli import exit_codes, value_text
 from rendertrust.cli.command_exit import CommandExit, Exit
+from rendertrust.cli.local_preflight import finding_lines, must_be_fixed
+from rendertrust.job_types import INFERENCE
 
 if TYPE_CHECKING:
     from rendertrust.cli.output import Printer
-    from rendertrust.client import AsyncClient, Estimate, Invalid, Preflight, SceneFinding
+    from rendertrust.client import AsyncClient, Estimate, Invalid, Preflight
     from rendertrust.job_spec import JobSpec
 
 WITHIN: Final = 300.0  # seconds; a node may be busy with other work
@@ -29,7 +30,9 @@ async def looked(
     found = await client.preflight(spec, again=again, within=0)
     if found.status != "PENDING" or is_hopeless(found):
         return found
-    output.note("A node checks the scene; this is free …")
+    is_model = spec.job_type == INFERENCE
+    what = "measures the model" if is_model else "checks the scene"
+    output.note(f"A node {what}; this is free …")
     return await client.preflight(spec, within=WITHIN)
 
 
@@ -71,17 +74,6 @@ def estimated(estimate: "Estimate") -> str:
     return f"{said}."
 
 
-def finding_lines(findings: "Sequence[SceneFinding]") -> list[str]:
-    """Return the findings, two lines per finding."""
-    told: list[str] = []
-    for finding in findings:
-        where = finding.path or finding.object
-        at = f" ({value_text.harmless(where)})" if where else ""
-        told.append(f"{finding.level}: {value_text.harmless(finding.message)}{at}")
-        told.append(f"    {value_text.harmless(finding.setting)}")
-    return told
-
-
 def not_looked(found: "Preflight") -> str:
     """Return a text on why the preflight has no result."""
     if found.status == "FAILED":
@@ -99,10 +91,8 @@ def require_mended(found: "Preflight", what: str) -> None:
     """
     if not found.stops:
         return
-    count = sum(finding.level == "error" for finding in found.findings)
-    things = "One thing" if count == 1 else f"{count} things"
     hint = "\n".join((*finding_lines(found.findings), "To render the scene as it is: --as-is"))
-    detail = f"{things} must be fixed in the scene first; {what}"
+    detail = f"{must_be_fixed(found.findings)}; {what}"
     facts = {"findings": found.findings, "job_id": found.job_id}
     raise CommandExit(Exit(exit_codes.FAILURE, "preflight", detail, hint, facts))
 

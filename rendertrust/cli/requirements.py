@@ -29,25 +29,25 @@ class RequirementsParam(click.ParamType[Any]):
         """
         found: dict[str, Any] = {}
         for word in str(value).split(","):
-            name, _, said = (part.strip() for part in word.partition("="))
-            found |= self._one(name, said, param, ctx)
+            name, _, given = (part.strip() for part in word.partition("="))
+            found |= self._one(name, given, param, ctx)
         return found
 
-    def _one(self, name: str, said: str, param: Any, ctx: Any) -> dict[str, Any]:
+    def _one(self, name: str, given: str, param: Any, ctx: Any) -> dict[str, Any]:
         match name:
-            case "alike" if not said:
+            case "alike" if not given:
                 return {"alike": True}
             case "memory" | "vram":
-                size = SIZE.convert(said, param, ctx)
+                size = SIZE.convert(given, param, ctx)
                 return {"memory": size} | ({"device": "gpu"} if name == "vram" else {})
-            case "device" if said in DEVICES:
-                return {"device": said}
-            case "blender" if _is_version(said):
-                return {"blender": said}
-            case "class" if said:
-                return {"device_class": said}
+            case "device" if given in DEVICES:
+                return {"device": given}
+            case "blender" if _is_version(given):
+                return {"blender": given}
+            case "class" if given:
+                return {"device_class": given}
             case _:
-                raise click.BadParameter(f"{name}={said} is not one of {NAMES}", ctx, param)
+                raise click.BadParameter(f"{name}={given} is not one of {NAMES}", ctx, param)
 
 
 def _is_version(text: str) -> bool:

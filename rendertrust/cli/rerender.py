@@ -14,6 +14,7 @@ import attrs
 import click
 
 from rendertrust.cli import exit_codes, value_text
+from rendertrust.cli.unix_only import refuse_on_windows
 
 if TYPE_CHECKING:
     from rendertrust.cli.output import Printer
@@ -363,6 +364,7 @@ def _rendered(
     about: "tuple[RerenderSubject, SceneInputs, RerenderOutcome]",
 ) -> RerenderOutcome:
     """Render the frame in a temporary folder, and judge the result."""
+    refuse_on_windows("Frames are rendered again")
     import asyncio
     import tempfile
 

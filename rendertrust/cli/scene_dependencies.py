@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from rendertrust.cli.local_preflight import LocalFindings
     from rendertrust.cli.output import Printer
 
-WITHOUT = (
-    "There is no Blender here to look for linked files: only the scene file is sent, and a "
-    "node checks the scene first. pip install 'rendertrust[render]' installs Blender; "
-    "--no-preflight skips this check."
+WITHOUT: Final = (
+    "There is no Blender here to look for linked files: only the scene file is sent, and a node "
+    "checks the scene first. --no-preflight skips this check."
 )
 
 ALONE = "scene.blend"  # arbitrary: without a manifest, a node uses the file's own name
@@ -79,18 +78,20 @@ def packed(
     as_is: bool = False,
     *,
     tiled: bool = False,
+    picture_format: str | None = None,
 ) -> SceneBundle:
     """Return the scene with every linked file that these frames need.
 
     ``frames`` is empty for the current frame, None for the scene's own range. End the command if
     the scene must be fixed first, unless ``as_is``. With ``tiled``, also end the command if the
-    frames cannot be rendered in tiles.
+    frames cannot be rendered in tiles. ``picture_format`` replaces the scene's format.
     """
     if not local_preflight.has_blender():
         output.note(WITHOUT)
+        output.note(f"To look for them here, {local_preflight.how_to_look_here()}.")
         return alone(path)
     place = path.absolute()
-    looked = local_preflight.look(place, frames)
+    looked = local_preflight.look(place, frames, picture_format=picture_format)
     if tiled:
         option_types.require_tiles(looked.findings, "nothing was sent")
     if looked.stops and not as_is:
@@ -108,9 +109,7 @@ def packed(
 
 
 def _to_mend(looked: "LocalFindings") -> Exit:
-    count = sum(finding.level == "error" for finding in looked.findings)
-    what = "One thing" if count == 1 else f"{count} things"
-    detail = f"{what} must be fixed in the scene first; nothing was sent"
+    detail = f"{local_preflight.must_be_fixed(looked.findings)}; nothing was sent"
     facts = {"findings": looked.findings, "missing": looked.layout.missing}
     hint = "\n".join(
         (*looked.lines(), "To send the scene as it is, with the files that exist: --as-is")

@@ -7,6 +7,7 @@ import click
 
 from rendertrust.cli import value_text
 from rendertrust.cli.command import Group
+from rendertrust.cli.id_prefix import TRUSTED
 from rendertrust.cli.session import CliSession, pass_session
 
 COLUMNS: Final = ("ID", "E-MAIL", "SINCE")
@@ -49,7 +50,7 @@ def add(session: CliSession, email: str) -> None:
 
 
 @trusted.command()
-@click.argument("user", type=click.UUID, metavar="USER")
+@click.argument("user", type=TRUSTED, metavar="USER")
 @pass_session
 def remove(session: CliSession, user: UUID) -> None:
     """Stop trusting USER, an id from `trusted list`.

@@ -1,11 +1,13 @@
 """Units of a running job, read again only while the units may still change."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from rendertrust.cli import value_text
+from rendertrust.cli import node_names, value_text
 from rendertrust.job_status import ENDED
+from rendertrust.money import shortened
 from rendertrust.verdict_reason import explain
 
 if TYPE_CHECKING:
@@ -63,19 +65,33 @@ def is_several(unit: "Unit") -> bool:
     return any(sign in (unit.frames or "").lstrip("-") for sign in "-,")
 
 
-def cells(unit: "Unit") -> tuple[str, ...]:
-    """Return a unit's row: frames, state, attempts, node, time, credits, error or reason."""
+def frame_of(unit: "Unit") -> str:
+    """Return ``12``, ``1-8`` or ``12 tile 3``; the unit's number if it has no frame number."""
     name = unit.frames or str(unit.number)
+    return name if unit.tile is None else f"{name} tile {unit.tile}"
+
+
+def cells(unit: "Unit", names: Mapping[str, str]) -> tuple[str, ...]:
+    """Return a unit's row: frames, state, attempts, node, time, credits, error or reason.
+
+    ``names`` has the names of nodes by id. The time is that on the node, and that of the
+    verification if there was one.
+    """
     seconds = unit.seconds if unit.state in ENDED else None
     return (
-        name if unit.tile is None else f"{name} tile {unit.tile}",
+        frame_of(unit),
         unit.state,
         str(unit.attempt),
-        value_text.short(unit.node_id),
-        "-" if seconds is None else value_text.duration(seconds),
-        unit.charged if unit.state == "COMPLETED" else "-",
+        node_names.label(names, unit.node_id),
+        "-" if seconds is None else _time(seconds, unit.verifying_seconds),
+        shortened(unit.charged) if unit.state == "COMPLETED" else "-",
         value_text.harmless(_why(unit)),
     )
+
+
+def _time(seconds: float, verifying: float | None) -> str:
+    rendered = value_text.duration(seconds)
+    return rendered if verifying is None else f"{rendered} + {value_text.duration(verifying)}"
 
 
 def _why(unit: "Unit") -> str:
@@ -89,16 +105,16 @@ def _why(unit: "Unit") -> str:
     return unit.error_message or ""
 
 
-def line(unit: "Unit") -> str:
-    """Return ``frame 12 COMPLETED node 7c9e6679 4 s 10.0000 credits``."""
+def line(unit: "Unit", names: Mapping[str, str]) -> str:
+    """Return ``frame 12 COMPLETED node studio 4 s 10 credits``."""
     words = [named(unit), unit.state]
     if unit.node_id is not None:
-        words.append(f"node {value_text.short(unit.node_id)}")
+        words.append(f"node {node_names.label(names, unit.node_id)}")
     if unit.attempt > 1:
         words.append(f"attempt {unit.attempt}")
     if unit.state == "COMPLETED":
         words += [] if unit.seconds is None else [value_text.duration(unit.seconds)]
-        words.append(f"{unit.charged} credits")
+        words.append(value_text.credit_count(unit.charged))
     if unit.error_message:
         words.append(f"({value_text.harmless(unit.error_message)})")
     return " ".join(words)

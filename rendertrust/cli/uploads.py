@@ -35,11 +35,9 @@ def list_(session: CliSession, limit: int, offset: int) -> None:
     found = session.run(lambda client: client.uploads(limit=limit, offset=offset))
     output = session.output
     output.document(found)
-    if not found.uploads:
-        output.note("No uploads. Files that you submit are listed here.")
-        return
-    output.table(COLUMNS, [_row(kept, people=output.terminal) for kept in found.uploads])
-    output.more(offset + len(found.uploads), found.count)
+    rows = [_row(kept, people=output.terminal) for kept in found.uploads]
+    none = "No uploads. Files that you submit are listed here."
+    output.listed(COLUMNS, rows, offset=offset, count=found.count, none=none)
     output.note(f"{value_text.size(found.used)} of {value_text.size(found.quota)} used.")
 
 

@@ -2,11 +2,12 @@
 
 import unicodedata
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from rendertrust.frame_rate import Rate
+from rendertrust.money import in_words
 
 _STEPS: Final = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
 _SIZES: Final = ("B", "kB", "MB", "GB", "TB")
@@ -19,6 +20,16 @@ def harmless(text: str) -> str:
     """
     flat = " ".join(text.split())
     return "".join("\N{REPLACEMENT CHARACTER}" if _steers(c) else c for c in flat)
+
+
+def cut(text: str, most: int) -> str:
+    """Return at most so many characters of a text, with … for those that are left out."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def lines(text: str) -> str:
+    """Return ``text`` with its lines, without terminal control characters."""
+    return "\n".join(map(harmless, text.splitlines()))
 
 
 def _steers(character: str) -> bool:
@@ -36,6 +47,14 @@ def duration(seconds: float) -> str:
     parts = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
     first = next(i for i, (count, _) in enumerate(parts) if count)
     return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count)
+
+
+def clock(seconds: float, now: datetime | None = None) -> str:
+    """Return the local time in so many seconds, rounded up: ``14:32``, or ``Tue 14:32``."""
+    here = (now or datetime.now(UTC)).astimezone()
+    at = here + timedelta(seconds=seconds)
+    at += timedelta(seconds=-at.second % 60, microseconds=-at.microsecond)
+    return at.strftime("%H:%M" if at.date() == here.date() else "%a %H:%M")
 
 
 def ago(time: datetime, now: datetime | None = None) -> str:
@@ -58,6 +77,12 @@ def size(count: int) -> str:
     while value >= 999.5 and step < len(_SIZES) - 1:
         value, step = value / 1000, step + 1
     return f"{count} B" if step == 0 else f"{value:.1f} {_SIZES[step]}"
+
+
+def credit_count(amount: str) -> str:
+    """Return an amount of the API as people read it: ``1 credit``, ``1,010.5 credits``."""
+    number = in_words(amount)
+    return f"{number} credit{'' if number == '1' else 's'}"
 
 
 def short(identifier: str | None) -> str:

@@ -7,7 +7,7 @@ import click
 
 from rendertrust.cli import value_text
 from rendertrust.cli.command import Group
-from rendertrust.cli.id_prefix import HOOK
+from rendertrust.cli.id_prefix import DELIVERY, HOOK
 from rendertrust.cli.session import CliSession, pass_session
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def delete(session: CliSession, endpoint: UUID) -> None:
     show_default=True,
     help="Show at most this many deliveries.",
 )
-@click.option("--after", type=click.UUID, help="Show deliveries that are older than this delivery.")
+@click.option("--after", type=DELIVERY, help="Show deliveries that are older than this delivery.")
 @pass_session
 def deliveries(session: CliSession, endpoint: UUID, limit: int, after: UUID | None) -> None:
     """List the deliveries of an endpoint, newest first."""
@@ -104,7 +104,7 @@ def deliveries(session: CliSession, endpoint: UUID, limit: int, after: UUID | No
 
 
 @webhooks.command()
-@click.argument("delivery", type=click.UUID)
+@click.argument("delivery", type=DELIVERY)
 @pass_session
 def replay(session: CliSession, delivery: UUID) -> None:
     """Send a delivery again under the same id, whatever its state."""

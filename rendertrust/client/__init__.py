@@ -5,7 +5,9 @@ from rendertrust import Client, JobSpec
 with Client("http://localhost:8000") as client:
     client.login("jane@example.com", password)
     upload = client.upload("scene.blend")
-    placed = client.dispatch(JobSpec("render", upload.payload_ref, {"frame": 1}))
+    spec = JobSpec("render", upload.payload_ref, {"frame": 1})
+    client.preflight(spec)  # checks and measures the scene, for free
+    placed = client.dispatch(spec)
     if client.wait(placed.job_id).status == "COMPLETED":
         client.download(placed.job_id, "frame.png")
 """

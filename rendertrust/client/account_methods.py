@@ -1,8 +1,9 @@
 """Methods of ``AsyncClient`` on the account: login, credits, organisations and trust."""
 
-from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import date, datetime
 from pathlib import Path
+from typing import Literal
 
 from rendertrust import api
 from rendertrust.client import paths
@@ -31,6 +32,21 @@ async def login(
     ``second_factor_required`` if only ``otp`` is missing.
     """
     return await client.connection.login.log_in(email, password, otp)
+
+
+async def start_login_by_code(client: ClientState) -> api.DeviceLogin:
+    """Start a login that its user confirms in a browser. Show them ``verification_uri`` and
+    ``user_code``, then call ``finish_login_by_code``.
+    """
+    return await client.connection.login.start_by_code()
+
+
+async def finish_login_by_code(client: ClientState, started: api.DeviceLogin) -> api.Tokens:
+    """Wait until the user has confirmed the login, for at most ten minutes.
+
+    Raises Refused with the code ``access_denied`` if they refuse, or ``expired_token``.
+    """
+    return await client.connection.login.finish_by_code(started)
 
 
 async def give_second_factor(client: ClientState, otp: str) -> None:
@@ -104,14 +120,25 @@ async def choose_mails(client: ClientState, kinds: Sequence[str]) -> api.OwnAcco
     return await client.connection.patch(api.OwnAccount, paths.ACCOUNT, {"mails": list(kinds)})
 
 
+async def address_invoices(client: ClientState, invoice_to: str) -> api.OwnAccount:
+    """Set the lines of your name and address on invoices that are issued from now on."""
+    body = {"invoice_to": invoice_to}
+    return await client.connection.patch(api.OwnAccount, paths.ACCOUNT, body)
+
+
 async def export_account(client: ClientState, path: Path | str) -> Path:
-    """Save everything that the gateway stores of you as JSON, and return the file's path."""
+    """Save everything that the gateway stores of you as JSON, and return the file's path.
+
+    Raises Forbidden with the code ``recent_factor_needed`` if you must give your second factor
+    again.
+    """
     return await save(client.connection.stream(paths.EXPORT), Path(path))
 
 
 async def delete_account(client: ClientState, password: str) -> None:
     """Delete your account. Raises Conflict if something must be settled first, such as a job,
-    and Forbidden if the password is wrong.
+    and Forbidden if the password is wrong, or if you must give your second factor again: then its
+    ``code`` is ``recent_factor_needed``.
     """
     await client.connection.login.delete_account(password)
 
@@ -173,21 +200,72 @@ async def usage(client: ClientState, days: int = 30) -> api.Usage:
     return await client.connection.get(api.Usage, paths.USAGE, {"days": str(days)})
 
 
+async def credits_statement(
+    client: ClientState,
+    path: Path | str,
+    *,
+    first: date | None = None,
+    last: date | None = None,
+    form: Literal["csv", "pdf"] = "csv",
+) -> Path:
+    """Save the entries of your credits from day ``first`` to day ``last`` (UTC), and return the
+    file's path. By default the period is the last thirty days.
+
+    Raises Invalid if the period is longer than 366 days, or has too many entries.
+    """
+    days = given(**{"from": first, "to": last})
+    query = {"format": form, **{name: str(day) for name, day in days.items()}}
+    return await save(client.connection.stream(paths.CREDITS_STATEMENT, query), Path(path))
+
+
+async def purchases(client: ClientState, *, limit: int = 50, offset: int = 0) -> api.Purchases:
+    """List your purchases of credits, newest first; ``limit`` is 1 to 100."""
+    return await client.connection.get(api.Purchases, paths.PURCHASES, window(limit, offset))
+
+
+async def invoice(client: ClientState, purchase_id: Id, path: Path | str) -> Path:
+    """Save the invoice of a purchase as PDF, and return the file's path.
+
+    Raises NotFound if the purchase is not yours or the farm issues no invoices, and Conflict if the
+    purchase is not paid.
+    """
+    source = paths.element(paths.PURCHASES, purchase_id, "invoice")
+    return await save(client.connection.stream(source), Path(path))
+
+
+async def credit_note(client: ClientState, purchase_id: Id, number: int, path: Path | str) -> Path:
+    """Save a credit note of a purchase as PDF, and return the file's path.
+
+    ``number``: one of the purchase's ``credit_notes``. Raises NotFound if there is none with it.
+    """
+    source = paths.element(paths.PURCHASES, purchase_id, "credit-notes", number)
+    return await save(client.connection.stream(source), Path(path))
+
+
 async def offers(client: ClientState) -> api.Offers:
     """List the amounts of credits that you can buy."""
     return await client.connection.get(api.Offers, paths.OFFERS)
 
 
 async def checkout(
-    client: ClientState, sku: str, *, idempotency_key: str | None = None
+    client: ClientState,
+    sku: str,
+    quantity: int = 1,
+    *,
+    more: Mapping[str, int] | None = None,
+    idempotency_key: str | None = None,
 ) -> api.Checkout:
-    """Begin a purchase, once per ``idempotency_key``. The credits arrive when you have paid.
+    """Begin a purchase of one or several packages, once per ``idempotency_key``. The credits arrive
+    when you have paid. ``more``: packages of other kinds and how many, in the same payment.
 
     Raises Invalid if ``sku`` is not for sale.
     """
-    return await client.connection.post_once(
-        api.Checkout, paths.CHECKOUT, {"sku": sku}, idempotency_key
-    )
+    body: dict[str, object] = {"sku": sku}
+    if quantity != 1:
+        body["quantity"] = quantity
+    if more:
+        body["more"] = [{"sku": name, "quantity": count} for name, count in more.items()]
+    return await client.connection.post_once(api.Checkout, paths.CHECKOUT, body, idempotency_key)
 
 
 # Organisations and trust

@@ -89,6 +89,10 @@ class ApiConnection:
         headers = {"Idempotency-Key": key or str(uuid4())}
         return read(model, await self.login.send(ApiCall("POST", path, body, headers=headers)))
 
+    async def put(self, model: type[Model], path: str, body: Mapping[str, Any]) -> Model:
+        """Send a PUT."""
+        return read(model, await self.send("PUT", path, body))
+
     async def patch(self, model: type[Model], path: str, body: Mapping[str, Any]) -> Model:
         """Send a PATCH."""
         return read(model, await self.send("PATCH", path, body))

@@ -7,9 +7,11 @@ from rendertrust import frame_rate
 from rendertrust.job_spec import Priority
 
 Id: TypeAlias = str | UUID
+Checks: TypeAlias = Literal["none", "only"]
 Container: TypeAlias = Literal["MP4", "WEBM"]
 MemberRole: TypeAlias = Literal["owner", "member"]
 NodeVerb: TypeAlias = Literal["drain", "quarantine", "release", "revoke"]
+PayoutSchedule: TypeAlias = Literal["by_hand", "weekly", "monthly"]
 PayoutTo: TypeAlias = Literal["credits", "money"]
 
 

@@ -61,6 +61,8 @@ class AsyncClient:
 
     register = account_methods.register
     login = account_methods.login
+    start_login_by_code = account_methods.start_login_by_code
+    finish_login_by_code = account_methods.finish_login_by_code
     give_second_factor = account_methods.give_second_factor
     logout = account_methods.logout
     create_key = account_methods.create_key
@@ -73,6 +75,7 @@ class AsyncClient:
     end_session = account_methods.end_session
     account = account_methods.account
     choose_mails = account_methods.choose_mails
+    address_invoices = account_methods.address_invoices
     export_account = account_methods.export_account
     delete_account = account_methods.delete_account
     access_token = account_methods.access_token
@@ -86,6 +89,10 @@ class AsyncClient:
     holds = account_methods.holds
     each_hold = account_methods.each_hold
     usage = account_methods.usage
+    credits_statement = account_methods.credits_statement
+    purchases = account_methods.purchases
+    invoice = account_methods.invoice
+    credit_note = account_methods.credit_note
     offers = account_methods.offers
     checkout = account_methods.checkout
 
@@ -127,6 +134,7 @@ class AsyncClient:
     retry = job_methods.retry
     pause = job_methods.pause
     resume = job_methods.resume
+    rename = job_methods.rename
     stop = job_methods.stop
     change = job_methods.change
     video = job_methods.video
@@ -168,13 +176,20 @@ class AsyncClient:
     manifest = result_methods.manifest
     download_manifest = result_methods.download_manifest
 
-    # Receipts, disputes and the log
+    # Receipts, share links, disputes and the log
 
     receipt = result_methods.receipt
+    share = result_methods.share
+    share_links = result_methods.share_links
+    each_share_link = result_methods.each_share_link
+    revoke_share_link = result_methods.revoke_share_link
     dispute = result_methods.dispute
     download_dispute_picture = result_methods.download_dispute_picture
     disputes = result_methods.disputes
     each_dispute = result_methods.each_dispute
+    work_disputes = result_methods.work_disputes
+    each_work_dispute = result_methods.each_work_dispute
+    answer_dispute = result_methods.answer_dispute
     log_checkpoint = result_methods.log_checkpoint
     entry_proof = result_methods.entry_proof
     verify_entry = result_methods.verify_entry
@@ -188,9 +203,23 @@ class AsyncClient:
     node_connections = node_methods.node_connections
     check_queue = node_methods.check_queue
     tell_node = node_methods.tell_node
+    downloads = node_methods.downloads
+    make_join_code = node_methods.make_join_code
+    join_codes = node_methods.join_codes
+    revoke_join_code = node_methods.revoke_join_code
     earnings = node_methods.earnings
     each_earning = node_methods.each_earning
+    earning_sums = node_methods.earning_sums
+    unpaid_results = node_methods.unpaid_results
+    download_comparison = node_methods.download_comparison
     payouts = node_methods.payouts
     each_payout = node_methods.each_payout
+    payout_rules = node_methods.payout_rules
+    set_payout_rules = node_methods.set_payout_rules
     pay_out = node_methods.pay_out
+    payout_account = node_methods.payout_account
+    set_payout_account = node_methods.set_payout_account
+    stop_payout_change = node_methods.stop_payout_change
+    remove_payout_account = node_methods.remove_payout_account
     statement = node_methods.statement
+    statement_document = node_methods.statement_document

@@ -19,7 +19,14 @@ from rendertrust.api.jobs import ResultUrl
 from rendertrust.api.units import Unit
 from rendertrust.client.arguments import Id
 from rendertrust.client.errors import BadAnswer, NoAnswer, NotReady, TransferFailed
-from rendertrust.client.local_files import CHUNK_BYTES, PartialFile, Progress, part_in, unheard
+from rendertrust.client.local_files import (
+    CHUNK_BYTES,
+    PartialFile,
+    Progress,
+    part_in,
+    sha256_of,
+    unheard,
+)
 from rendertrust.client.transport import CONTENT_TIMEOUT, Transport, unanswered
 from rendertrust.client.uploads import passing
 from rendertrust.file_types import HEAD_BYTES, MEDIA, suffix_of
@@ -64,9 +71,18 @@ def suffix(url: str) -> str:
 
 
 async def fetch(
-    transport: Transport, where: Where, path: Path, *, stem: str, progress: Progress = unheard
+    transport: Transport,
+    where: Where,
+    path: Path,
+    *,
+    stem: str,
+    progress: Progress = unheard,
+    spare: str | None = None,
 ) -> Path:
     """Download from the URL that ``where`` returns, and return the path of the file.
+
+    If the folder ``path`` has another file named ``stem``, the file is named ``spare`` instead, if
+    given.
 
     After a lost connection or an expired URL, the download resumes with a fresh URL, a bounded
     number of times in a row. Raises TransferFailed if the object store refuses, or delivers other
@@ -82,7 +98,16 @@ async def fetch(
         # The object key of a result may lack a suffix, because it is chosen before the rendering.
         kind = suffix(result.download_url) or suffix_of(part.head(HEAD_BYTES))
         place = path / f"{stem}{kind}" if is_folder else path
+        if spare is not None and is_folder and await asyncio.to_thread(_is_other, place, part):
+            place = path / f"{spare}{kind}"
         return await asyncio.to_thread(part.take_place, place)
+
+
+def _is_other(place: Path, part: PartialFile) -> bool:
+    """Return True if there is something at ``place`` with other content than the download."""
+    if not place.is_file():
+        return place.exists()
+    return place.stat().st_size != part.size or sha256_of(place) != part.sha256()
 
 
 async def _tag_at(transport: Transport, result: ResultUrl) -> str | None:

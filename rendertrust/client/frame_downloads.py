@@ -1,7 +1,6 @@
 """Downloads of the complete frames of a job to a folder. Existing files are skipped."""
 
 import asyncio
-import hashlib
 import re
 import zipfile
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -17,12 +16,14 @@ from rendertrust.api.units import Unit
 from rendertrust.client.downloads import fetch
 from rendertrust.client.errors import TransferFailed
 from rendertrust.client.job_uploads import TotalProgress
-from rendertrust.client.local_files import Progress, part_in
+from rendertrust.client.local_files import Progress, part_in, sha256_of
 from rendertrust.client.transport import Transport
-from rendertrust.file_types import FRAME_FILE
+from rendertrust.file_types import FRAME_FILE, MEDIA
+from rendertrust.job_name import padded
 
 AT_ONCE: Final = 4
 ZIP: Final = ".zip"
+VERIFYING: Final = "VERIFYING"
 TILES: Final = "tiles"  # folder for tiles of incomplete frames
 _MEMBERS_MAX: Final = 2 * 64  # a chunk has up to 64 frames, each perhaps with a noisy picture
 
@@ -32,20 +33,25 @@ class FrameFiles:
     """Frames in a folder: all ``paths`` in order, and the ``new`` paths.
 
     ``missing``: number of units without a result yet; a later call downloads those that have one.
-    ``tiles``: files of tiles of incomplete frames, if tiles were asked for.
+    ``tiles``: files of tiles of incomplete frames, if tiles were asked for. ``stem``: the beginning
+    of the files' names. ``unverified``: those of ``paths`` that are still being verified; a frame
+    that is found invalid is rendered again, and a later call replaces its file.
     """
 
     paths: tuple[Path, ...]
     new: tuple[Path, ...]
     missing: int
     tiles: tuple[Path, ...] = ()
+    stem: str = ""
+    unverified: tuple[Path, ...] = ()
 
 
 @attrs.frozen
 class FrameDownloads:
     """Downloads of frames of one job to ``folder``. ``where`` returns a fresh URL of a unit.
 
-    ``asked``: the wanted frame numbers; None means all frames.
+    ``asked``: the wanted frame numbers; None means all frames. ``job``: its id, which names the
+    note of the unverified files. With ``verified_only``, those are left out.
     """
 
     transport: Transport
@@ -55,19 +61,57 @@ class FrameDownloads:
     progress: Progress
     asked: frozenset[int] | None = None
     with_tiles: bool = False
+    job: str = ""
+    verified_only: bool = False
 
     async def fetched(self, units: Sequence[Unit]) -> FrameFiles:
         """Download all complete wanted frames; with ``with_tiles``, also tiles of other frames."""
         wanted = [unit for unit in units if unit.tile is None and self._is_asked(unit)]
-        ready = [unit for unit in wanted if unit.download_url is not None]
+        ready = [unit for unit in wanted if is_ready(unit, verified_only=self.verified_only)]
         tiles = self._loose(units) if self.with_tiles else []
         for folder in (self.folder, *([self.folder / TILES] if tiles else ())):
             await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         came = await self._all([*ready, *tiles])
-        paths = [path for found, _ in came[: len(ready)] for path in found]
+        frames = [*zip(ready, (found for found, _ in came), strict=False)]
+        paths = [path for _, found in frames for path in found]
+        unverified = [path for unit, found in frames if unit.state == VERIFYING for path in found]
+        await asyncio.to_thread(self._note_unverified, paths, unverified)
         new = [path for found, is_new in came[: len(ready)] if is_new for path in found]
         loose = [path for found, _ in came[len(ready) :] for path in found]
-        return FrameFiles((*paths,), (*new,), len(wanted) - len(ready), (*loose,))
+        missing = len(wanted) - len(ready)
+        return FrameFiles((*paths,), (*new,), missing, (*loose,), self.stem, (*unverified,))
+
+    def has_others(self, units: Sequence[Unit]) -> bool:
+        """Return True if files with the names of these units exist that are not the units'.
+
+        Files that an earlier call downloaded before they were verified are the units', even if they
+        have been found invalid since.
+        """
+        earlier = _digests(self._unverified_note)
+        present = _by_stem(self.folder)
+        tiles = _by_stem(self.folder / TILES) if self.with_tiles else {}
+        for unit in units:
+            if unit.tile is None:
+                there = [present.get(named(self.stem, frame)) for frame in self._frames(unit)]
+            else:
+                there = [tiles.get(unit_stem(self.stem, unit))]
+            found = [path for paths in there for path in paths or ()]
+            found = [path for path in found if not _is_same(path, earlier.get(path.name, ""))]
+            if found and not self._are_of(unit, found):
+                return True
+        return False
+
+    def _are_of(self, unit: Unit, paths: Sequence[Path]) -> bool:
+        """Return True if all these files have the unit's content."""
+        if unit.sha256 is None:
+            return False
+        noted = _digests(self._note(unit))
+        return all(
+            _is_same(path, noted[path.name])
+            if path.name in noted
+            else path.stat().st_size == unit.size and sha256_of(path) == unit.sha256
+            for path in paths
+        )
 
     def _loose(self, units: Sequence[Unit]) -> list[Unit]:
         """Return complete tiles of incomplete frames."""
@@ -101,7 +145,7 @@ class FrameDownloads:
             self.transport,
             lambda: self.where(unit.number),
             self._place(unit),
-            stem=self._name(unit),
+            stem=unit_stem(self.stem, unit),
             progress=progress,
         )
         if path.suffix != ZIP or unit.tile is not None:
@@ -111,17 +155,6 @@ class FrameDownloads:
     def _place(self, unit: Unit) -> Path:
         return self.folder if unit.tile is None else self.folder / TILES
 
-    def _name(self, unit: Unit) -> str:
-        if unit.frames is None:
-            return self.stem
-        if unit.tile is not None:
-            return f"{named(self.stem, int(unit.frames))}-{unit.tile}"
-        frames = frame_range.parse(unit.frames)
-        if len(frames) == 1:
-            return named(self.stem, frames[0])
-        ends = [padded(frame) for frame in (frames[0], frames[-1])]
-        return f"{self.stem}-" + "_".join(ends)
-
     def _here(self, unit: Unit) -> list[Path] | None:
         """Return the files of a unit if an earlier call has downloaded them, otherwise None."""
         if unit.sha256 is None:
@@ -129,8 +162,8 @@ class FrameDownloads:
         noted = self._note(unit)
         if noted.is_file():
             return self._noted(noted, unit)
-        for path in sorted(self._place(unit).glob(f"{_escaped(self._name(unit))}.*")):
-            if path.stat().st_size == unit.size and _sha256(path) == unit.sha256:
+        for path in sorted(self._place(unit).glob(f"{_escaped(unit_stem(self.stem, unit))}.*")):
+            if path.stat().st_size == unit.size and sha256_of(path) == unit.sha256:
                 is_bundle = path.suffix == ZIP and unit.tile is None
                 return self._taken_apart(path, unit) if is_bundle else [path]
         return None
@@ -138,6 +171,21 @@ class FrameDownloads:
     def _note(self, unit: Unit) -> Path:
         """Return the path of the note that lists the files of an unpacked chunk."""
         return self.folder / f".rendertrust-{(unit.sha256 or '')[:32]}.frames"
+
+    @property
+    def _unverified_note(self) -> Path:
+        """The path of the note that lists the job's files that were downloaded unverified."""
+        return self.folder / f".rendertrust-{self.job}.unverified"
+
+    def _note_unverified(self, paths: Sequence[Path], unverified: Sequence[Path]) -> None:
+        """Write the note: ``unverified`` of these ``paths``, and earlier ones not among them."""
+        note, names = self._unverified_note, {path.name for path in paths}
+        earlier = {name: sha for name, sha in _digests(note).items() if name not in names}
+        digests = earlier | {path.name: sha256_of(path) for path in unverified}
+        if digests:
+            note.write_bytes(orjson.dumps(digests))
+        else:
+            note.unlink(missing_ok=True)
 
     def _noted(self, note: Path, unit: Unit) -> list[Path] | None:
         """Return the noted files of the wanted frames; None if a file is missing or changed."""
@@ -193,6 +241,40 @@ class FrameDownloads:
         return sha256
 
 
+def is_ready(unit: Unit, *, verified_only: bool) -> bool:
+    """Return True if the unit has a result; with ``verified_only``, one that was verified."""
+    is_left_out = verified_only and unit.state == VERIFYING
+    return unit.download_url is not None and not is_left_out
+
+
+def unit_stem(stem: str, unit: Unit) -> str:
+    """Return the name of a unit's file without suffix: ``shot-0012``.
+
+    Tile 3 of frame 12 is ``shot-0012-3``, a chunk ``shot-0001_0010``.
+    """
+    if unit.frames is None:
+        return stem
+    if unit.tile is not None:
+        return f"{named(stem, int(unit.frames))}-{unit.tile}"
+    frames = frame_range.parse(unit.frames)
+    if len(frames) == 1:
+        return named(stem, frames[0])
+    return f"{stem}-" + "_".join(padded(frame) for frame in (frames[0], frames[-1]))
+
+
+def with_id(stem: str, job_id: str) -> str:
+    """Return the name with the beginning of the job's id: ``shot-1a2b3c4d``.
+
+    The id stands before the last group of ``#``: ``shot_1a2b3c4d-####``.
+    """
+    short = job_id.split("-", maxsplit=1)[0]
+    places = list(re.finditer("#+", stem))
+    if not places:
+        return f"{stem}-{short}"
+    start = places[-1].start()
+    return f"{stem[:start]}{short}-{stem[start:]}"
+
+
 def named(stem: str, frame: int) -> str:
     """Return the name of a frame: ``shot-0001``.
 
@@ -207,9 +289,14 @@ def named(stem: str, frame: int) -> str:
     return stem[:start] + digits + stem[end:]
 
 
-def padded(frame: int) -> str:
-    """Return a frame number as in Blender's file names: ``0001``, ``-0003``."""
-    return ("-" if frame < 0 else "") + f"{abs(frame):04}"
+def _by_stem(folder: Path) -> dict[str, list[Path]]:
+    """Return the pictures and videos of a folder by name without suffix."""
+    found: dict[str, list[Path]] = {}
+    if folder.is_dir():
+        for path in folder.iterdir():
+            if path.suffix.lower() in MEDIA:
+                found.setdefault(path.stem, []).append(path)
+    return found
 
 
 def _digests(note: Path) -> dict[str, str]:
@@ -223,7 +310,7 @@ def _digests(note: Path) -> dict[str, str]:
 
 
 def _is_same(path: Path, sha256: str) -> bool:
-    return path.is_file() and _sha256(path) == sha256
+    return path.is_file() and sha256_of(path) == sha256
 
 
 def _stored(members: Sequence[zipfile.ZipInfo]) -> Sequence[zipfile.ZipInfo]:
@@ -241,8 +328,3 @@ def _split(name: str) -> tuple[int, str]:
 
 def _escaped(name: str) -> str:
     return re.sub(r"([*?\[\]])", r"[\1]", name)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

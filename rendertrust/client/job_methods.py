@@ -8,6 +8,7 @@ from rendertrust import api
 from rendertrust.client import job_uploads, paths
 from rendertrust.client.api_connection import PAGE_LIMIT_MAX, ClientState, window
 from rendertrust.client.arguments import (
+    Checks,
     Container,
     Id,
     change_body,
@@ -22,9 +23,10 @@ from rendertrust.client.job_uploads import Bundle
 from rendertrust.client.local_files import Progress, unheard
 from rendertrust.client.uploads import Uploads
 from rendertrust.job_spec import JobSpec, Priority
+from rendertrust.job_types import RENDER
 
 # Members of a ``JobSpec`` that a preflight uses.
-_CHECKED = ("payload_ref", "manifest", "params", "frames", "pool")
+_CHECKED = ("job_type", "payload_ref", "manifest", "params", "frames", "pool")
 
 # Uploads
 
@@ -81,11 +83,14 @@ async def preflight(
 ) -> api.Preflight:
     """Have a node check the scene of a job and estimate the time of its frames, for free.
 
-    A scene is checked once; with ``again``, a node checks the scene again. The method waits for
-    the result. After ``within`` seconds (0: at once) the method returns a preflight that is
-    still ``PENDING``. Raises RateLimited if you have used up this hour's preflights.
+    A scene is checked once; with ``again``, or if the job names frames outside those that were
+    measured, a node checks the scene again. The method waits for the result. After ``within``
+    seconds (0: at once) the method returns a preflight that is still ``PENDING``. Raises
+    RateLimited if you have used up this hour's preflights.
     """
     body = {name: value for name, value in spec.body().items() if name in _CHECKED}
+    if spec.job_type == RENDER:  # older gateways have preflights of scenes only
+        del body["job_type"]
     first = body | given(again=again or None)
     found = await client.connection.post(api.Preflight, paths.PREFLIGHT, first)
     if found.status != "PENDING" or within == 0:
@@ -127,19 +132,35 @@ async def jobs(
     client: ClientState,
     status: str | None = None,
     *,
+    name: str | None = None,
+    checks: Checks | None = None,
     limit: int = 50,
     offset: int = 0,
     after: str | None = None,
 ) -> api.JobList:
-    """List your jobs, newest first, optionally only with one ``status``."""
+    """List your jobs, newest first, optionally only with one ``status``.
+
+    ``name`` is a part of the jobs' names. The newest 10,000 jobs are searched for it. ``checks``:
+    ``none`` leaves out the checks of scenes (preflights), ``only`` lists them alone.
+    """
     return await client.connection.get(
-        api.JobList, paths.JOBS, window(limit, offset, after, status=status)
+        api.JobList,
+        paths.JOBS,
+        window(limit, offset, after, status=status, name=name, checks=checks),
     )
 
 
-def each_job(client: ClientState, status: str | None = None) -> AsyncIterator[api.Job]:
-    """Iterate over all your jobs, newest first, optionally only with one ``status``."""
-    return client.connection.each(api.JobList, paths.JOBS, lambda page: page.jobs, status=status)
+def each_job(
+    client: ClientState,
+    status: str | None = None,
+    *,
+    name: str | None = None,
+    checks: Checks | None = None,
+) -> AsyncIterator[api.Job]:
+    """Iterate over your jobs, newest first; the arguments are those of ``jobs``."""
+    return client.connection.each(
+        api.JobList, paths.JOBS, lambda page: page.jobs, status=status, name=name, checks=checks
+    )
 
 
 async def job(client: ClientState, job_id: Id) -> api.Job:
@@ -223,6 +244,11 @@ async def change(
     """
     body = change_body(priority, max_credits, uncapped=uncapped)
     return await client.connection.patch(api.Job, paths.job(job_id), body)
+
+
+async def rename(client: ClientState, job_id: Id, name: str) -> api.Job:
+    """Rename a job. Raises Invalid unless the name has 1 to 100 characters on one line."""
+    return await client.connection.patch(api.Job, paths.job(job_id), {"name": name})
 
 
 async def video(

@@ -10,6 +10,7 @@ import attrs
 from rendertrust.api.uploads import Upload
 from rendertrust.client.local_files import Progress, unheard
 from rendertrust.client.uploads import Uploads
+from rendertrust.job_name import job_name
 from rendertrust.job_spec import JobSpec
 from rendertrust.manifest import (
     FILENAME,
@@ -30,16 +31,21 @@ class TooManyFiles(ValueError):
 
 @attrs.frozen
 class Bundle:
-    """The uploaded files of a job: a scene, and a manifest if there are other files."""
+    """The uploaded files of a job: a scene, and a manifest if there are other files.
+
+    ``name``: the scene's name, if the gateway has the same file from you under another name.
+    """
 
     payload_ref: str
     manifest: str | None
     files: int
     size: int
+    name: str | None = None
 
     def fill(self, spec: JobSpec) -> JobSpec:
         """Return the job with these files."""
-        return attrs.evolve(spec, payload_ref=self.payload_ref, manifest=self.manifest)
+        name = spec.name or self.name
+        return attrs.evolve(spec, payload_ref=self.payload_ref, manifest=self.manifest, name=name)
 
 
 @attrs.define
@@ -84,9 +90,13 @@ async def send(
     sent = {path: task.result() for path, task in begun.items()}
     scenes = sent[scene]
     if len(sent) == 1:
-        return Bundle(scenes.payload_ref, None, 1, scenes.size)
+        return Bundle(scenes.payload_ref, None, 1, scenes.size, _name(scenes, files[scene]))
     manifest = await _send_list(uploads, Manifest(scene, tuple(map(_entry, sent, sent.values()))))
     return Bundle(scenes.payload_ref, manifest, len(sent), counted.total)
+
+
+def _name(scene: Upload, file: Path) -> str | None:
+    return None if scene.filename == file.name else job_name(file.stem) or None
 
 
 def _sizes(scene: str, files: Mapping[str, Path]) -> dict[str, int]:

@@ -20,6 +20,12 @@ CHUNK_BYTES: Final = 1 << 20
 Progress: TypeAlias = Callable[[int, int], None]
 
 
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def unheard(done: int, total: int) -> None:
     """Ignore progress."""
 

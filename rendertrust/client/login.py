@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 import attrs
 
-from rendertrust.api.accounts import Registered, Tokens
+from rendertrust.api.accounts import DeviceLogin, Registered, Tokens
+from rendertrust.api.refusal_code import RefusalCode, refusal_code
 from rendertrust.client import paths
 from rendertrust.client.errors import NotAuthenticated, NotFound, Refused
 from rendertrust.client.response_decoder import read
@@ -16,6 +17,8 @@ from rendertrust.client.transport import ApiCall, Transport
 
 NOT_LOGGED_IN = "Not logged in"
 LOGIN_IS_OVER = "The session has ended"
+WAITING = frozenset({RefusalCode.AUTHORIZATION_PENDING, RefusalCode.SLOW_DOWN})
+SLOWER_SECONDS = 5
 
 
 class TokenStore(Protocol):
@@ -93,6 +96,31 @@ class Login:
         tokens = read(Tokens, await self.transport.send(call))
         self.keeper.write(tokens)
         return tokens
+
+    async def start_by_code(self) -> DeviceLogin:
+        """Start a login that its user confirms in a browser."""
+        return read(DeviceLogin, await self.transport.send(ApiCall("POST", paths.DEVICE)))
+
+    async def finish_by_code(self, started: DeviceLogin) -> Tokens:
+        """Wait until the user has confirmed the login, and keep the tokens."""
+        interval = started.interval
+        # a poll is not repeated if its answer is lost: the tokens are given once
+        call = ApiCall(
+            "POST", paths.DEVICE_TOKEN, {"device_code": started.device_code}, repeatable=False
+        )
+        while True:
+            await self.transport.sleep(interval)
+            try:
+                tokens = read(Tokens, await self.transport.send(call))
+            except Refused as refused:
+                if refusal_code(refused.code) not in WAITING:
+                    raise
+                interval += (
+                    SLOWER_SECONDS if refusal_code(refused.code) is RefusalCode.SLOW_DOWN else 0
+                )
+                continue
+            self.keeper.write(tokens)
+            return tokens
 
     async def log_out(self) -> None:
         """Log out and delete the tokens. Does nothing if the session has already ended."""

@@ -1,13 +1,17 @@
 """Methods of ``AsyncClient`` for operators: nodes, earnings and payouts."""
 
 from collections.abc import AsyncIterator
+from datetime import date
+from pathlib import Path
+from typing import Literal
 
 import attrs
 
 from rendertrust import api
 from rendertrust.client import paths
 from rendertrust.client.api_connection import ClientState, window
-from rendertrust.client.arguments import Id, NodeVerb, PayoutTo
+from rendertrust.client.arguments import Id, NodeVerb, PayoutSchedule, PayoutTo, given
+from rendertrust.client.downloads import save
 
 # Nodes and earnings
 
@@ -58,6 +62,32 @@ async def tell_node(client: ClientState, node_id: Id, verb: NodeVerb, reason: st
     return await client.connection.post(api.Node, paths.node(node_id, verb), {"reason": reason})
 
 
+async def downloads(client: ClientState) -> api.Downloads:
+    """Get which files the gateway hands out: the Python package, its hash, and the line that
+    installs it.
+    """
+    return await client.connection.get(api.Downloads, paths.DOWNLOADS)
+
+
+async def make_join_code(client: ClientState) -> api.CreatedJoinCode:
+    """Make a code with which one machine joins as your node, within fifteen minutes.
+
+    Raises Conflict if you have too many open codes.
+    """
+    return await client.connection.post(api.CreatedJoinCode, paths.JOIN_CODES, repeatable=False)
+
+
+async def join_codes(client: ClientState) -> api.JoinCodes:
+    """List your join codes that are open or were used in the last hour, newest first."""
+    return await client.connection.get(api.JoinCodes, paths.JOIN_CODES)
+
+
+async def revoke_join_code(client: ClientState, code_id: Id) -> None:
+    """Revoke an open join code. Raises NotFound if the code is not yours, or is not open."""
+    path = paths.element(paths.JOIN_CODES, code_id)
+    await client.connection.send("DELETE", path, repeatable=False)
+
+
 async def earnings(
     client: ClientState, state: str | None = None, *, limit: int = 50, offset: int = 0
 ) -> api.Earnings:
@@ -72,6 +102,53 @@ def each_earning(client: ClientState, state: str | None = None) -> AsyncIterator
     return client.connection.each(
         api.Earnings, paths.EARNINGS, lambda page: page.earnings, state=state
     )
+
+
+async def earning_sums(
+    client: ClientState,
+    by: Literal["day", "node"] = "day",
+    *,
+    first: date | None = None,
+    last: date | None = None,
+) -> api.EarningSums:
+    """Return what your nodes earned from day ``first`` to day ``last`` (UTC), by day or by node.
+
+    By default the period is the last thirty days. Raises Invalid if it is longer than 366 days.
+    """
+    days = given(**{"from": first, "to": last})
+    query = {"by": by, **{name: str(day) for name, day in days.items()}}
+    return await client.connection.get(api.EarningSums, paths.EARNING_SUMS, query)
+
+
+async def unpaid_results(
+    client: ClientState,
+    *,
+    first: date | None = None,
+    last: date | None = None,
+    node_id: Id | None = None,
+    limit: int = 50,
+) -> api.UnpaidResults:
+    """List results of your nodes that were not paid from day ``first`` to day ``last`` (UTC), and
+    why, newest first; ``limit`` is 1 to 1000.
+
+    By default the period is the last thirty days. Raises Invalid if it is longer than 366 days.
+    """
+    wanted = given(**{"from": first, "to": last, "node": node_id})
+    query = {"limit": str(limit), **{name: str(value) for name, value in wanted.items()}}
+    return await client.connection.get(api.UnpaidResults, paths.UNPAID, query)
+
+
+async def download_comparison(
+    client: ClientState, job_id: Id, path: Path | str, *, unit: int = 0
+) -> Path:
+    """Save the side-by-side picture that a creator sent with the dispute of a unit, as PNG, and
+    return the file's path.
+
+    The picture is for this creator, and for the operator of the unit's node. Raises NotFound if
+    there is none.
+    """
+    source = paths.unit(job_id, unit, "dispute/picture")
+    return await save(client.connection.stream(source), Path(path))
 
 
 async def payouts(client: ClientState, *, limit: int = 50, offset: int = 0) -> api.Payouts:
@@ -89,9 +166,58 @@ async def pay_out(
 ) -> api.Payout:
     """Pay out your payable earnings, at most the 5,000 oldest, once per ``idempotency_key``.
 
-    Credits arrive at once; money is requested. Raises Conflict if nothing is payable.
+    Credits arrive at once; money is requested. Raises Conflict if nothing is payable, Forbidden
+    with the code ``recent_factor_needed`` if you must give your second factor again for credits.
     """
     return await client.connection.post_once(api.Payout, paths.PAYOUTS, {"to": to}, idempotency_key)
+
+
+async def payout_rules(client: ClientState) -> api.PayoutRules:
+    """Return when you are paid out without asking, and what a payout has at least."""
+    return await client.connection.get(api.PayoutRules, paths.PAYOUT_RULES)
+
+
+async def set_payout_rules(
+    client: ClientState, schedule: PayoutSchedule, to: PayoutTo = "credits", minimum: str = "0"
+) -> api.PayoutRules:
+    """Set when you are paid out without asking, and what a payout has at least.
+
+    Raises Forbidden if ``to`` is money and your address is not verified, NotFound if the gateway
+    pays out no money.
+    """
+    body = {"schedule": schedule, "to": to, "minimum": minimum}
+    return await client.connection.put(api.PayoutRules, paths.PAYOUT_RULES, body)
+
+
+async def payout_account(client: ClientState) -> api.OwnPayoutAccount:
+    """Return your payout account, with only its end. Raises NotFound if you have none."""
+    return await client.connection.get(api.OwnPayoutAccount, paths.PAYOUT_ACCOUNT)
+
+
+async def set_payout_account(
+    client: ClientState, method: str, account: str, currency: str, *, password: str = ""
+) -> api.OwnPayoutAccount:
+    """Set the account to which your money is sent; payouts use it after 72 hours.
+
+    ``method``: such as SEPA; ``account``: such as an IBAN; ``password``: yours, needed if you have
+    no second factor. Raises Forbidden with the code ``recent_factor_needed`` or
+    ``password_incorrect``.
+    """
+    body = {"method": method, "account": account, "currency": currency, "password": password}
+    return await client.connection.put(api.OwnPayoutAccount, paths.PAYOUT_ACCOUNT, body)
+
+
+async def stop_payout_change(client: ClientState) -> None:
+    """Stop the change of your payout account that waits. Raises NotFound if none does."""
+    path = f"{paths.PAYOUT_ACCOUNT}/change"
+    await client.connection.send("DELETE", path, repeatable=False)
+
+
+async def remove_payout_account(client: ClientState) -> None:
+    """Remove your payout account, also one that waits. Raises NotFound if you have none, Forbidden
+    with the code ``recent_factor_needed`` if you must give your second factor again.
+    """
+    await client.connection.send("DELETE", paths.PAYOUT_ACCOUNT, repeatable=False)
 
 
 async def statement(client: ClientState, month: str) -> api.Statement:
@@ -102,6 +228,14 @@ async def statement(client: ClientState, month: str) -> api.Statement:
         page = await _statement_page(client, month, page.next)
         lines += page.lines
     return attrs.evolve(first, lines=tuple(lines), next=None)
+
+
+async def statement_document(client: ClientState, month: str, path: Path | str) -> Path:
+    """Save your statement as an operator for a month (``2026-03``, UTC) as PDF, and return the
+    file's path.
+    """
+    query = {"month": month, "format": "pdf"}
+    return await save(client.connection.stream(paths.STATEMENT, query), Path(path))
 
 
 async def _statement_page(client: ClientState, month: str, after: int) -> api.Statement:

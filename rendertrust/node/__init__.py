@@ -4,13 +4,15 @@ The command line calls:
 
     rendertrust.node.enrolment
         async join(url: str, *, name: str | None = None, state: Path | None = None,
-                   token: str | None = None, unsafe_no_sandbox: bool = False,
+                   token: str | None = None, code: PinnedCode | None = None,
+                   unsafe_no_sandbox: bool = False,
                    metadata: Mapping[str, object] | None = None, accept_new_key: bool = False,
                    new_key: bool = False) -> Joined | JoinRefused
             Joined(node_id, name, url, owned: bool, owner, running: bool, proven: bool,
                    capabilities, not_offered, …)
             JoinRefused(reason, code, remedy) code: an HTTP status, or None without a response
-            ``token`` is a user's access token: the node then belongs to that user.
+            ``token`` is a user's access token, ``code`` a join code: the node then belongs to that
+            user.
 
     rendertrust.node.agent
         async run(state: Path | None = None, *, settings: AgentSettings | None = None,

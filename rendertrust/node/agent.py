@@ -23,6 +23,7 @@ from rendertrust.node.agent_history import AgentHistory
 from rendertrust.node.agent_runtime import Agent, AgentExit
 from rendertrust.node.agent_settings import AgentSettings
 from rendertrust.node.agent_status import NotJoined, Status, status
+from rendertrust.node.automatic_update import AutomaticUpdate
 from rendertrust.node.gateway_key_middleware import GatewayPin
 from rendertrust.node.readiness import room_of
 from rendertrust.node.state_folder import StateFolder
@@ -37,18 +38,18 @@ async def run(
     narrator: Callable[[str], None] | None = None,
     stop: asyncio.Event | None = None,
     needs: str | None = None,
+    updates: AutomaticUpdate | None = None,
 ) -> AgentExit:
-    """Run the agent until it ends.
+    """Run the agent until it ends. ``stop`` acts like SIGTERM.
 
-    ``stop`` acts like SIGTERM. ``needs`` is a job type; the agent ends at once if this machine
-    cannot do this type.
+    ``needs`` is a job type that this machine must be able to do. The agent ends without units when
+    ``updates`` has prepared a newer program.
     """
     folder = StateFolder(state) if state else StateFolder()
     enrolment = folder.enrolment()
     if enrolment is None:
         return AgentExit(reason=NotJoined().reason, ok=False)
-    lock = folder.lock()
-    if lock is None:
+    if (lock := folder.lock()) is None:
         return AgentExit(reason=f"another agent runs on {folder.path}", ok=False)
     chosen = _chosen(settings or AgentSettings(), folder)
     history = AgentHistory(folder.history)
@@ -72,6 +73,7 @@ async def run(
                 guard=guard,
                 narrate=narrate,
                 count=history.count,
+                updates=updates,
             )
             ended = await agent.run(stop or asyncio.Event())
         history.tell(f"ended: {ended.reason}")

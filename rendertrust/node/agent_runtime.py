@@ -14,6 +14,7 @@ from rendertrust.node import machine_facts, plugins
 from rendertrust.node.agent_settings import AgentSettings
 from rendertrust.node.agent_snapshot import ACTIVE, AgentActivity, snapshot, told_of
 from rendertrust.node.attester import attester
+from rendertrust.node.automatic_update import AutomaticUpdate
 from rendertrust.node.cache import Cache
 from rendertrust.node.connection import Connection
 from rendertrust.node.decline_reasons import DRAINING, RESTING, STOPPED
@@ -29,6 +30,7 @@ from rendertrust.node.slots import Slots
 from rendertrust.node.spool import EVIDENCE, RESULT, Spool
 from rendertrust.node.state_folder import Enrolment, StateFolder
 from rendertrust.node.unit_run import ref_of
+from rendertrust.node.update_notice import UpdateNotice
 from rendertrust.protocol import (
     Ack,
     Drain,
@@ -50,12 +52,20 @@ TELL_SECONDS: Final = 1.0
 class AgentExit:
     """Reason why the agent ended; ``ok`` is True only after a drain or a stop.
 
-    ``for_good``: a restart is useless until the operator acts.
+    ``for_good``: a restart is useless until the operator acts. ``updates``: a newer program is
+    prepared.
     """
 
     reason: str
     ok: bool
     for_good: bool = False
+    updates: bool = False
+
+
+_STOP: Final = AgentExit(reason="stopped", ok=True)
+_DRAIN: Final = AgentExit(reason="drained", ok=True)
+_UPDATE: Final = AgentExit(reason="changing to a newer program", ok=True, updates=True)
+UPDATING: Final = "the node changes to a newer program"
 
 
 class Agent:
@@ -72,8 +82,9 @@ class Agent:
         guard: GatewayPin,
         narrate: Callable[[str], None],
         count: Callable[[str], None],
+        updates: AutomaticUpdate | None = None,
     ) -> None:
-        self._folder, self._count = folder, count
+        self._folder, self._count, self._updates = folder, count, updates
         self._settings = settings
         self._offer = offer
         self._narrate = narrate
@@ -90,6 +101,7 @@ class Agent:
         self._cache = Cache(folder.cache, settings.cache_bytes_max, session)
         self._login = NodeLogin(folder, enrolment, session, tuple(sorted(offer.plugins)))
         guard.look = self._login.check_gateway
+        self._update = UpdateNotice(session, enrolment.url, narrate)
         self._connection = Connection(
             self._login, settings, on_open=self._greet, on_frame=self._take, narrate=narrate
         )
@@ -141,9 +153,13 @@ class Agent:
                 tasks.create_task(self._tell_state()),
                 tasks.create_task(self._beat()),
                 tasks.create_task(self._look_around()),
+                tasks.create_task(self._update.run()),
+                tasks.create_task(self._offer.warm()),
             ]
+            if self._updates is not None:
+                background.append(tasks.create_task(self._updates.run()))
             ended = await self._wait_for_end(stop, connection)
-            if ended.reason == "stopped" and self._settings.finish_seconds:
+            if ended is _STOP and self._settings.finish_seconds:
                 await self._finish(stop)
             if not connection.done():
                 await self._give_back(stop)
@@ -171,14 +187,29 @@ class Agent:
     async def _wait_for_end(self, stop: asyncio.Event, connection: asyncio.Task[str]) -> AgentExit:
         stopped = asyncio.ensure_future(stop.wait())
         drained = asyncio.ensure_future(self._drained())
+        updatable = asyncio.ensure_future(self._updatable())
+        ends = (stopped, drained, updatable)
         try:
-            await asyncio.wait((stopped, drained, connection), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((*ends, connection), return_when=asyncio.FIRST_COMPLETED)
             if connection.done():
                 return AgentExit(reason=connection.result(), ok=False, for_good=True)
-            return AgentExit(reason="drained" if drained.done() else "stopped", ok=True)
+            if drained.done():
+                return _DRAIN
+            return _STOP if stopped.done() else _UPDATE
         finally:
-            stopped.cancel()
-            drained.cancel()
+            for end in ends:
+                end.cancel()
+
+    async def _updatable(self) -> None:
+        """Wait until a newer program is prepared, then until no unit and no result is left."""
+        if self._updates is None:
+            await asyncio.Event().wait()
+            return
+        await self._updates.is_ready.wait()
+        self._turn(UPDATING)
+        while self._slots.units or self._spool.held():
+            self._changed.clear()
+            await self._changed.wait()
 
     async def _drained(self) -> None:
         while not (self._doing.is_draining and not self._slots.units and not self._spool.held()):
@@ -237,6 +268,8 @@ class Agent:
 
     def _greet(self) -> None:
         self._narrate(f"connected to {self._login.enrolment.url}")
+        if self._updates is not None:
+            self._updates.connected()
         # The gateway sends the node's standing right after the connect, unless the standing is
         # ACTIVE.
         self._doing.standing, self._doing.standing_reason = ACTIVE, ""
@@ -257,6 +290,7 @@ class Agent:
         elif isinstance(frame, Welcome):
             for dropped in frame.drop:
                 self._slots.cancel(dropped)
+            self._update.hear(frame.version)
         elif isinstance(frame, Urls):
             self._redirect(frame)
         elif isinstance(frame, NodeStanding):
@@ -341,7 +375,8 @@ class Agent:
     async def _look_around(self) -> None:
         """Rest or work, depending on working hours, disk space and other use of the machine."""
         while True:
-            self._turn(self._readiness.why_not())
+            is_updating = self._updates is not None and self._updates.is_ready.is_set()
+            self._turn(UPDATING if is_updating else self._readiness.why_not())
             is_done = not self._slots.units and not self._spool.held()
             if self._doing.rest is not None and is_done and self._connection.is_wanted:
                 await self._login.beat(0.0, self._facts())

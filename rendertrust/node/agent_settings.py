@@ -21,7 +21,7 @@ class AgentSettings:
     turns the health page off, 0 takes a free port. ``nice``: the niceness of the workers, 0 to 19.
     When the agent is stopped, running units get ``finish_seconds`` to finish.
     ``unsafe_no_sandbox``: the machine's owner accepts rendering without a sandbox if the machine
-    has no sandbox.
+    has no sandbox. ``update``: the node updates its program itself.
     """
 
     slots: int = attrs.field(default=1, validator=attrs.validators.in_(range(1, 65)))
@@ -37,6 +37,7 @@ class AgentSettings:
     look_seconds: float = 5.0
     health_port: int | None = 8081
     unsafe_no_sandbox: bool = False
+    update: bool = False
     cache_bytes_max: int = 10 * GIB
     disk_bytes_least: int = GIB  # the node rests with less free disk space
     queued_units_max: int = 64

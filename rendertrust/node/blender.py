@@ -3,6 +3,7 @@
 An order is a JSON object that tells the worker, a program inside Blender, what to do (``do``).
 """
 
+import asyncio
 import re
 import tempfile
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from typing import Any, Final
 import attrs
 import orjson
 
-from rendertrust.node import blender_discovery, sandbox
+from rendertrust.node import blender_discovery, sandbox, shader_cache
 from rendertrust.node.child_process import ProcessExit, converse
 from rendertrust.node.machine_facts import ram_bytes
 from rendertrust.node.resource_monitor import ResourceLimits, ResourceMonitor
@@ -22,7 +23,8 @@ TRIAL_SECONDS: Final = 90.0
 FILE_BYTES_MAX: Final = 4 * 2**30
 FILES_MAX: Final = 1024
 ADDRESS_BYTES_LEAST: Final = 2 * 2**30  # Blender does not start with less address space
-_NAMESPACE_LIMIT: Final = "max_user_namespaces"
+# A container may lack the kernel setting that forbids namespaces.
+NAMESPACE_LIMIT: Final = "max_user_namespaces"
 WORKER: Final = Path(__file__).with_name("worker")
 # Libraries that `bpy` needs even without a display (`ldd bpy/__init__.so`), with their packages.
 LIBRARIES: Final = {
@@ -52,8 +54,9 @@ class Blender:
 
     ``memory_bytes``: memory that one order to the worker may take; None means all memory of the
     machine. ``nice``: niceness of the process, 0 to 19. ``opengl``: EEVEE and Workbench can draw;
-    None if unknown (``opengl_probe``). ``variables``: further environment variables of the worker,
-    as NAME=value.
+    None if unknown (``opengl_probe``). ``drawing``: the graphics driver, None without OpenGL.
+    ``shaders``: folder with compiled shaders for the home folders of the processes. ``variables``:
+    further environment variables of the worker, as NAME=value.
     """
 
     renderer: blender_discovery.Renderer
@@ -63,6 +66,8 @@ class Blender:
     version: str = ""
     build: str = ""
     opengl: bool | None = None
+    drawing: str | None = None
+    shaders: Path | None = None
     variables: tuple[str, ...] = ()
 
     async def obey(
@@ -84,11 +89,14 @@ class Blender:
         further order that it reads from the descriptor as a line in the format of ``said``.
         """
         full = dict(self.said(order, folder, threads)) | {"stays": orders is not None}
-        full["limits"] = {**_limits(within, threads), **self.box.limits(threads)}
+        full["limits"] = {**limits_of(within, threads), **self.box.limits(threads)}
         worker = self.box.view(folder, WORKER).worker
+        # Mesa's driver would take all processors of the machine.
+        given = (f"LP_NUM_THREADS={threads}", *shader_cache.VARIABLES, *self.variables)
         program = self.renderer.program(worker, orjson.dumps(full).decode())
-        if self.variables:
-            program = ["/usr/bin/env", *self.variables, *program]
+        program = ["/usr/bin/env", *given, *program]
+        if self.shaders is not None:
+            await asyncio.to_thread(shader_cache.give, self.shaders, folder / "home")
         return await converse(
             self.box.command(program, folder, WORKER),
             environment=self.box.environment(folder),
@@ -137,7 +145,8 @@ def _placed(order: Mapping[str, Any], view: sandbox.SandboxView) -> dict[str, An
     return placed
 
 
-def _limits(within: float, threads: int) -> Mapping[str, int]:
+def limits_of(within: float, threads: int) -> Mapping[str, int]:
+    """Return the limits that a program in the sandbox sets for itself (``resource_limits``)."""
     return {
         "cpu_seconds": int(within * threads) + 60,
         "file_bytes": FILE_BYTES_MAX,
@@ -155,7 +164,7 @@ async def find(
     """
     program = blender_discovery.find()
     if program is None:
-        return NoBlender(reason=blender_discovery.HOW_TO_GET_BLENDER)
+        return NoBlender(reason=blender_discovery.no_blender())
     found = await _find_with(sandbox.find(program.readable), program, scratch, memory_bytes)
     if unsafe and isinstance(found, NoBlender):
         bare = sandbox.find(program.readable, unsafe=True)
@@ -176,10 +185,9 @@ async def _find_with(
         box.prepare(folder)
         given = Blender(renderer=program, box=box, memory_bytes=memory_bytes)
         found = await _try_out(given, folder)
-        is_limit = isinstance(found, NoBlender) and _NAMESPACE_LIMIT in found.reason
+        is_limit = isinstance(found, NoBlender) and NAMESPACE_LIMIT in found.reason
         if is_limit and isinstance(box, sandbox.Sandbox):
-            # A container may lack the kernel setting that forbids namespaces. The rest of the
-            # sandbox still works.
+            # The rest of the sandbox still works.
             weaker = attrs.evolve(box, forbids_namespaces=False)
             found = await _try_out(attrs.evolve(given, box=weaker), folder)
         return found

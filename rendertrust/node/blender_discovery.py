@@ -9,10 +9,10 @@ from typing import Final
 
 import attrs
 
-HOW_TO_GET_BLENDER: Final = (
-    "no Blender here: run `pip install 'rendertrust[render]'` on CPython 3.13 or 3.11, "
-    "or put a `blender` binary (https://www.blender.org/download/) on PATH"
-)
+from rendertrust.program_version import extra_command
+
+PYTHONS_OF_THE_MODULE: Final = ((3, 13), (3, 11))
+ON_THE_PATH: Final = "put a `blender` binary (https://www.blender.org/download/) on PATH"
 
 
 @attrs.frozen(kw_only=True)
@@ -30,6 +30,18 @@ class Renderer:
     def program(self, worker: str, order: str) -> list[str]:
         """Return the command line that runs ``order`` (JSON)."""
         return [*self.before, worker, *self.after, order]
+
+
+def how_to_get_blender() -> str:
+    """Return what to do so that this program finds a Blender."""
+    if sys.version_info[:2] not in PYTHONS_OF_THE_MODULE:
+        return ON_THE_PATH
+    return f"run `{extra_command('render')}`, or {ON_THE_PATH}"
+
+
+def no_blender() -> str:
+    """Return the sentence that there is no Blender, and what to do."""
+    return f"no Blender here: {how_to_get_blender()}"
 
 
 def find() -> Renderer | None:

@@ -13,7 +13,7 @@ from typing import Final
 import aiohttp
 import attrs
 
-from rendertrust import node_key
+from rendertrust import __version__, node_key
 from rendertrust.http_session import http_session
 from rendertrust.node import blender_discovery, gateway_key, machine_facts, plugins, sandbox
 from rendertrust.node.agent_settings import GIB, AgentSettings
@@ -24,6 +24,7 @@ from rendertrust.node.opengl_probe import HOW_TO_GET_OPENGL
 from rendertrust.node.sandbox import INSTALL_BWRAP, OFF
 from rendertrust.node.seccomp import filter_of
 from rendertrust.node.state_folder import Enrolment, StateFolder
+from rendertrust.node.update_notice import newer_program
 
 GOOD, WARNING, BAD = "good", "warning", "bad"
 SKEW_SECONDS_MAX: Final = 60.0
@@ -121,12 +122,25 @@ async def gateway(enrolment: Enrolment) -> list[Diagnosis]:
             return [Diagnosis("gateway", BAD, answer.reason, "check the network and try again")]
         joined = Diagnosis("gateway", GOOD, f"{enrolment.url} answers")
         skew = await _skew(session, enrolment.url)
+        return [joined, clock(skew), await program(session, enrolment.url)]
+
+
+def clock(skew: float | None) -> Diagnosis:
+    """Check that this machine has the gateway's time."""
     if skew is None:
-        return [joined, Diagnosis("clock", WARNING, "the gateway's response has no time")]
+        return Diagnosis("clock", WARNING, "the gateway's response has no time")
     if abs(skew) <= SKEW_SECONDS_MAX:
-        return [joined, Diagnosis("clock", GOOD, f"{abs(skew):.0f} s from the gateway's")]
+        return Diagnosis("clock", GOOD, f"{abs(skew):.0f} s from the gateway's")
     said = f"this machine's clock is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
-    return [joined, Diagnosis("clock", BAD, said, "set it by NTP: URLs and tokens depend on it")]
+    return Diagnosis("clock", BAD, said, "set it by NTP: URLs and tokens depend on it")
+
+
+async def program(session: aiohttp.ClientSession, url: str) -> Diagnosis:
+    """Check that the gateway hands out no newer version of this program."""
+    newer = await newer_program(session, url)
+    if newer is None:
+        return Diagnosis("program", GOOD, f"version {__version__}")
+    return Diagnosis("program", WARNING, newer.said, newer.remedy)
 
 
 async def _skew(session: aiohttp.ClientSession, url: str) -> float | None:
@@ -173,7 +187,7 @@ def renders(offer: plugins.PluginOffer) -> Diagnosis:
     if offer.render is None or offer.render.found is None:
         program = blender_discovery.find()
         if program is None:
-            return Diagnosis("blender", BAD, "not found", blender_discovery.HOW_TO_GET_BLENDER)
+            return Diagnosis("blender", BAD, "not found", blender_discovery.how_to_get_blender())
         why = offer.not_offered.get("render", "it was not tested")
         return Diagnosis("blender", BAD, f"{program.kind} was found but does not render", why)
     found = offer.render.found
@@ -185,7 +199,8 @@ def renders(offer: plugins.PluginOffer) -> Diagnosis:
 def opengl(offer: plugins.PluginOffer) -> Diagnosis:
     """Check that EEVEE and Workbench can draw."""
     if offer.opengl:
-        return Diagnosis("opengl", GOOD, "EEVEE and Workbench work")
+        by = f" with {offer.drawing}" if offer.drawing else ""
+        return Diagnosis("opengl", GOOD, f"EEVEE and Workbench work{by}")
     if offer.opengl is None:
         return Diagnosis("opengl", WARNING, "unknown: the test took too long or too much memory")
     said = "none: this node gets no EEVEE or Workbench scenes; Cycles does not need it"

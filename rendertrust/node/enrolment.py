@@ -12,16 +12,23 @@ import aiohttp
 import attrs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from rendertrust import node_key
+from rendertrust import node_key, note, release
 from rendertrust.http_session import http_session
+from rendertrust.join_code import PinnedCode
 from rendertrust.node import gateway_key, machine_facts, plugins, registration
 from rendertrust.node.agent_settings import AgentSettings
 from rendertrust.node.self_test import SelfTestResult, self_test
 from rendertrust.node.state_folder import Enrolment, StateFolder
+from rendertrust.node.update_notice import handed_out
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
 CHANGED: Final = 409  # the gateway's key has changed, or an agent runs with the old key
 REVOKED: Final = 403
+LOG_BEGINS: Final = "A new gateway shows its key within a minute: try again."
+OTHER_GATEWAY: Final = (
+    "Copy the whole line from the page Add a machine again. If it is refused again, somebody else "
+    "answers at this address, or the gateway has changed its key since the code was made."
+)
 RUNS: Final = "an agent is running here with the old key"
 
 
@@ -29,9 +36,11 @@ RUNS: Final = "an agent is running here with the old key"
 class Joined:
     """The node has joined. ``not_offered``: the reason for each kind of work that is not offered.
 
-    ``owner``: the operator's id; None if the gateway does not name the operator. ``running``: an
+    ``owner``: the operator's id; None if the gateway does not name the operator. ``code_owner``:
+    the user whose join code was used; None without a code. ``running``: an
     agent is running on the state folder and still has the earlier enrolment. ``figures``: results
-    of the benchmark. ``has_sandbox`` is False if scenes can reach this machine's files and network.
+    of the benchmark. ``release_key``: the key that signs updates of this node; None without one.
+    ``has_sandbox`` is False if scenes can reach this machine's files and network.
     """
 
     node_id: str
@@ -45,6 +54,8 @@ class Joined:
     not_offered: Mapping[str, str]
     figures: Mapping[str, float] = attrs.field(factory=dict[str, float])
     has_sandbox: bool = True
+    release_key: str | None = None
+    code_owner: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -59,12 +70,19 @@ class JoinRefused:
     remedy: str = ""
 
 
+def _former_id(folder: StateFolder) -> str:
+    """Return the id under which the machine has joined, or a word if it has not."""
+    before = folder.enrolment()
+    return "before" if before is None else before.node_id
+
+
 async def join(
     url: str,
     *,
     name: str | None = None,
     state: Path | None = None,
     token: str | None = None,
+    code: PinnedCode | None = None,
     unsafe_no_sandbox: bool = False,
     metadata: Mapping[str, object] | None = None,
     accept_new_key: bool = False,
@@ -72,20 +90,20 @@ async def join(
 ) -> Joined | JoinRefused:
     """Create the node's key (once), test and measure the machine, register, and prove the key.
 
-    ``token``: an access token of the user who will own the node. ``accept_new_key``: accept that
-    the gateway's key has changed since the node joined. ``name`` defaults to the earlier name, then
-    to the host name. ``new_key``: become another node with a new key; no agent may be running on
-    the state folder.
+    ``token``: an access token of the user who will own the node; ``code``: a join code of theirs
+    instead. ``accept_new_key``: accept that the gateway's key has changed since the node joined.
+    ``name`` defaults to the earlier name, then to the host name. ``new_key``: become another node
+    with a new key; no agent may be running on the state folder.
     """
     folder = StateFolder(state) if state else StateFolder()
-    shown = await _shown(url, folder, accept_new_key=accept_new_key)
+    shown = await _shown(url, folder, accept_new_key=accept_new_key, code=code)
     if isinstance(shown, JoinRefused):
         return shown
     key = _key(folder, new_key=new_key)
     if isinstance(key, JoinRefused):
         return key
     unsafe = unsafe_no_sandbox or folder.accepts_no_sandbox
-    offer, tested = await _tried(folder, AgentSettings(unsafe_no_sandbox=unsafe))
+    offer, tested = await tested_offer(folder, AgentSettings(unsafe_no_sandbox=unsafe))
     shown = await _looked(shown)  # check the gateway's key again before the token is sent
     if isinstance(shown, JoinRefused):
         return shown
@@ -94,21 +112,26 @@ async def join(
     enrolled = await _enrol(asked, key)
     if isinstance(enrolled, JoinRefused):
         return enrolled
-    enrolment, owner = enrolled
+    enrolment, registered = enrolled
     if new_key:
-        before = folder.enrolment()
-        folder.change_key(key, "before" if before is None else before.node_id)
+        folder.change_key(key, _former_id(folder))
     await asyncio.to_thread(folder.enrol, enrolment)
-    left_out = ("token", "gateway_key")
-    members = attrs.asdict(enrolment, filter=lambda field, _: field.name not in left_out)
     return Joined(
-        **members,
-        owner=owner,
+        **_members(enrolment),
+        release_key=await _release_key(folder, enrolment.url),
+        owner=registered.owner,
+        code_owner=registered.code_owner,
         running=folder.is_locked(),
         not_offered=offer.not_offered,
         figures=tested.figures,
         has_sandbox=offer.has_sandbox,
     )
+
+
+def _members(enrolment: Enrolment) -> dict[str, Any]:
+    """Return what ``Joined`` shows of an enrolment."""
+    left_out = ("token", "gateway_key")
+    return attrs.asdict(enrolment, filter=lambda field, _: field.name not in left_out)
 
 
 def _key(folder: StateFolder, *, new_key: bool) -> Ed25519PrivateKey | JoinRefused:
@@ -141,13 +164,19 @@ async def why_not(
 
 @attrs.frozen
 class _Gateway:
-    """A gateway's URL, and the key that the gateway must show or has shown."""
+    """A gateway's URL, and the key that the gateway must show or has shown.
+
+    ``code``: a join code, which names the gateway's key.
+    """
 
     url: str
     key: str | None
+    code: PinnedCode | None = None
 
 
-async def _shown(url: str, folder: StateFolder, *, accept_new_key: bool) -> _Gateway | JoinRefused:
+async def _shown(
+    url: str, folder: StateFolder, *, accept_new_key: bool, code: PinnedCode | None = None
+) -> _Gateway | JoinRefused:
     """Check that a gateway responds.
 
     If the node joined this gateway before, check that the gateway's key is the same.
@@ -156,7 +185,7 @@ async def _shown(url: str, folder: StateFolder, *, accept_new_key: bool) -> _Gat
     if address is None:
         return JoinRefused(reason=f"not an http or https URL: {url}")
     known = _Gateway(address, None) if accept_new_key else _known(folder, address)
-    return await _looked(known)
+    return await _looked(attrs.evolve(known, code=code))
 
 
 async def _looked(known: _Gateway) -> _Gateway | JoinRefused:
@@ -168,7 +197,20 @@ async def _looked(known: _Gateway) -> _Gateway | JoinRefused:
             return JoinRefused(reason=shown.reason, code=CHANGED if is_other else None)
         if shown.key is None and not await gateway_key.is_gateway(session, address):
             return JoinRefused(reason=f"no gateway responds at {address}; is the address right?")
-    return _Gateway(address, shown.key)
+    if known.code is not None and (refused := _code_refusal(known.code, address, shown.key)):
+        return refused
+    return _Gateway(address, shown.key, known.code)
+
+
+def _code_refusal(code: PinnedCode, address: str, shown: str | None) -> JoinRefused | None:
+    """Return why the code must not be sent to a gateway that shows this key; None if it may."""
+    if shown is None:
+        return JoinRefused(reason=f"{address} does not show its key yet", remedy=LOG_BEGINS)
+    key = note.read_verifier(shown)
+    if isinstance(key, note.NoteRefused) or not code.is_for(key.public_key):
+        reason = f"the code is for another gateway than {address}, so it was not sent"
+        return JoinRefused(reason=reason, code=CHANGED, remedy=OTHER_GATEWAY)
+    return None
 
 
 @attrs.frozen
@@ -184,8 +226,8 @@ class _Asked:
 
 async def _enrol(
     asked: _Asked, key: Ed25519PrivateKey
-) -> tuple[Enrolment, str | None] | JoinRefused:
-    """Register the node; return the enrolment and the id of the node's owner."""
+) -> tuple[Enrolment, registration.NodeRegistered] | JoinRefused:
+    """Register the node; return the enrolment and the gateway's answer."""
     capabilities = tuple(sorted(asked.offer.plugins))
     async with http_session(timeout=TIMEOUT) as session:
         answer = await registration.register(
@@ -196,6 +238,7 @@ async def _enrol(
             capabilities=capabilities,
             metadata=asked.metadata,
             user_token=asked.user_token,
+            code=None if asked.gateway.code is None else asked.gateway.code.text,
         )
     if isinstance(answer, registration.NodeRejected):
         remedy = another_node(asked.gateway.url) if answer.code == REVOKED else ""
@@ -210,10 +253,10 @@ async def _enrol(
         proven=answer.proven,
         gateway_key=asked.gateway.key,
     )
-    return enrolment, answer.owner
+    return enrolment, answer
 
 
-async def _tried(
+async def tested_offer(
     folder: StateFolder, settings: AgentSettings
 ) -> tuple[plugins.PluginOffer, SelfTestResult]:
     """Return the plugins that pass the self-test, and the results of the self-test."""
@@ -229,6 +272,19 @@ def another_node(url: str) -> str:
     return (
         f"To make this machine another node, with a new key: rendertrust node join {url} --new-key"
     )
+
+
+async def _release_key(folder: StateFolder, url: str) -> str | None:
+    """Return the gateway's release key. The first one that it shows is stored."""
+    known = folder.release_key(url)
+    if known is not None:
+        return known
+    async with http_session(timeout=TIMEOUT) as session:
+        shown = (await handed_out(session, url)).get("release_key")
+    if not isinstance(shown, str) or release.why_no_key(shown) is not None:
+        return None
+    await asyncio.to_thread(folder.store_release_key, url, shown)
+    return shown
 
 
 def _kept_name(folder: StateFolder) -> str:

@@ -38,4 +38,5 @@ def hello(offer: PluginOffer, settings: AgentSettings, here: Iterable[Running]) 
         running=tuple(dict.fromkeys(here))[:RUNNING_MAX],
         pools=pools_of(offer),
         opengl=blender.opengl if blender else None,
+        drawing=blender.drawing if blender else None,
     )

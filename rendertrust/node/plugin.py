@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final, Protocol, runtime_checkable
 
 import attrs
 
-from rendertrust.job_types import CHECK, CHECK_BATCH
+from rendertrust.job_types import CHECK, CHECK_BATCH, is_check
 
 DETAIL_CHARACTERS_MAX: Final = 500
 PREVIEW_BYTES_MAX: Final = 36 * 1024  # a relay frame has room for this many bytes in base64
@@ -19,7 +19,7 @@ PICTURE: Final = "check/picture"  # name of the delivered picture among a check'
 SHOWN: Final = "shown.png"  # comparison sheet: delivered, rendered again, and the difference
 EVIDENCE: Final = "check/evidence.exr"  # name of the picture's evidence, if any
 DELIVERED: Final = (PICTURE, EVIDENCE)
-CHECKS: Final = (CHECK, CHECK_BATCH)
+RESULT: Final = "check/result"  # name of the delivered result among the inputs of a plugin's check
 _IN_BATCH: Final = re.compile(r"check/[0-9]{1,2}/(?:picture|evidence\.exr)")
 
 
@@ -32,7 +32,9 @@ def is_delivered(job_type: str, path: str) -> bool:
     """Return True if the input ``path`` of this job type is another node's result or evidence."""
     if job_type == CHECK_BATCH:
         return _IN_BATCH.fullmatch(path) is not None
-    return job_type == CHECK and path in DELIVERED
+    if job_type == CHECK:
+        return path in DELIVERED
+    return is_check(job_type) and path == RESULT
 
 
 @attrs.frozen(kw_only=True)
@@ -70,6 +72,40 @@ class Failed:
 Result = Completed | Failed
 
 
+@attrs.frozen
+class ValidResult:
+    """Verdict of a plugin's check: the result is what the task gives.
+
+    ``exact``: equal to the last bit.
+    """
+
+    reason: str = ""
+    exact: bool = False
+
+
+@attrs.frozen
+class InvalidResult:
+    """Verdict of a plugin's check: the result is beyond doubt not what the task gives.
+
+    The result is not charged and not paid, and its node gets a strike.
+    """
+
+    reason: str
+
+
+@attrs.frozen
+class UnverifiableResult:
+    """Verdict of a plugin's check: honest nodes may differ, or the check cannot tell.
+
+    The result is neither charged nor paid, and its node gets no strike.
+    """
+
+    reason: str
+
+
+CheckVerdict = ValidResult | InvalidResult | UnverifiableResult
+
+
 @attrs.frozen(kw_only=True)
 class Task:
     """One attempt at a unit, as a plugin sees it.
@@ -78,7 +114,8 @@ class Task:
     folder has the folder ``in`` with the inputs. ``inputs`` maps paths of the dispatch to files.
     ``delivered``: the files that a ``check`` examines, in the folder ``delivered``. ``content``: a
     hash of all inputs, equal for units with equal inputs; '' if unknown. ``threads``: the threads
-    of this slot.
+    of this slot. ``same_class``: of a plugin's check, this machine has the device class of the node
+    that delivered the result.
     """
 
     job_id: str
@@ -96,6 +133,7 @@ class Task:
     )
     delivered: Mapping[str, Path] = attrs.field(factory=dict[str, Path])
     content: str = ""
+    same_class: bool = True
     on_log: Callable[[str], None] = attrs.field(default=lambda text: None, repr=False)
     stopping: threading.Event = attrs.field(factory=threading.Event, repr=False)
 
@@ -138,6 +176,11 @@ class Plugin(Protocol):
     A plugin may also have ``async why_not(self) -> str | None``. The method returns why this
     machine cannot do the work and what would help, or None if the machine can. The agent calls the
     method once, before the node offers the job type.
+
+    A plugin may also have ``async check(self, task: Task, delivered: Path) -> CheckVerdict``. The
+    gateway's verifiers call the method, in their sandbox, with the task of another node and the
+    file that this node delivered. ``task.folder`` is then a new folder. Chance in the method is
+    unknown to the node, because the node has already delivered.
     """
 
     job_type: ClassVar[str]

@@ -20,13 +20,14 @@ class NodeRegistered:
     """The gateway has registered the node. ``proven`` is False if the gateway cannot verify keys.
 
     ``owner``: the operator's id; None if the node has no operator, or the gateway does not name the
-    operator.
+    operator. ``code_owner``: the user whose join code the node used.
     """
 
     node_id: str
     token: str = attrs.field(repr=False)
     proven: bool
     owner: str | None = None
+    code_owner: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -52,8 +53,10 @@ async def register(
     capabilities: Sequence[str],
     metadata: Mapping[str, Any],
     user_token: str | None = None,
+    code: str | None = None,
 ) -> NodeRegistered | NodeRejected:
-    """Call ``POST /nodes/register`` and ``POST /nodes/verify``.
+    """Call ``POST /nodes/register`` and ``POST /nodes/verify``; with a join code, ``POST
+    /nodes/join`` instead of the first.
 
     A node whose key the gateway knows proves the key again. If the gateway has no route
     ``/nodes/verify``, the token of ``/nodes/register`` is used.
@@ -65,7 +68,10 @@ async def register(
         "metadata": dict(metadata),
     }
     headers = {"Authorization": f"Bearer {user_token}"} if user_token else {}
-    answer = await _post(session, f"{url}/api/v1/nodes/register", body, headers)
+    path = "register"
+    if code is not None:
+        path, body, headers = "join", {**body, "code": code}, {}
+    answer = await _post(session, f"{url}/api/v1/nodes/{path}", body, headers)
     if isinstance(answer, NodeRejected):
         return answer
     node_id, token = answer.members.get("node_id"), answer.members.get("token")
@@ -80,7 +86,11 @@ async def register(
         return NodeRejected(reason=f"{url} has no valid host name for the proof")
     proof = node_key.sign_proof(key, node_id, challenge, to)
     claim = {"node_id": node_id, "challenge": challenge, "signature": proof, "authority": to}
-    return await _verify(session, url, claim, token)
+    verified = await _verify(session, url, claim, token)
+    owner = answer.members.get("owner_id")
+    if code is None or isinstance(verified, NodeRejected) or not isinstance(owner, str):
+        return verified
+    return attrs.evolve(verified, code_owner=owner)
 
 
 async def _verify(

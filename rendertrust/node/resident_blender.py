@@ -11,6 +11,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from rendertrust.node.blender import Blender
 from rendertrust.node.child_process import TAIL_BYTES_MAX, ProcessExit
 from rendertrust.node.resource_monitor import family, held_bytes, written_bytes
 from rendertrust.node.rmtree import clear
+from rendertrust.node.shader_cache import JobShaders
 
 LIFE_SECONDS: Final = 1800.0  # an older process gets no new orders, to bound memory leaks
 REST_SECONDS: Final = 4.0
@@ -49,6 +51,8 @@ class BlenderKey:
 class ResidentBlender:
     """A worker in its sandbox with its folder. An order may take ``within`` seconds.
 
+    ``leave`` gets the home folder when the worker has ended.
+
     ``is_well``: the last order succeeded and left no process behind, so the worker may get another
     order.
     """
@@ -57,6 +61,7 @@ class ResidentBlender:
     folder: Path
     threads: int
     within: float
+    leave: Callable[[Path], None] = _unheard
     is_well: bool = False
     _hear: Hear = _unheard
     _overhear: Overhear = _unheard
@@ -117,6 +122,7 @@ class ResidentBlender:
         """End the worker, and remove its folder."""
         self._life.cancel()
         await asyncio.wait({self._life})
+        await asyncio.to_thread(self.leave, self.folder / "home")
         await asyncio.to_thread(clear, self.folder)
 
     async def _live(self, orders: int) -> ProcessExit:
@@ -192,10 +198,16 @@ class ResidentBlender:
 
 @attrs.define(eq=False)
 class ResidentBlenders:
-    """Pool of the node's Blenders that wait for another unit, in folders below ``scratch``."""
+    """Pool of the node's Blenders that wait for another unit, in folders below ``scratch``.
+
+    ``shaders``: compiled shaders of the last few jobs, also in a folder below ``scratch``.
+    """
 
     scratch: Path
     rest_seconds: float = REST_SECONDS
+    shaders: JobShaders = attrs.field(
+        default=attrs.Factory(lambda self: JobShaders(self.scratch / "shaders"), takes_self=True)
+    )
     _waiting: dict[ResidentBlender, tuple[BlenderKey, asyncio.TimerHandle]] = attrs.field(
         factory=dict
     )
@@ -212,8 +224,9 @@ class ResidentBlenders:
         """
         resident = await self._waiting_for(same)
         if resident is None:
-            folder = await asyncio.to_thread(self._moved, inputs, blender)
-            resident = ResidentBlender(blender, folder, same.threads, within)
+            folder = await asyncio.to_thread(self._moved, inputs, blender, same.job_id)
+            leave = partial(self.shaders.keep, same.job_id)
+            resident = ResidentBlender(blender, folder, same.threads, within, leave)
         try:
             yield resident
         finally:
@@ -252,11 +265,12 @@ class ResidentBlenders:
             waiting[1].cancel()
         return waiting is not None
 
-    def _moved(self, inputs: Path, blender: Blender) -> Path:
+    def _moved(self, inputs: Path, blender: Blender, job: str) -> Path:
         self.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="blender-", dir=self.scratch))
         inputs.rename(folder / "in")
         blender.box.prepare(folder)
+        self.shaders.give(job, folder / "home")
         return folder
 
     def _let_wait(self, resident: ResidentBlender, same: BlenderKey) -> None:

@@ -234,6 +234,8 @@ def show_system(readable: Sequence[Path]) -> Iterator[str]:
     for system in _SYSTEM:
         yield from ("--ro-bind-try", system, system)
     yield from ("--proc", "/proc", "--dev", "/dev")
+    # An empty list of mounts: without any, Blender complains in every log.
+    yield from ("--symlink", "../dev/null", "/etc/mtab")
     made = {Path("/"), Path("/etc")}
     for path in readable:
         for parent in reversed(path.parents):

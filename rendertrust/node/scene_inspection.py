@@ -20,7 +20,13 @@ from rendertrust.node.blender import WORKER, Blender, NoBlender
 from rendertrust.node.child_process import ProcessExit, converse
 from rendertrust.node.plugin import Failed
 from rendertrust.node.safe_open import NotARegularFile, open_plain
-from rendertrust.preflight.frame_probe import SAMPLES_MOST, Probe, crops, frames_to_probe, probe_of
+from rendertrust.preflight.frame_probe import (
+    PIXEL_SAMPLES,
+    PIXELS_MOST,
+    Probe,
+    frames_to_probe,
+    probe_of,
+)
 from rendertrust.protocol import LACKS
 
 INSPECT_SECONDS_MAX: Final = 180.0
@@ -68,23 +74,21 @@ async def inspect(
 async def probe(
     blender: Blender,
     where: SceneFolder,
-    facts: Mapping[str, Any],
     frames: Sequence[int],
     *,
     threads: int = 1,
     within: float = PROBE_SECONDS_MAX,
     hear: Callable[[Mapping[str, Any]], None] = lambda _: None,
 ) -> Probe | Failed:
-    """Render a few crops of the first, middle and last frame, and measure the times.
+    """Render the first, middle and last frame with few samples, and measure the times.
 
     ``hear`` gets the worker's messages, some of which name a preview picture.
     """
     blender.box.prepare(where.folder)
-    parts = [tile.members for tile in crops(facts["width"], facts["height"])]
     chosen = _by_weight(frames_to_probe(frames))
-    limits = {"samples_most": SAMPLES_MOST, "seconds": within * PROBE_SHARE}
+    limits = {"pixels_most": PIXELS_MOST, "pixel_samples": PIXEL_SAMPLES}
     ending = await blender.obey(
-        where.order("probe", frames=chosen, crops=parts, **limits),
+        where.order("probe", frames=chosen, seconds=within * PROBE_SHARE, **limits),
         where.folder,
         threads=threads,
         within=within,
@@ -110,7 +114,7 @@ async def look(
     """
     program = blender_discovery.find()
     if program is None:
-        return NoBlender(reason=blender_discovery.HOW_TO_GET_BLENDER)
+        return NoBlender(reason=blender_discovery.no_blender())
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="rendertrust-"))
     path = await asyncio.to_thread(scene.absolute)
     order = {"do": "inspect", "scene": str(path), "out": str(folder)}

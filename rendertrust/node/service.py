@@ -1,12 +1,16 @@
 """The node as a systemd user service."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from rendertrust.node import program_folder
+
 NAME: Final = "rendertrust-node.service"
+CONTROL_SECONDS: Final = 30  # how long systemctl may take
 STOP_SECONDS: Final = 30  # seconds beyond the time in which running units may finish
 
 _UNIT: Final = """\
@@ -50,7 +54,10 @@ def unit(
     ``memory``: limit in bytes, enforced by the kernel. ``final``: exit codes after which systemd
     does not restart the node.
     """
-    command = [sys.executable, "-m", "rendertrust", "node", "run", *words]
+    installed = program_folder.installed()
+    python = [sys.executable, "-m", "rendertrust"]
+    program = python if installed is None else [str(installed.program)]  # also after an update
+    command = [*program, "node", "run", *words]
     return _UNIT.format(
         command=" ".join(map(quoted, command)),
         stop=int(finish_seconds) + STOP_SECONDS,
@@ -71,6 +78,23 @@ def folder() -> Path:
     """Return the folder of the user's systemd units."""
     home = os.environ.get("XDG_CONFIG_HOME")
     return (Path(home) if home else Path.home() / ".config") / "systemd" / "user"
+
+
+def control(*words: str) -> str | None:
+    """Run ``systemctl --user`` with these words; return why it failed, or None."""
+    command = ["systemctl", "--user", *words]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=CONTROL_SECONDS, check=False
+        )
+    except FileNotFoundError:
+        return "there is no systemctl"
+    except (OSError, subprocess.TimeoutExpired) as fault:
+        return type(fault).__name__
+    if done.returncode == 0:
+        return None
+    lines = done.stderr.strip().splitlines()
+    return lines[-1][:300] if lines else f"systemctl ended with {done.returncode}"
 
 
 def write(text: str, place: Path) -> Path:

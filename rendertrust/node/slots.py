@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from rendertrust.job_types import is_check
 from rendertrust.node.agent_settings import AgentSettings
 from rendertrust.node.attester import Attester
 from rendertrust.node.cache import Cache
 from rendertrust.node.decline_reasons import FULL, STRANGERS
 from rendertrust.node.input_urls import InputUrls
-from rendertrust.node.plugin import CHECKS, Failed, Plugin, Result
+from rendertrust.node.plugin import Failed, Plugin, Result
 from rendertrust.node.rmtree import clear
 from rendertrust.node.spool import Spool
 from rendertrust.node.unit_run import UnitRun, failed, folder_name, keep, ref_of, run
@@ -196,7 +197,7 @@ class Slots:
 
 
 def _is_check(unit: UnitRun) -> bool:
-    return unit.dispatch.job_type in CHECKS
+    return is_check(unit.dispatch.job_type)
 
 
 def _named(frame: JobDispatch) -> str:

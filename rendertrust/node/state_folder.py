@@ -110,6 +110,18 @@ class StateFolder:
         self.make()
         write_private(self.path / "enrolment.json", orjson.dumps(attrs.asdict(enrolment)))
 
+    def release_key(self, url: str) -> str | None:
+        """Return the key that signs the releases of the gateway at ``url``; None if unknown."""
+        known = _read(self.path / "release-key.json")
+        key = known.get("key") if known.get("gateway") == url else None
+        return key if isinstance(key, str) else None
+
+    def store_release_key(self, url: str, key: str) -> None:
+        """Store the key that signs the releases of the gateway at ``url``, instead of another."""
+        self.make()
+        known = {"gateway": url, "key": key}
+        write_private(self.path / "release-key.json", orjson.dumps(known))
+
     def tell(self, facts: Mapping[str, Any]) -> None:
         """Write the running agent's state, for ``status`` to read."""
         write_private(self.path / "agent.json", orjson.dumps(facts), durable=False)

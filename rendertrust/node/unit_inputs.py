@@ -32,11 +32,16 @@ T = TypeVar("T")
 
 @attrs.frozen(eq=False)
 class UnitInputs:
-    """Inputs of one unit in its work folder ``work``. ``placed``: the files laid out so far."""
+    """Inputs of one unit in its work folder ``work``.
+
+    ``is_needed``: returns whether the unit needs a file of the manifest. ``placed``: the files laid
+    out so far.
+    """
 
     cache: Cache
     work: Path
     addresses: InputUrls
+    is_needed: Callable[[str], bool] = lambda path: True
     placed: dict[str, Path] = attrs.field(factory=dict[str, Path])
     delivered: dict[str, Path] = attrs.field(factory=dict[str, Path])
 
@@ -73,10 +78,11 @@ class UnitInputs:
 
     async def _fetch_all(self, manifest: Manifest) -> Failed | None:
         paths: dict[str, list[str]] = {}
-        for entry in manifest.files:
+        needed = [entry for entry in manifest.files if self.is_needed(entry.path)]
+        for entry in needed:
             paths.setdefault(entry.sha256, []).append(entry.path)
         waiting: list[ManifestEntry] = []
-        for entry in manifest.by_sha256.values():
+        for entry in {entry.sha256: entry for entry in needed}.values():
             cached = await asyncio.to_thread(self.cache.has, entry.sha256, entry.size)
             if not cached or await self._put(_cached(entry), paths[entry.sha256]) is not None:
                 waiting.append(entry)

@@ -183,7 +183,7 @@ async def run(unit: UnitRun, plugin: Plugin, cache: Cache, work: Path, threads: 
     unit.is_running, unit.begun = True, utc()
     unit.tell()
     try:
-        staged = UnitInputs(cache, work, unit.addresses)
+        staged = UnitInputs(cache, work, unit.addresses, _need_of(plugin, unit.dispatch))
         inputs = await staged.lay_out(unit.dispatch)
     except OSError as fault:
         return of_disk(fault)
@@ -213,6 +213,16 @@ async def run(unit: UnitRun, plugin: Plugin, cache: Cache, work: Path, threads: 
         return Failed(
             failure="node", error=f"{type(fault).__name__} in the plugin", detail=str(fault)
         )
+
+
+def _need_of(plugin: Plugin, dispatch: JobDispatch) -> Callable[[str], bool]:
+    """Return whether the unit needs a file of the manifest: always, unless a plugin of ours says
+    otherwise.
+    """
+    needs = getattr(plugin, "needs", None)
+    if not callable(needs):
+        return lambda path: True
+    return lambda path: bool(needs(dispatch.params, path))
 
 
 def content_of(dispatch: JobDispatch) -> str:

@@ -13,6 +13,11 @@ import attrs
 from rendertrust import frame_range
 from rendertrust.job_spec import SIDE_MAX
 
+EEVEE: Final = "BLENDER_EEVEE"
+DRAWN: Final = (EEVEE, "BLENDER_WORKBENCH")  # engines that need OpenGL
+CYCLES: Final = "Render Properties > Render Engine: Cycles"
+NO_PENCIL: Final = "Object > Convert > Mesh"
+OPENGL_PACKAGES: Final = ("libegl1", "libegl-mesa0", "libgl1-mesa-dri")
 LEVELS: Final = ("error", "warning", "note")
 SAMPLES_MANY: Final = 4096
 SHOWN_MAX: Final = 100
@@ -29,7 +34,10 @@ LESS_MEMORY: Final = (
 
 @attrs.frozen(kw_only=True)
 class Finding:
-    """A finding about a scene. ``object`` or ``path`` is the place of the finding, if known."""
+    """A finding about a scene. ``object`` or ``path`` is the place of the finding, if known.
+
+    ``written``: for a missing file, the path as the scene has it.
+    """
 
     code: str
     level: str
@@ -37,32 +45,44 @@ class Finding:
     setting: str
     object: str | None = None
     path: str | None = None
+    written: str | None = None
 
 
 @attrs.frozen(kw_only=True)
 class NodeClass:
     """Properties of the nodes that could render the scene.
 
-    ``ram_bytes`` is None if the memory is unknown.
+    ``ram_bytes`` is None if the memory is unknown. ``has_opengl``: None if unknown.
     """
 
     blender: tuple[int, int]
     ram_bytes: int | None = None
     has_gpu: bool = False
+    has_opengl: bool | None = None
 
 
 Facts = Mapping[str, Any]
 
 
-def findings(facts: Facts, nodes: NodeClass, frames: Sequence[int] = ()) -> tuple[Finding, ...]:
-    """Return all findings about a scene, errors first. ``frames`` are the job's frames."""
+def findings(
+    facts: Facts,
+    nodes: NodeClass,
+    frames: Sequence[int] = (),
+    picture_format: str | None = None,
+) -> tuple[Finding, ...]:
+    """Return all findings about a scene, errors first.
+
+    ``frames`` are the job's frames; ``picture_format`` is the format for which the job asks, None
+    for the scene's.
+    """
     if not facts["opened"]:
         return (_unopened(facts, nodes),)
     found = [
         *_version(facts, nodes),
         *_engine(facts, nodes),
+        *_format(facts, picture_format),
         *_output(facts),
-        *_unmade(facts),
+        *_unmade(facts, picture_format),
         *_camera(facts),
         *_files(facts, frames),
         *_parts(facts),
@@ -76,7 +96,7 @@ def findings(facts: Facts, nodes: NodeClass, frames: Sequence[int] = ()) -> tupl
         *_simulations(facts),
         *_tiles(facts),
         *_devices(facts),
-        *_grease_pencil(facts),
+        *_grease_pencil(facts, nodes),
     ]
     return tuple(sorted(found, key=lambda finding: LEVELS.index(finding.level)))
 
@@ -122,26 +142,67 @@ def _version(facts: Facts, nodes: NodeClass) -> Iterator[Finding]:
 
 
 def _engine(facts: Facts, nodes: NodeClass) -> Iterator[Finding]:
-    engine, setting = facts["engine"], "Render Properties > Render Engine: Cycles"
-    if engine.startswith("BLENDER_EEVEE") and not nodes.has_gpu:
-        message = "EEVEE needs a graphics card; on these nodes EEVEE fails or takes 20 times longer"
-        yield Finding(code="eevee_on_cpu", level="error", message=message, setting=setting)
-    elif engine == "BLENDER_WORKBENCH" and not nodes.has_gpu:
-        message = "Workbench needs a graphics card, which these nodes do not have"
-        yield Finding(code="workbench_on_cpu", level="error", message=message, setting=setting)
+    engine, setting = facts["engine"], f"{CYCLES}, which all nodes render"
+    how = f"draws without a graphics card, on nodes that have OpenGL{_drawing_time(facts)}"
+    if engine.startswith(DRAWN) and nodes.has_opengl is False:
+        yield _no_opengl("EEVEE" if engine.startswith(EEVEE) else "Workbench", CYCLES)
+    elif engine.startswith(EEVEE) and not nodes.has_gpu:
+        message = f"EEVEE {how}"
+        yield Finding(code="eevee_on_cpu", level="note", message=message, setting=setting)
+    elif engine.startswith(DRAWN) and not nodes.has_gpu:
+        message = f"Workbench {how}"
+        yield Finding(code="workbench_on_cpu", level="note", message=message, setting=setting)
     elif engine != "CYCLES" and not engine.startswith("BLENDER_"):
         message = f"the render engine {engine} comes from an add-on"
-        yield Finding(code="unknown_engine", level="error", message=message, setting=setting)
+        yield Finding(code="unknown_engine", level="error", message=message, setting=CYCLES)
+
+
+def needs_opengl(engine: str, grease_pencil: str | None) -> bool:
+    """Return True if only nodes with OpenGL can render the scene."""
+    return engine.startswith(DRAWN) or grease_pencil is not None
+
+
+def _no_opengl(what: str, instead: str, place: str | None = None) -> Finding:
+    return Finding(
+        code="no_opengl",
+        level="error",
+        message=f"{what} needs OpenGL, which no connected node has",
+        setting=f"{instead}; or ask a node's operator to install {' '.join(OPENGL_PACKAGES)}",
+        object=place,
+    )
+
+
+def _drawing_time(facts: Facts) -> str:
+    """Return how long the middle one of the measured frames takes; '' without a measurement."""
+    probe = facts.get("probe")
+    if not probe:
+        return ""
+    frames, pixels = probe["frames"], probe["width"] * probe["height"]
+    one = frames[len(frames) // 2]
+    seconds = one["base"] + one["sample"] + (one["flat"] + one["pixel"]) * pixels
+    return f"; frame {one['frame']} takes about {max(seconds, 1):.0f} s on the node that tried it"
+
+
+def _format(facts: Facts, picture_format: str | None) -> Iterator[Finding]:
+    """Yield an error for a movie, or a note if the job asks for a format of pictures."""
+    if not facts["is_movie"]:
+        return
+    said = f"the scene writes a movie ({facts['format']})"
+    if picture_format is not None:
+        message = f"{said}; the job renders its frames as {picture_format} pictures"
+        setting = "The job's format; a video can be made of the frames afterwards"
+        yield Finding(code="movie_output", level="note", message=message, setting=setting)
+        return
+    yield Finding(
+        code="movie_output",
+        level="error",
+        message=f"{said}; frames are rendered one by one",
+        setting="Choose the job's format, such as PNG; or Output Properties > Output > Media Type:"
+        " Image, File Format: PNG or OpenEXR",
+    )
 
 
 def _output(facts: Facts) -> Iterator[Finding]:
-    if facts["is_movie"]:
-        yield Finding(
-            code="movie_output",
-            level="error",
-            message=f"the scene writes a movie ({facts['format']}); frames are rendered one by one",
-            setting="Output Properties > Output > Media Type: Image, File Format: PNG or OpenEXR",
-        )
     if max(facts["width"], facts["height"]) > SIDE_MAX:
         yield Finding(
             code="too_large",
@@ -207,11 +268,12 @@ MISSING_OUTPUT: Final[Mapping[str, MissingOutput]] = {
 }
 
 
-def _unmade(facts: Facts) -> Iterator[Finding]:
+def _unmade(facts: Facts, picture_format: str | None) -> Iterator[Finding]:
     for told in facts.get("unmade", ()):
         known = MISSING_OUTPUT.get(told)  # None for a code of a newer worker
-        # Movie formats have a separate finding.
-        if known is None or (told == "format" and facts["is_movie"]):
+        # Movie formats have a separate finding; the job's format replaces the scene's.
+        replaced = told == "format" and (facts["is_movie"] or picture_format is not None)
+        if known is None or replaced:
             continue
         message = known.message.format(format=facts["format"])
         yield Finding(code=known.code, level="error", message=message, setting=known.setting)
@@ -255,6 +317,7 @@ def _files(facts: Facts, frames: Sequence[int]) -> Iterator[Finding]:
             setting="File > External Data > Find Missing Files, or Pack Resources",
             object=file["owner"],
             path=file["path"] if file["kind"] not in ("sequence", "udim") else file["file"],
+            written=file["path"],
         )
     for block in facts["missing_blocks"][:SHOWN_MAX]:
         yield Finding(
@@ -373,7 +436,7 @@ def _measured(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="not_measured",
             level="error",
-            message=f"crops of the scene's frames could not be rendered: {facts['unprobed']}",
+            message=f"the scene's frames could not be measured: {facts['unprobed']}",
             setting="Render Properties > Simplify, or Sampling > Render > Max Samples",
         )
 
@@ -425,8 +488,12 @@ def _devices(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _grease_pencil(facts: Facts) -> Iterator[Finding]:
-    if facts.get("grease_pencil") and facts["engine"] == "CYCLES":
+def _grease_pencil(facts: Facts, nodes: NodeClass) -> Iterator[Finding]:
+    if not facts.get("grease_pencil") or facts["engine"] != "CYCLES":
+        return
+    if nodes.has_opengl is False:
+        yield _no_opengl("Grease Pencil", NO_PENCIL, facts["grease_pencil"])
+    else:
         yield Finding(
             code="grease_pencil",
             level="note",
@@ -434,6 +501,6 @@ def _grease_pencil(facts: Facts) -> Iterator[Finding]:
                 "Grease Pencil is drawn with OpenGL: only nodes that have it render these frames, "
                 "and as drivers differ, every frame is checked"
             ),
-            setting="Object > Convert > Mesh makes Cycles render it",
+            setting=f"{NO_PENCIL} makes Cycles render it",
             object=facts["grease_pencil"],
         )

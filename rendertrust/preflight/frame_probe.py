@@ -1,8 +1,10 @@
-"""Measurements of a few crops of some frames, and the estimated seconds of all frames.
+"""Measurements of small renders of some frames, and the estimated seconds of all frames.
 
-The render of a crop takes a base time, for setting up the scene, and time for its pixels. A render
-of nearly no pixels measures the base time; the time for pixels grows with pixels and samples.
-Between probed frames the time is interpolated linearly.
+A frame takes a base time, for setting up the scene; time for each pixel, to denoise and save it;
+and time for each pixel that grows with the samples. EEVEE also takes time for each sample, whatever
+the pixels, such as for shadows. A render of nearly no pixels measures the base time, and another
+one with more samples the time for each sample. The others follow from two renders of the whole
+frame, with one and with more samples. Between probed frames the time is interpolated linearly.
 """
 
 from bisect import bisect_left
@@ -11,12 +13,8 @@ from typing import Any, Final
 
 import attrs
 
-from rendertrust.tiling import Tile
-
-CROPS: Final = 3
-CROP_SHARE: Final = 0.01  # pixels of a crop, as a share of the frame's pixels
-SIDE_LEAST: Final = 64  # pixels of a crop's side; smaller crops cannot be timed
-SAMPLES_MOST: Final = 64
+PIXELS_MOST: Final = 150_000  # pixels of a trial render; larger frames are rendered smaller
+PIXEL_SAMPLES: Final = 500_000  # pixels times samples of a trial render: some seconds of a core
 SECONDS_LEAST: Final = 0.001
 
 
@@ -24,16 +22,19 @@ SECONDS_LEAST: Final = 0.001
 class MeasuredFrame:
     """Times of one probed frame, in seconds.
 
-    ``base`` is the time of a render of nearly no pixels. ``pixel`` is the time of a single pixel at
-    all samples, as the mean of the frame's crops. ``least`` and ``most`` are this time for the
-    cheapest and the dearest crop.
+    ``base`` is the time of a render of nearly no pixels. ``flat`` is the time of a single pixel
+    that does not depend on the samples. ``pixel`` is the further time of a single pixel at all
+    samples. ``least`` and ``most`` are this time by the shortest and the longest trial renders.
+    ``sample`` is the time of all samples that does not depend on the pixels; Cycles has none.
     """
 
     frame: int
     base: float
+    flat: float = 0.0
     pixel: float
     least: float
     most: float
+    sample: float = 0.0
 
 
 @attrs.frozen(kw_only=True)
@@ -59,53 +60,55 @@ def frames_to_probe(frames: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted(set(chosen)))
 
 
-def crops(width: int, height: int, count: int = CROPS) -> list[Tile]:
-    """Return crops with the picture's proportions along its diagonal, from top to bottom."""
-    across = min(max(round(width * CROP_SHARE**0.5), SIDE_LEAST), width)
-    down = min(max(round(height * CROP_SHARE**0.5), SIDE_LEAST), height)
-    steps = [(part + 0.5) / count for part in range(count)]
-    return [
-        Tile(round((width - across) * at), round((height - down) * at), across, down)
-        for at in steps
-    ]
-
-
 def probe_of(done: Mapping[str, Any]) -> Probe:
     """Return the worker's measurements as a probe. Raise ValueError without measurements."""
     if not done["frames"]:
         raise ValueError("no frame was probed")
-    ratio = done["samples"] / max(done["probed_samples"], 1)
+    frames = (_probed(frame, done) for frame in done["frames"])
     return Probe(
         width=done["width"],
         height=done["height"],
         samples=done["samples"],
         starting=done.get("load_seconds", 0.0),
-        frames=tuple(
-            sorted((_probed(frame, ratio) for frame in done["frames"]), key=lambda of: of.frame)
-        ),
+        frames=tuple(sorted(frames, key=lambda of: of.frame)),
     )
 
 
-def _probed(measured: Mapping[str, Any], ratio: float) -> MeasuredFrame:
-    # The first render of a process also sets up data that later renders reuse. The shortest time is
-    # therefore the base.
-    base = min(measured["base_seconds"], *measured["seconds"])
-    over = [max(seconds - base, 0.0) for seconds in measured["seconds"]]
-    each = [
-        part / max(size, 1) * ratio for part, size in zip(over, measured["pixels"], strict=True)
-    ]
+def _probed(measured: Mapping[str, Any], done: Mapping[str, Any]) -> MeasuredFrame:
+    # Other load only adds time, so the shortest of equal renders is right.
+    base, one = min(measured["base_seconds"]), min(measured["one_seconds"])
+    pixels, samples = done["probed_pixels"], done["probed_samples"]
+    single = _single(measured, base, samples)
+    pairs = [*zip(measured["one_seconds"], measured["many_seconds"], strict=True)]
+    pairs.append((one, min(measured["many_seconds"])))
+    if samples == 1:  # both renders are alike
+        pairs = [(base, many) for _, many in pairs]
+    each = [max((many - less) / max(samples - 1, 1) - single, 0.0) / pixels for less, many in pairs]
+    flat = 0.0 if samples == 1 else max((one - base) / pixels - each[-1], 0.0)
+    rates = [rate * done["samples"] for rate in each]
+    least, most = min(rates), max(rates)
     return MeasuredFrame(
         frame=measured["frame"],
-        base=base,
-        pixel=sum(over) / max(sum(measured["pixels"]), 1) * ratio,
-        least=min(each),
-        most=max(each),
+        base=max(base - single, 0.0),
+        flat=flat,
+        pixel=rates[-1],
+        least=least,
+        most=most,
+        sample=single * done["samples"],
     )
+
+
+def _single(measured: Mapping[str, Any], base: float, samples: int) -> float:
+    """Return the seconds of one sample of nearly no pixels; 0 if the engine was not asked."""
+    if samples == 1 or "sample_seconds" not in measured:
+        return 0.0
+    many: float = min(measured["sample_seconds"])
+    return max(many - base, 0.0) / (samples - 1)
 
 
 @attrs.frozen
 class Spread:
-    """Range of seconds on the probing machine, by the cheapest, the mean and the dearest crop."""
+    """Range of seconds on the probing machine, by its shortest and its longest trial renders."""
 
     least: float
     likely: float
@@ -124,16 +127,17 @@ def spread_of(
 ) -> Spread:  # fmt: skip
     """Return the time of all frames together, at another size or number of samples if given.
 
-    The ends of the range assume that all of a frame is like the cheapest or like the dearest crop.
+    The ends of the range follow from the shortest and the longest trial renders of each frame.
     """
     pixels = (width or probe.width) * (height or probe.height)
-    more = pixels * (samples or probe.samples) / max(probe.samples, 1)
-    return sum((_frame(_between(probe.frames, frame), more) for frame in frames), NO_TIME)
+    share = (samples or probe.samples) / max(probe.samples, 1)
+    return sum((_frame(_between(probe.frames, one), pixels, share) for one in frames), NO_TIME)
 
 
-def _frame(probed: MeasuredFrame, more: float) -> Spread:
-    rates = (probed.least, probed.pixel, probed.most)
-    return Spread(*(max(probed.base + rate * more, SECONDS_LEAST) for rate in rates))
+def _frame(probed: MeasuredFrame, pixels: int, share: float) -> Spread:
+    base, rates = probed.base + probed.flat * pixels, (probed.least, probed.pixel, probed.most)
+    base += probed.sample * share
+    return Spread(*(max(base + rate * pixels * share, SECONDS_LEAST) for rate in rates))
 
 
 def _between(frames: Sequence[MeasuredFrame], frame: int) -> MeasuredFrame:
@@ -148,5 +152,5 @@ def _between(frames: Sequence[MeasuredFrame], frame: int) -> MeasuredFrame:
         first, second = float(getattr(before, name)), float(getattr(after, name))
         return first + (second - first) * share
 
-    names = ("base", "pixel", "least", "most")
+    names = ("base", "flat", "pixel", "least", "most", "sample")
     return MeasuredFrame(frame=frame, **{name: on_the_line(name) for name in names})

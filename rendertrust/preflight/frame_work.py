@@ -1,7 +1,8 @@
 """Work and price of frames, in whole microseconds of the machine that probed the frames.
 
 Measurements are converted to whole numbers. All further computation of prices uses only integers,
-because integers give the same prices on every machine.
+because integers give the same prices on every machine. Frames that no machine has probed are priced
+by their size and samples, relative to a reference frame.
 """
 
 from bisect import bisect_left
@@ -11,6 +12,7 @@ from typing import Final
 
 import attrs
 
+from rendertrust.inference.row_plan import RowPlan
 from rendertrust.preflight.frame_probe import MeasuredFrame, Probe
 
 SECOND: Final = 1_000_000
@@ -53,19 +55,59 @@ class FrameWork:
         return round(sum(map(self.of, frames)) / SECOND, 1)
 
 
+@attrs.frozen
+class ReferenceFrame:
+    """The frame that the price in the price table pays for, and the ``seconds`` of its work.
+
+    ``base_percent``: the part of its work that does not depend on pixels and samples, such as
+    opening the scene.
+    """
+
+    width: int
+    height: int
+    samples: int
+    seconds: int
+    base_percent: int
+
+    def microseconds(self, width: int, height: int, samples: int) -> int:
+        """Return the work that a frame of this size is assumed to take, rounded up.
+
+        The work grows with the number of pixels times the samples per pixel.
+        """
+        own, base = self.width * self.height * self.samples, self.base_percent
+        share = base * own + (100 - base) * width * height * samples
+        return max(_up(self.seconds * SECOND * share, 100 * own), LEAST)
+
+    def price(self, price: int, width: int, height: int, samples: int, frames: int = 1) -> int:
+        """Return the cost of frames of this size; ``price`` is that of a reference frame."""
+        return frames * price_of(self.microseconds(width, height, samples), price, self.seconds)
+
+
 def work_of(
     probe: Probe, *, width: int | None = None, height: int | None = None, samples: int | None = None
 ) -> FrameWork:
     """Return the work of whole frames, at another size or number of samples if given."""
     pixels = (width or probe.width) * (height or probe.height)
-    more = Fraction(pixels * (samples or probe.samples), max(probe.samples, 1))
+    share = Fraction(samples or probe.samples, max(probe.samples, 1))
     numbers = tuple(probed.frame for probed in probe.frames)
-    return FrameWork(numbers, tuple(_microseconds(probed, more) for probed in probe.frames))
+    return FrameWork(numbers, tuple(_microseconds(one, pixels, share) for one in probe.frames))
 
 
-def _microseconds(probed: MeasuredFrame, more: Fraction) -> int:
+def work_of_rows(rows: RowPlan, start: float, row: float) -> FrameWork:
+    """Return the work of the units of a job of rows, by the seconds to load the model (``start``)
+    and of a ``row``.
+    """
+    numbers = tuple(sorted({1, max(rows.units - 1, 1), rows.units}))
+    begun, each = Fraction(str(start)), Fraction(str(row))
+    seconds = [begun + each * rows.rows_of(number) for number in numbers]
+    work = (max(_up(of.numerator * SECOND, of.denominator), LEAST) for of in seconds)
+    return FrameWork(numbers, tuple(work))
+
+
+def _microseconds(probed: MeasuredFrame, pixels: int, share: Fraction) -> int:
     # Fractions are made from decimal texts: the text 0.1 is exactly a tenth, unlike the float.
-    seconds = Fraction(str(probed.base)) + Fraction(str(probed.pixel)) * more
+    each = Fraction(str(probed.flat)) + Fraction(str(probed.pixel)) * share
+    seconds = Fraction(str(probed.base)) + Fraction(str(probed.sample)) * share + each * pixels
     return max(_up(seconds.numerator * SECOND, seconds.denominator), LEAST)
 
 

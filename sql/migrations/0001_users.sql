@@ -28,14 +28,16 @@ CREATE TABLE users (
     email         text NOT NULL,
     name          text NOT NULL CHECK (char_length(name) BETWEEN 1 AND 255),
     password_hash text NOT NULL,
+    has_password  boolean NOT NULL DEFAULT true,  -- false: nobody knows a password, as the user signs in at a provider
     role          text NOT NULL DEFAULT 'user'
                   CHECK (role IN ('user', 'operator', 'admin', 'auditor')), -- auditor: an admin who only reads
     is_active     boolean NOT NULL DEFAULT true,
     verified_at   timestamptz,                    -- when the user proved that they read mail to the address
     -- the kinds of mail that the user switched off; mails about the account's security are always sent
     mails_off     text[] NOT NULL DEFAULT '{}' CONSTRAINT users_mails_off CHECK (mails_off <@ ARRAY[
-                      'job.completed', 'job.failed', 'job.paused', 'node.offline', 'dispute.opened', 'dispute.decided',
-                      'payout.paid', 'payout.rejected']),
+                      'job.completed', 'job.failed', 'job.paused', 'node.offline', 'node.failing', 'dispute.opened',
+                      'dispute.decided', 'payout.paid', 'payout.rejected']),
+    invoice_to    text NOT NULL DEFAULT '' CHECK (char_length(invoice_to) <= 500), -- the buyer on invoices; '': name and address of mail
     created_at    timestamptz NOT NULL DEFAULT now(),
     deleted_at    timestamptz,                    -- when the user deleted their account; what tells who they were is erased
     CONSTRAINT users_deleted CHECK (deleted_at IS NULL OR NOT is_active)
@@ -52,6 +54,7 @@ CREATE TABLE invitations (
     email      text CHECK (char_length(email) BETWEEN 3 AND 320), -- null: anybody who has the token may use it
     created_at timestamptz NOT NULL,
     created_by text NOT NULL,                     -- as in the audit log
+    made_by    uuid REFERENCES users,             -- its admin; null: a command on the gateway's machine
     expires_at timestamptz NOT NULL CHECK (expires_at > created_at),
     used_at    timestamptz,
     used_by    uuid REFERENCES users,             -- the account that was opened
@@ -61,6 +64,7 @@ CREATE TABLE invitations (
 );
 CREATE INDEX invitations_open ON invitations (created_at DESC, id DESC)
     WHERE used_at IS NULL AND revoked_at IS NULL;
+CREATE INDEX invitations_maker ON invitations (made_by) WHERE used_at IS NULL AND revoked_at IS NULL;
 
 -- ── logins ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -74,6 +78,7 @@ CREATE TABLE refresh_families (
     expires_at timestamptz NOT NULL,
     revoked_at timestamptz,
     factor_at  timestamptz,                       -- when the user last gave a second factor in this session
+    identity_at timestamptz,                      -- when the user last signed in at a provider in this session
     created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX refresh_families_user ON refresh_families (user_id);
@@ -151,10 +156,72 @@ CREATE TABLE pending_sign_ins (
     user_id         uuid NOT NULL REFERENCES users,
     password_sha256 bytea NOT NULL,               -- of the password's hash: another password ends the sign-in
     role            text NOT NULL,
+    by_identity     boolean NOT NULL DEFAULT false, -- the user signed in at a provider just now, not with the password
+    provider        text NOT NULL DEFAULT '',     -- the id of the provider that gives the user another role; '': none does
+    given_role      text NOT NULL DEFAULT '',     -- that role, from the end of the sign-in on
     expires_at      timestamptz NOT NULL,
-    created_at      timestamptz NOT NULL
+    created_at      timestamptz NOT NULL,
+    CHECK ((provider = '') = (given_role = ''))
 );
 CREATE INDEX pending_sign_ins_expires ON pending_sign_ins (expires_at); -- for the purge
+
+-- ── providers of OpenID Connect ─────────────────────────────────────────────────────────────────
+
+-- Identities of users at providers of OpenID Connect. A provider's subject is the key, never an address.
+CREATE TABLE identities (
+    issuer     text NOT NULL CHECK (char_length(issuer) BETWEEN 1 AND 500),
+    subject    text NOT NULL CHECK (char_length(subject) BETWEEN 1 AND 255),
+    id         uuid NOT NULL UNIQUE,              -- names the identity in forms
+    user_id    uuid NOT NULL REFERENCES users,
+    email      text NOT NULL DEFAULT '' CHECK (char_length(email) <= 320), -- as the provider last told it, to recognise the identity
+    created_at timestamptz NOT NULL,
+    used_at    timestamptz NOT NULL,
+    PRIMARY KEY (issuer, subject)
+);
+CREATE INDEX identities_user ON identities (user_id, created_at);
+
+-- Sign-ins that wait for a provider; its first answer deletes them. State, nonce and PKCE verifier derive from the token
+-- in the browser's cookie, so the row has no secret.
+CREATE TABLE provider_sign_ins (
+    sha256            bytea PRIMARY KEY CHECK (octet_length(sha256) = 32), -- the token itself is not stored
+    issuer            text NOT NULL,              -- of the provider that was asked
+    purpose           text NOT NULL CHECK (purpose IN (
+                          'sign-in',
+                          'link',                 -- link an identity to the account of a session
+                          'confirm')),            -- sign in again, before an action that needs it
+    redirect_uri      text NOT NULL,
+    next              text NOT NULL,              -- the page after it
+    user_id           uuid REFERENCES users,
+    session           uuid,
+    invitation_sha256 bytea CHECK (octet_length(invitation_sha256) = 32), -- with which an account may be opened
+    expires_at        timestamptz NOT NULL,
+    created_at        timestamptz NOT NULL,
+    CHECK (num_nonnulls(user_id, session) = CASE purpose WHEN 'sign-in' THEN 0 ELSE 2 END)
+);
+CREATE INDEX provider_sign_ins_expires ON provider_sign_ins (expires_at); -- for the purge
+
+-- ── logins by a code ────────────────────────────────────────────────────────────────────────────
+
+-- Logins of programs that wait until their user confirms a code in a browser (RFC 8628).
+CREATE TABLE device_logins (
+    sha256           bytea PRIMARY KEY CHECK (octet_length(sha256) = 32), -- of the program's code, which is not stored
+    user_code_sha256 bytea NOT NULL UNIQUE CHECK (octet_length(user_code_sha256) = 32), -- of the code that the user types
+    client           text NOT NULL CHECK (char_length(client) <= 200), -- User-Agent
+    address          text NOT NULL,               -- from which the program asked
+    user_id          uuid REFERENCES users,       -- who confirmed it
+    password_sha256  bytea,                       -- of their password's hash at that time: another one ends the login
+    role             text,
+    factor_at        timestamptz,                 -- when they last gave a second factor in the session in which they confirmed it
+    denied_at        timestamptz,
+    seconds          integer NOT NULL DEFAULT 5 CHECK (seconds > 0), -- minimum time between two polls
+    polled_at        timestamptz,
+    expires_at       timestamptz NOT NULL,
+    created_at       timestamptz NOT NULL,
+    CHECK (num_nonnulls(user_id, password_sha256, role) IN (0, 3)),
+    CHECK (factor_at IS NULL OR user_id IS NOT NULL),
+    CHECK (user_id IS NULL OR denied_at IS NULL)
+);
+CREATE INDEX device_logins_expires ON device_logins (expires_at); -- for the purge
 
 -- ── API keys ────────────────────────────────────────────────────────────────────────────────────
 
@@ -180,20 +247,25 @@ CREATE TABLE mails (
     id         uuid PRIMARY KEY,                  -- also in the Message-ID, which is the same for every try
     kind       text NOT NULL CHECK (kind IN (
                    'password.reset',    -- a link with which the user chooses a new password
+                   'account.created',   -- by an admin, with a link with which the user chooses a password
                    'password.changed',
                    'password.set',      -- by an admin
                    'factor.added', 'factor.removed',
                    'recovery_code.used',
+                   'payout_account.changed',
+                   'identity.linked', 'identity.unlinked', -- at a provider of OpenID Connect
                    'address.verify',    -- a link with which the user verifies their address
                    'job.completed', 'job.failed',
                    'job.paused',        -- at its cap
                    'node.offline',
+                   'node.failing',      -- often, by its own fault
                    'dispute.opened',    -- about work of the user's node
                    'dispute.decided',
                    'payout.paid', 'payout.rejected')),
     user_id    uuid REFERENCES users,             -- null: the Mailer looks for the user of the address
     address    text CHECK (char_length(address) BETWEEN 3 AND 320), -- as somebody typed it, who may be anybody
     about      uuid,                              -- the job, node, dispute or payout; null: it is about the account
+    is_wanted  boolean NOT NULL DEFAULT false,    -- its job asks for it: sent although the user switched its kind off
     is_last    boolean NOT NULL DEFAULT false,    -- further mails of this kind are left out for an hour, and it says so
     state      text NOT NULL DEFAULT 'PENDING' CHECK (state IN (
                    'PENDING',
@@ -221,8 +293,10 @@ CREATE TABLE mailer_life (
 
 -- Write mails in the transaction of what they tell: kinds, users, and what each is about. Users who have not verified
 -- their address get none but those about its security, so that nobody can have mails sent to a stranger. A user gets
--- ten mails of a kind in an hour, of which the last one says so, and one about the same thing.
-CREATE FUNCTION insert_notices(kinds text[], user_ids uuid[], abouts uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+-- ten mails of a kind in an hour, of which the last one says so, and one about the same thing. `wanted`: the mails that
+-- are sent although the user switched their kind off.
+CREATE FUNCTION insert_notices(kinds text[], user_ids uuid[], abouts uuid[], wanted boolean[] DEFAULT NULL)
+    RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     hour_ago CONSTANT timestamptz := now() - interval '1 hour';
 BEGIN
@@ -230,14 +304,15 @@ BEGIN
        OR (SELECT count(*) FROM (SELECT FROM mails WHERE state = 'PENDING' LIMIT 10000) waiting) >= 10000 THEN
         RETURN;
     END IF;
-    INSERT INTO mails (id, kind, user_id, about, is_last, due_at, created_at)
-    SELECT gen_random_uuid(), f.kind, f.user_id, f.about, f.before + f.place = 10, now(), now()
-    FROM (SELECT n.kind, n.user_id, n.about,
+    INSERT INTO mails (id, kind, user_id, about, is_wanted, is_last, due_at, created_at)
+    SELECT gen_random_uuid(), f.kind, f.user_id, f.about, f.is_wanted, f.before + f.place = 10, now(), now()
+    FROM (SELECT n.kind, n.user_id, n.about, coalesce(n.is_wanted, false) AS is_wanted,
                  row_number() OVER (PARTITION BY n.user_id, n.kind ORDER BY n.about) AS place,
                  (SELECT count(*) FROM mails m
                   WHERE m.user_id = n.user_id AND m.kind = n.kind AND m.created_at > hour_ago) AS before
-          FROM unnest(kinds, user_ids, abouts) AS n (kind, user_id, about) JOIN users u ON u.id = n.user_id
-          WHERE u.is_active AND (u.verified_at IS NOT NULL OR n.kind = 'password.set') AND n.kind <> ALL (u.mails_off)
+          FROM unnest(kinds, user_ids, abouts, wanted) AS n (kind, user_id, about, is_wanted) JOIN users u ON u.id = n.user_id
+          WHERE u.is_active AND (u.verified_at IS NOT NULL OR n.kind = 'password.set')
+            AND (n.is_wanted OR n.kind <> ALL (u.mails_off))
             AND NOT EXISTS (SELECT FROM mails m
                             WHERE m.user_id = n.user_id AND m.kind = n.kind AND m.about = n.about
                               AND m.created_at > hour_ago)) f
@@ -249,21 +324,26 @@ CREATE TABLE password_resets (
     sha256     bytea PRIMARY KEY CHECK (octet_length(sha256) = 32), -- the token itself is not stored
     user_id    uuid NOT NULL REFERENCES users,
     mailed     boolean NOT NULL,                  -- false: an admin made it, so it proves no address
+    made_by    uuid REFERENCES users,             -- its admin; null: mailed, or made on the gateway's machine
     expires_at timestamptz NOT NULL,
     created_at timestamptz NOT NULL
 );
 CREATE INDEX password_resets_user ON password_resets (user_id);
+CREATE INDEX password_resets_maker ON password_resets (made_by) WHERE made_by IS NOT NULL;
 CREATE INDEX password_resets_expires ON password_resets (expires_at); -- for the purge
 
--- Tokens with which a user verifies their address; the first use deletes all tokens of the user.
-CREATE TABLE address_verifications (
+-- Tokens of links in mails; the first use deletes all tokens of the user for the same purpose.
+CREATE TABLE mailed_tokens (
     sha256     bytea PRIMARY KEY CHECK (octet_length(sha256) = 32), -- the token itself is not stored
     user_id    uuid NOT NULL REFERENCES users,
+    purpose    text NOT NULL CHECK (purpose IN (
+                   'verification',  -- of the user's address
+                   'payout_stop')), -- stops the change of the user's payout account that waits
     expires_at timestamptz NOT NULL,
     created_at timestamptz NOT NULL
 );
-CREATE INDEX address_verifications_user ON address_verifications (user_id);
-CREATE INDEX address_verifications_expires ON address_verifications (expires_at); -- for the purge
+CREATE INDEX mailed_tokens_user ON mailed_tokens (user_id, purpose);
+CREATE INDEX mailed_tokens_expires ON mailed_tokens (expires_at); -- for the purge
 
 -- Addresses of deleted accounts, so that they get starter credits and links only as often as others if somebody
 -- registers with them again.
@@ -334,12 +414,25 @@ CREATE TRIGGER api_keys_gone AFTER DELETE ON api_keys
 CREATE FUNCTION end_sessions() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE refresh_families SET revoked_at = now() WHERE user_id = NEW.id AND revoked_at IS NULL;
+    DELETE FROM device_logins WHERE user_id = NEW.id;
+    DELETE FROM join_codes WHERE owner_id = NEW.id AND used_at IS NULL;
     INSERT INTO revocations (id, kind, expires_at) VALUES (NEW.id, 'user', now() + interval '1 day');
     RETURN NULL;
 END $$;
 CREATE TRIGGER users_changed AFTER UPDATE OF is_active, role ON users
     FOR EACH ROW WHEN (OLD.is_active AND NOT NEW.is_active OR OLD.role <> NEW.role)
     EXECUTE FUNCTION end_sessions();
+
+-- The links and invitations that an admin handed out end with their rights.
+CREATE FUNCTION end_links_of_admin() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM password_resets WHERE made_by = NEW.id;
+    UPDATE invitations SET revoked_at = now() WHERE made_by = NEW.id AND used_at IS NULL AND revoked_at IS NULL;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER users_no_longer_admin AFTER UPDATE OF is_active, role ON users
+    FOR EACH ROW WHEN (OLD.is_active AND OLD.role = 'admin' AND NOT (NEW.is_active AND NEW.role = 'admin'))
+    EXECUTE FUNCTION end_links_of_admin();
 
 -- ── organisations and trust ─────────────────────────────────────────────────────────────────────
 
@@ -393,8 +486,9 @@ CREATE UNIQUE INDEX unknown_addresses_invited ON unknown_addresses (organisation
 CREATE TABLE audit (
     number     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at         timestamptz NOT NULL,
-    actor_id   uuid,                              -- null: somebody on the gateway's machine
-    actor      text NOT NULL,                     -- the e-mail address at that time, or 'console:' and the login name
+    actor_id   uuid,                              -- null: somebody on the gateway's machine, or a provider
+    actor      text NOT NULL,                     -- the e-mail address at that time, or 'console:' and the login name, or
+                                                  -- 'provider:' and its id
     act        text NOT NULL CHECK (act ~ '^[a-z]+\.[a-z_]+$'), -- 'user.deactivate', …
     target     text NOT NULL,                     -- 'user:{uuid}', …
     reason     text NOT NULL CHECK (char_length(reason) BETWEEN 1 AND 500),
@@ -412,11 +506,11 @@ BEGIN
         GRANT SELECT ON schema_migrations TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE ON users TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE, DELETE
-            ON invitations, refresh_families, api_keys, organisations, organisation_members, mails, deleted_addresses TO rendertrust_app;
+            ON invitations, refresh_families, api_keys, identities, device_logins, organisations, organisation_members, mails, deleted_addresses TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE, DELETE ON authenticators, passkeys, passkey_challenges TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE ON mailer_life TO rendertrust_app;
         GRANT SELECT, INSERT, DELETE ON spent_refresh_tokens, revocations, trusts, unknown_addresses, password_resets,
-            address_verifications, recovery_codes, pending_sign_ins, app_setups TO rendertrust_app;
+            mailed_tokens, recovery_codes, pending_sign_ins, app_setups, provider_sign_ins TO rendertrust_app;
         GRANT SELECT, INSERT ON audit TO rendertrust_app; -- append-only
     END IF;
 END $$;

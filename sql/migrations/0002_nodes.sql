@@ -28,6 +28,7 @@ CREATE TABLE nodes (
     standing_version bigint NOT NULL DEFAULT 0,   -- of two standings the one with the greater version counts
     standing_reason  text NOT NULL DEFAULT '' CHECK (char_length(standing_reason) <= 500),
     standing_at      timestamptz,                 -- null: the standing was never changed
+    standing_by      text CHECK (standing_by IN ('OWNER', 'ADMIN', 'GATEWAY')), -- who changed it last; null: it never changed
     -- When the quarantine began that the node is in, or was in until it was revoked. New keys of its owner then also
     -- start in quarantine.
     quarantined_at   timestamptz,
@@ -36,6 +37,10 @@ CREATE TABLE nodes (
     -- it. The release of a node resets its record only if this is not null.
     caught           text CHECK (caught IN ('LIES', 'KIN')),
     released_at      timestamptz,                 -- when it last left quarantine: its record begins there
+    recent_failures  integer NOT NULL DEFAULT 0 CHECK (recent_failures >= 0), -- by the node's fault (node_failures.py)
+    failing_since    timestamptz,                 -- null: it does not fail often
+    failing_code     text NOT NULL DEFAULT '' CHECK (char_length(failing_code) <= 50),     -- of the last failure
+    failing_reason   text NOT NULL DEFAULT '' CHECK (char_length(failing_reason) <= 500),  -- in the node's words
     -- Valid results for its owner end the quarantine: the gateway began it because of invalid results, no admin has
     -- ordered it since, and the node never left a quarantine before.
     ends_by_results  boolean NOT NULL GENERATED ALWAYS AS (
@@ -49,16 +54,44 @@ CREATE INDEX nodes_quarantined ON nodes (owner_id) WHERE quarantined_at IS NOT N
 CREATE INDEX nodes_owner ON nodes (owner_id, created_at DESC, id DESC);
 CREATE INDEX nodes_created ON nodes (created_at DESC, id DESC);
 
+-- A mail to its owner when a node begins to fail often.
+CREATE FUNCTION mail_failing_nodes() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM insert_notices(ARRAY['node.failing'], ARRAY[NEW.owner_id], ARRAY[NEW.id]);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER nodes_failing_mailed AFTER UPDATE OF failing_since ON nodes
+    FOR EACH ROW WHEN (OLD.failing_since IS NULL AND NEW.failing_since IS NOT NULL AND NEW.owner_id IS NOT NULL)
+    EXECUTE FUNCTION mail_failing_nodes();
+
 -- A challenge can be answered once, within five minutes.
 CREATE TABLE node_challenges (
     challenge  bytea PRIMARY KEY CHECK (octet_length(challenge) = 32),
     node_id    uuid NOT NULL REFERENCES nodes,
     owner_id   uuid REFERENCES users,             -- who will own the node once it is verified
+    -- what a known node is called once it has proved its key again; null: as before
+    name       text CHECK (char_length(name) BETWEEN 1 AND 255),
     expires_at timestamptz NOT NULL,
     used_at    timestamptz
 );
 CREATE INDEX node_challenges_node ON node_challenges (node_id, expires_at); -- limits open challenges
 CREATE INDEX node_challenges_expiry ON node_challenges (expires_at);        -- for the sweep
+
+-- Codes with which machines join as nodes of the user who made the code. Each works once, for fifteen minutes.
+CREATE TABLE join_codes (
+    id          uuid PRIMARY KEY,
+    owner_id    uuid NOT NULL REFERENCES users,
+    sha256      bytea NOT NULL UNIQUE CHECK (octet_length(sha256) = 32), -- of the code, which is not stored
+    gateway_key bytea NOT NULL CHECK (octet_length(gateway_key) = 32),   -- the key of the log, which the code names
+    created_at  timestamptz NOT NULL,
+    expires_at  timestamptz NOT NULL CHECK (expires_at > created_at),
+    used_at     timestamptz,
+    node_id     uuid REFERENCES nodes ON DELETE CASCADE, -- the node that joined with it
+    CHECK ((used_at IS NULL) = (node_id IS NULL))
+);
+CREATE INDEX join_codes_owner ON join_codes (owner_id, created_at DESC, id DESC);
+CREATE INDEX join_codes_expires ON join_codes (expires_at); -- for the purge
+CREATE INDEX join_codes_node ON join_codes (node_id) WHERE node_id IS NOT NULL;
 
 -- A node is lent to at most one organisation, by its owner, while the owner is a member.
 CREATE TABLE organisation_nodes (
@@ -96,6 +129,7 @@ CREATE TABLE gateway_lives (
 CREATE TABLE verifiers (
     node_id      uuid PRIMARY KEY REFERENCES nodes ON DELETE CASCADE,
     device_class text NOT NULL CHECK (char_length(device_class) <= 200),
+    checks       text NOT NULL DEFAULT 'render video' CHECK (char_length(checks) <= 10000), -- job types that it can check
     cores        integer CHECK (cores > 0),           -- null: it does not say
     checking     integer NOT NULL CHECK (checking >= 0), -- results in the check that it runs
     load         double precision NOT NULL CHECK (load BETWEEN 0 AND 1), -- share of the last minutes it was busy
@@ -107,7 +141,7 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
         -- DELETE on nodes: unproved registrations are removed.
         GRANT SELECT, INSERT, UPDATE, DELETE
-            ON nodes, node_challenges, organisation_nodes, node_connections, gateway_lives TO rendertrust_app;
+            ON nodes, node_challenges, join_codes, organisation_nodes, node_connections, gateway_lives TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE ON verifiers TO rendertrust_app;
     END IF;
 END $$;

@@ -34,15 +34,19 @@ CREATE TABLE manifest_files (
 );
 CREATE INDEX manifest_files_upload ON manifest_files (upload_id);
 
--- Results of preflights, once for each user and content.
+-- Results of preflights, for each user and content the newest few.
 CREATE TABLE preflights (
-    user_id  uuid NOT NULL REFERENCES users,      -- others must not learn what the scene is
-    content  bytea NOT NULL CHECK (octet_length(content) = 32), -- SHA-256 of the scene, or of its manifest
+    user_id     uuid NOT NULL REFERENCES users,   -- others must not learn what the scene is
+    content     bytea NOT NULL CHECK (octet_length(content) = 32), -- SHA-256 of the scene, or of its manifest
+    number      integer NOT NULL DEFAULT 1 CHECK (number > 0), -- counts the preflights of a user's content
     -- the preflight's job; no foreign key, as it is inserted after this row
-    job_id   uuid NOT NULL,
-    asked_at timestamptz NOT NULL,
-    facts    jsonb,                               -- null: no result yet
-    PRIMARY KEY (user_id, content)
+    job_id      uuid NOT NULL,
+    asked_at    timestamptz NOT NULL,
+    first_frame integer,                          -- the first and last frame of the request; null: it named none
+    last_frame  integer,
+    facts       jsonb,                            -- null: no result yet
+    PRIMARY KEY (user_id, content, number),
+    CHECK ((first_frame IS NULL) = (last_frame IS NULL))
 );
 CREATE INDEX preflights_asked ON preflights (user_id, asked_at); -- for the limit per user
 CREATE INDEX preflights_old ON preflights (asked_at);            -- for the sweep
@@ -52,6 +56,8 @@ CREATE INDEX preflights_old ON preflights (asked_at);            -- for the swee
 CREATE TABLE jobs (
     id              uuid PRIMARY KEY,
     user_id         uuid NOT NULL REFERENCES users,
+    -- for people; its owner may change it
+    name            text NOT NULL DEFAULT 'job' CHECK (char_length(name) BETWEEN 1 AND 100),
     job_type        text NOT NULL CHECK (char_length(job_type) BETWEEN 1 AND 100),
     payload_ref     text NOT NULL CHECK (char_length(payload_ref) BETWEEN 1 AND 500),
     -- the JobPlan: what was ordered and found, except for the columns below
@@ -109,7 +115,10 @@ CREATE INDEX jobs_created ON jobs (created_at DESC, id DESC); -- the console lis
 CREATE INDEX jobs_open ON jobs (queued_at, id) WHERE completed_at IS NULL; -- the scheduler reads open jobs only
 CREATE INDEX jobs_completed ON jobs (completed_at DESC) WHERE completed_at IS NOT NULL;
 CREATE INDEX jobs_failed ON jobs (completed_at DESC) WHERE status = 'FAILED'; -- for dead letters
+CREATE INDEX jobs_again ON jobs ((plan ->> 'again_of'), created_at) WHERE plan ->> 'again_of' IS NOT NULL;
+CREATE INDEX jobs_to_film ON jobs (completed_at) WHERE status = 'COMPLETED' AND plan #>> '{spec,video}' IS NOT NULL;
 CREATE UNIQUE INDEX jobs_retry_of ON jobs (retry_of) WHERE retry_of IS NOT NULL; -- at most one retry of each job
+CREATE INDEX jobs_films ON jobs ((plan #>> '{inputs,frames_of}'), created_at) WHERE job_type = 'video';
 -- deleting a node searches the rows that refer to it
 CREATE INDEX jobs_node ON jobs (node_id) WHERE node_id IS NOT NULL;
 CREATE INDEX jobs_touched ON jobs USING brin (touched) WITH (pages_per_range = 16, autosummarize = on);
@@ -186,14 +195,14 @@ CREATE INDEX units_at_work ON units (job_id) WHERE coalesce(state IN ('DISPATCHE
 CREATE INDEX units_ready ON units (job_id, place) WHERE state = 'QUEUED' AND missing = 0;
 CREATE INDEX units_copies ON units (state) WHERE copy_node_id IS NOT NULL;
 CREATE INDEX units_feeding ON units (job_id, feeds) WHERE feeds IS NOT NULL;
--- Deleting a node searches the rows that refer to it.
-CREATE INDEX units_node ON units (node_id) WHERE node_id IS NOT NULL;
+-- For what a node did lately. Deleting a node also searches the rows that refer to it.
+CREATE INDEX units_node ON units (node_id, ended_at) WHERE node_id IS NOT NULL;
 CREATE INDEX units_copy_node ON units (copy_node_id) WHERE copy_node_id IS NOT NULL;
 
 -- Rows of jobs and units as the Ledger gives them to the statement that writes a batch. `seen` is the transaction that
 -- wrote the row that was read, or null. The columns before `id` are those of new jobs alone.
 CREATE TYPE written_job AS (
-    payload_ref text, price bigint, created_at timestamptz, price_number bigint, retry_of uuid, plan text,
+    name text, payload_ref text, price bigint, created_at timestamptz, price_number bigint, retry_of uuid, plan text,
     id uuid, user_id uuid, job_type text, status text, queued_at timestamptz, updated_at timestamptz, node_id uuid,
     retry_count integer, result_ref text, error_message text, dispatched_at timestamptz, completed_at timestamptz,
     open_units integer, failed_units integer, cancelled_units integer, unit_error text, units integer,
@@ -209,15 +218,28 @@ CREATE TYPE written_unit AS (
     faults integer, needs_memory bigint, needs_opengl boolean, unsendable_to uuid[], seen xid
 );
 
--- The newest jobs that match a search; a null argument matches any. PostgreSQL inlines it into the calling query and
--- plans both together.
-CREATE FUNCTION jobs_found(owner uuid, statuses text[], types text[], node text, person text, error text,
-                           since timestamptz, until timestamptz, beginning text, most integer)
+-- When the first node began with a job: read from its first ten units, among which is the first one in every order.
+CREATE FUNCTION job_begun_at(job uuid) RETURNS timestamptz LANGUAGE sql STABLE AS $$
+    SELECT min(coalesce(u.started_at, u.assigned_at))
+    FROM (SELECT started_at, assigned_at FROM units WHERE job_id = job ORDER BY number LIMIT 10) u
+$$;
+
+-- The newest jobs that match a search; a null argument matches any. Each of the `words` must be a part of the job's
+-- name, or the beginning of its id; only the newest 10,000 jobs are searched for words. PostgreSQL inlines it into the
+-- calling query and plans both together.
+CREATE FUNCTION jobs_found(owner uuid, statuses text[], types text[], but_types text[], words text[], node text,
+                           person text, error text, since timestamptz, until timestamptz, beginning text, most integer)
 RETURNS SETOF jobs LANGUAGE sql STABLE AS $$
-    SELECT j.* FROM jobs j
-    WHERE (owner IS NULL OR j.user_id = owner)
-      AND (statuses IS NULL OR j.status = ANY(statuses))
+    SELECT j.* FROM (
+        SELECT * FROM jobs k WHERE owner IS NULL OR k.user_id = owner
+        ORDER BY k.created_at DESC, k.id DESC LIMIT CASE WHEN words IS NOT NULL THEN 10000 END
+    ) j
+    WHERE (statuses IS NULL OR j.status = ANY(statuses))
       AND (types IS NULL OR j.job_type = ANY(types))
+      AND (but_types IS NULL OR j.job_type <> ALL(but_types))
+      AND (words IS NULL OR NOT EXISTS (
+              SELECT FROM unnest(words) w
+              WHERE strpos(lower(j.name), lower(w)) = 0 AND NOT starts_with(j.id::text, lower(w))))
       AND (node IS NULL OR j.node_id IN (
               SELECT n.id FROM nodes n
               WHERE strpos(lower(n.name), lower(node)) > 0 OR starts_with(n.id::text, lower(node))))
@@ -390,6 +412,7 @@ CREATE TABLE thumbnails (
     made_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (job_id, frame, unit)
 );
+CREATE INDEX thumbnails_newest ON thumbnails (job_id, made_at DESC, frame DESC);
 
 -- Store a thumbnail if this node has the unit at this attempt. Locking the job's row puts its events in order:
 -- statements after the lock see what its previous holder committed.
@@ -408,6 +431,15 @@ BEGIN
     SET attempt = its_attempt, picture = its_picture, made_at = now();
     RETURN true;
 END $$;
+
+-- Named sets of parameters of jobs, which a user chooses in the form for a new job.
+CREATE TABLE presets (
+    user_id  uuid NOT NULL REFERENCES users,
+    name     text NOT NULL CHECK (char_length(name) BETWEEN 1 AND 60),
+    fields   jsonb NOT NULL CHECK (octet_length(fields::text) <= 8000), -- of the form, by name
+    saved_at timestamptz NOT NULL,
+    PRIMARY KEY (user_id, name)
+);
 
 -- Results that have expired. Their receipts stay.
 CREATE TABLE expired_results (
@@ -436,7 +468,7 @@ BEGIN
         GRANT SELECT ON work, work_copies, at_nodes TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE ON jobs, units, expired_results TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE, DELETE
-            ON uploads, multiparts, preflights, result_multiparts, thumbnails TO rendertrust_app;
+            ON uploads, multiparts, preflights, presets, result_multiparts, thumbnails TO rendertrust_app;
         GRANT SELECT, INSERT, DELETE ON attempt_logs TO rendertrust_app;
         GRANT SELECT, INSERT ON manifest_files, attempts, overruns, removed_attempts TO rendertrust_app;
     END IF;

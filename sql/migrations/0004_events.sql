@@ -103,9 +103,11 @@ CREATE TRIGGER new_units_noted AFTER INSERT ON units
     REFERENCING NEW TABLE AS is_now
     FOR EACH STATEMENT EXECUTE FUNCTION note_new_units();
 
--- Mails about the end of a job, or about a pause at its cap, to its owner. Nobody reads of preflights.
-CREATE FUNCTION mail_of_job(status text, paused text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE WHEN status = 'COMPLETED' THEN 'job.completed' WHEN status = 'FAILED' THEN 'job.failed'
+-- Mails about the end of a job, or about a pause at its cap, to its owner. Nobody reads of preflights. `notify`: the mails
+-- that the job asks for, 'all', 'failure' or 'none'; null: those that the owner has not switched off.
+CREATE FUNCTION mail_of_job(status text, paused text, notify text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN notify = 'none' OR notify = 'failure' AND status = 'COMPLETED' THEN NULL
+                WHEN status = 'COMPLETED' THEN 'job.completed' WHEN status = 'FAILED' THEN 'job.failed'
                 WHEN paused = 'cap' THEN 'job.paused' END
 $$;
 
@@ -125,9 +127,13 @@ BEGIN
     FROM is_now n JOIN was o ON o.id = n.id
     WHERE o.status <> n.status;
     IF FOUND THEN
-        PERFORM insert_notices(array_agg(mail_of_job(n.status, n.paused)), array_agg(n.user_id), array_agg(n.id))
-        FROM is_now n JOIN was o ON o.id = n.id
-        WHERE o.status <> n.status AND n.job_type <> 'preflight' AND mail_of_job(n.status, n.paused) IS NOT NULL
+        PERFORM insert_notices(array_agg(f.kind), array_agg(f.user_id), array_agg(f.id), array_agg(f.notify IS NOT NULL))
+        FROM (SELECT n.id, n.user_id, n.plan -> 'spec' ->> 'notify' AS notify,
+                     mail_of_job(n.status, n.paused, n.plan -> 'spec' ->> 'notify') AS kind
+              FROM is_now n JOIN was o ON o.id = n.id
+              WHERE o.status <> n.status AND split_part(n.job_type, ':', 1) <> 'preflight'
+                AND n.status IN ('COMPLETED', 'FAILED', 'PAUSED')) f
+        WHERE f.kind IS NOT NULL
         HAVING count(*) > 0;
     END IF;
     RETURN NULL;
@@ -143,10 +149,12 @@ BEGIN
            CASE WHEN n.price > 0 THEN 'held' END, nullif(n.price, 0)
     FROM is_now n;
     -- the batch that created a job may also have ended or paused it
-    PERFORM insert_notices(array_agg(mail_of_job(n.status, n.paused)), array_agg(n.user_id), array_agg(n.id))
-    FROM is_now n
-    WHERE n.status IN ('COMPLETED', 'FAILED', 'PAUSED') AND n.job_type <> 'preflight'
-      AND mail_of_job(n.status, n.paused) IS NOT NULL
+    PERFORM insert_notices(array_agg(f.kind), array_agg(f.user_id), array_agg(f.id), array_agg(f.notify IS NOT NULL))
+    FROM (SELECT n.id, n.user_id, n.plan -> 'spec' ->> 'notify' AS notify,
+                 mail_of_job(n.status, n.paused, n.plan -> 'spec' ->> 'notify') AS kind
+          FROM is_now n
+          WHERE n.status IN ('COMPLETED', 'FAILED', 'PAUSED') AND split_part(n.job_type, ':', 1) <> 'preflight') f
+    WHERE f.kind IS NOT NULL
     HAVING count(*) > 0;
     RETURN NULL;
 END $$;
@@ -223,7 +231,8 @@ CREATE INDEX deliveries_endpoint ON deliveries (endpoint_id, created_at DESC, id
 CREATE INDEX deliveries_created ON deliveries (created_at); -- for the sweep
 CREATE INDEX deliveries_failed ON deliveries (ended_at DESC) WHERE state = 'FAILED'; -- for dead letters
 
--- A delivery is inserted with its event, in one transaction.
+-- A delivery is inserted with its event, in one transaction. A job may name the only endpoint that gets its events, or
+-- 'none'.
 CREATE FUNCTION note_deliveries() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM endpoints WHERE disabled_at IS NULL) THEN
@@ -234,7 +243,8 @@ BEGIN
     FROM is_now n JOIN jobs j ON j.id = n.job_id JOIN endpoints p ON p.user_id = j.user_id
     WHERE p.disabled_at IS NULL
       AND p.types && ARRAY[event_type(n.unit, n.state),
-                           CASE WHEN n.unit IS NULL THEN 'job.*' ELSE 'unit.*' END];
+                           CASE WHEN n.unit IS NULL THEN 'job.*' ELSE 'unit.*' END]
+      AND p.id::text = coalesce(j.plan -> 'spec' ->> 'webhook', p.id::text);
     RETURN NULL;
 END $$;
 CREATE TRIGGER events_delivered AFTER INSERT ON job_events

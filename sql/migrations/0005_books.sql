@@ -12,23 +12,23 @@ CREATE TABLE accounts (
     debt         bigint REFERENCES accounts,
     -- Shards: the busiest platform accounts have several rows, so that gateways that write at the same time do not
     -- wait for each other. A batch takes the first free shard; the account's balance is the sum over its shards.
-    till_of      bigint REFERENCES accounts,      -- the account's first shard, which names itself; null: not sharded
+    shard_of     bigint REFERENCES accounts,      -- the account's first shard, which names itself; null: not sharded
     is_closed    boolean NOT NULL DEFAULT false,  -- its user was deleted: no new jobs, holds or purchases
     CHECK (may_overdraw OR balance - held >= 0),
     CHECK (name NOT LIKE 'debt:%' OR (may_overdraw AND balance <= 0)),
-    CHECK (till_of IS NULL OR may_overdraw)
+    CHECK (shard_of IS NULL OR may_overdraw)
     -- room for the row's next version on the same page, so that changes of the balance need no index writes
 ) WITH (fillfactor = 50);
-CREATE INDEX accounts_tills ON accounts (till_of, id) WHERE till_of IS NOT NULL;
+CREATE INDEX accounts_shards ON accounts (shard_of, id) WHERE shard_of IS NOT NULL;
 
 INSERT INTO accounts (name, may_overdraw) VALUES
     ('purchases', true), ('revenue', true), ('adjustments', true),
     ('payouts', true), ('disputes', true), ('suspense', true);
-UPDATE accounts SET till_of = id WHERE name IN ('revenue', 'adjustments');
-INSERT INTO accounts (name, may_overdraw, till_of)
+UPDATE accounts SET shard_of = id WHERE name IN ('revenue', 'adjustments');
+INSERT INTO accounts (name, may_overdraw, shard_of)
 SELECT a.name || ':' || n, true, a.id
 FROM accounts a CROSS JOIN generate_series(1, 15) n
-WHERE a.till_of = a.id ORDER BY n, a.id;
+WHERE a.shard_of = a.id ORDER BY n, a.id;
 
 CREATE FUNCTION name_debt() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -40,10 +40,10 @@ CREATE TRIGGER accounts_debt_named AFTER INSERT ON accounts
 
 -- Balances of the platform's accounts, each summed over its shards.
 CREATE VIEW platform_accounts AS
-SELECT w.name, coalesce(t.balance, w.balance)::bigint AS balance, t.used AS tills_used
+SELECT w.name, coalesce(t.balance, w.balance)::bigint AS balance, t.used AS shards_used
 FROM accounts w
 CROSS JOIN LATERAL (SELECT sum(balance) AS balance, count(*) FILTER (WHERE version > 0) AS used
-                    FROM accounts WHERE till_of = w.id) t
+                    FROM accounts WHERE shard_of = w.id) t
 WHERE w.name IN ('purchases', 'revenue', 'adjustments', 'payouts', 'disputes', 'suspense');
 
 -- A row holds both sides of a transfer: the view `entries` has one row per side. Accounts are not foreign keys: the
@@ -250,7 +250,9 @@ CREATE TABLE skus (
 INSERT INTO skus (name, title, units, amount, currency) VALUES
     ('cred10', '100 credits', 1000000, 1000, 'usd'),
     ('cred50', '500 credits', 5000000, 4000, 'usd'),
-    ('cred100', '1,000 credits', 10000000, 7000, 'usd');
+    ('cred100', '1,000 credits', 10000000, 7000, 'usd'),
+    ('cred500', '5,000 credits', 50000000, 35000, 'usd'),
+    ('cred2000', '20,000 credits', 200000000, 140000, 'usd');
 
 CREATE TABLE purchases (
     id             uuid PRIMARY KEY,              -- also the reference at Stripe, and the idempotency key
@@ -279,6 +281,63 @@ CREATE TABLE purchases (
     CHECK (state = 'PAID' OR movements = 0)
 );
 CREATE INDEX purchases_user ON purchases (user_id, created_at DESC, id DESC);
+
+-- Invoices of paid purchases, as they were first issued: neither other settings nor another address of the buyer change
+-- one. Numbers have no gaps: a purchase gets the next one when somebody first asks for its invoice.
+CREATE TABLE invoices (
+    number      bigint PRIMARY KEY CHECK (number > 0),
+    purchase_id uuid NOT NULL UNIQUE REFERENCES purchases,
+    issued_at   timestamptz NOT NULL,
+    seller      text NOT NULL CHECK (char_length(seller) BETWEEN 1 AND 1000), -- name and address, a line each
+    buyer       text NOT NULL CHECK (char_length(buyer) BETWEEN 1 AND 1000),
+    prefix      text NOT NULL CHECK (char_length(prefix) <= 20), -- before the number
+    title       text NOT NULL CHECK (char_length(title) BETWEEN 1 AND 100), -- what was bought
+    tax_name    text NOT NULL CHECK (char_length(tax_name) <= 50),
+    tax         integer CHECK (tax BETWEEN 0 AND 9999), -- in 1/100 of a percent, included in the price; null: no tax line
+    note        text NOT NULL CHECK (char_length(note) <= 500)
+);
+CREATE TRIGGER invoices_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON invoices
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- Credit notes: what refunds and disputes took back of an invoice's amount, with numbers without gaps of their own. A
+-- note is issued when they change, or with the invoice if they came first. The sum of an invoice's notes is what is
+-- taken back now: below 0, a note takes an earlier one back, because a refund failed or the farm won a dispute.
+CREATE TABLE credit_notes (
+    number    bigint PRIMARY KEY CHECK (number > 0),
+    invoice   bigint NOT NULL REFERENCES invoices,
+    issued_at timestamptz NOT NULL,
+    units     bigint NOT NULL,                    -- credits
+    amount    bigint NOT NULL CHECK (amount <> 0) -- in the currency's smallest unit
+);
+CREATE INDEX credit_notes_invoice ON credit_notes (invoice, number);
+CREATE TRIGGER credit_notes_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON credit_notes
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- Issue the credit note of a purchase that has an invoice, unless its notes already say what is taken back. The lock
+-- comes first, so that of a refund and an invoice at the same time the later one sees the other.
+CREATE PROCEDURE issue_credit_note(purchase uuid) LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('credit_notes'));
+    INSERT INTO credit_notes (number, invoice, issued_at, units, amount)
+    SELECT coalesce((SELECT max(number) FROM credit_notes), 0) + 1, i.number, now(),
+           p.refunded + p.disputed - n.units, taken.amount - n.amount
+    FROM purchases p
+    JOIN invoices i ON i.purchase_id = p.id
+    -- Credits were rounded down from the money, so the money is rounded up.
+    CROSS JOIN LATERAL (SELECT div((p.refunded + p.disputed)::numeric * p.amount + p.units - 1, p.units)::bigint
+                               AS amount) taken
+    CROSS JOIN LATERAL (SELECT coalesce(sum(c.units), 0)::bigint AS units, coalesce(sum(c.amount), 0)::bigint AS amount
+                        FROM credit_notes c WHERE c.invoice = i.number) n
+    WHERE p.id = purchase AND taken.amount <> n.amount;
+END $$;
+CREATE FUNCTION issue_credit_notes() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    CALL issue_credit_note(NEW.id);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER purchases_taken_back AFTER UPDATE ON purchases
+    FOR EACH ROW WHEN (OLD.refunded + OLD.disputed <> NEW.refunded + NEW.disputed)
+    EXECUTE FUNCTION issue_credit_notes();
 
 -- Refunds and disputes as Stripe reports them: the furthest state of each object, so that events may arrive twice and
 -- in any order. A row may precede the purchase with its payment intent.
@@ -326,6 +385,6 @@ BEGIN
         GRANT USAGE ON SEQUENCE accounts_id_seq, transfers_id_seq TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE, DELETE ON ledger_batches TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE ON accounts, holds, skus, purchases, reversals TO rendertrust_app;
-        GRANT SELECT, INSERT ON idempotency_keys, prices, stripe_events TO rendertrust_app; -- append-only
+        GRANT SELECT, INSERT ON idempotency_keys, prices, invoices, credit_notes, stripe_events TO rendertrust_app; -- append-only
     END IF;
 END $$;

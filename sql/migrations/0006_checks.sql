@@ -39,13 +39,15 @@ CREATE TABLE checks (
     reason          text CHECK (reason IN (
                         'off', 'no-verifier', 'no-check', 'no-evidence', 'own-node',
                         'scene-fails', 'format', 'unsupported', 'device-dependent',
-                        'other-device', 'other-driver', 'no-build', 'checks-failed')),
+                        'other-device', 'other-driver', 'no-build', 'no-plugin', 'undecided', 'checks-failed')),
+    -- how the result was compared; null: with renders of the same seeds, or not at all
+    method          text CHECK (method IN ('other-seeds', 'other-driver', 'same-driver')),
     strike          boolean NOT NULL DEFAULT false, -- invalid beyond doubt, through the node's fault
     -- the scene's regions render differently, so earlier invalid results do not count either
     withdrawn       boolean NOT NULL DEFAULT false,
     verifier_id     uuid REFERENCES nodes,        -- null: no verifier was involved
     verifier_class  text,                         -- the verifier's device class
-    compared        text CONSTRAINT checks_compared CHECK (compared IN ('regions', 'whole')),
+    compared        text CONSTRAINT checks_compared CHECK (compared IN ('regions', 'whole', 'plugin')),
     remade          boolean NOT NULL DEFAULT false, -- the picture was also rebuilt from the evidence
     distance        double precision CONSTRAINT checks_distance CHECK (distance >= 0), -- in multiples of the noise
     loose           boolean NOT NULL DEFAULT false, -- the verifier says that honest frames of the scene may differ
@@ -155,9 +157,24 @@ CREATE TABLE receipts (
 CREATE TRIGGER receipts_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON receipts
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+-- Public links to verified pictures, made by their creators. A revoked link is deleted.
+CREATE TABLE share_links (
+    id         uuid PRIMARY KEY,
+    user_id    uuid NOT NULL REFERENCES users,
+    job_id     uuid NOT NULL,
+    unit       integer NOT NULL,
+    sha256     bytea NOT NULL UNIQUE CHECK (octet_length(sha256) = 32), -- of the link's token
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL CHECK (expires_at > created_at),
+    FOREIGN KEY (job_id, unit) REFERENCES receipts (job_id, unit)
+);
+CREATE INDEX share_links_user ON share_links (user_id, created_at DESC, id DESC);
+CREATE INDEX share_links_expired ON share_links (expires_at); -- for the sweep
+
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
+        GRANT SELECT, INSERT, DELETE ON share_links TO rendertrust_app;
         GRANT SELECT ON to_verify, refuted_words TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE ON checks, draw_secret TO rendertrust_app;
         GRANT SELECT, INSERT ON uncut_scenes, scene_words, receipts TO rendertrust_app;

@@ -23,6 +23,28 @@ CREATE INDEX payouts_operator ON payouts (operator_id, requested_at DESC, id DES
 CREATE INDEX payouts_requested ON payouts (requested_at DESC, id DESC);
 CREATE INDEX payouts_batch ON payouts (batch_id) WHERE batch_id IS NOT NULL;
 
+-- Where operators have their money sent: the newest account whose time has come, and at most one that waits.
+CREATE TABLE payout_accounts (
+    user_id    uuid NOT NULL REFERENCES users,
+    -- the method and the account, encrypted with a key derived from the log's key
+    sealed     bytea NOT NULL CHECK (octet_length(sealed) <= 2000),
+    currency   text NOT NULL CHECK (currency ~ '^[a-z]{3}$'),
+    changed_at timestamptz NOT NULL,
+    usable_at  timestamptz NOT NULL,              -- payouts use an earlier account, or wait, until then
+    PRIMARY KEY (user_id, usable_at)
+);
+
+-- When operators are paid out without asking, and what a payout has at least.
+CREATE TABLE payout_rules (
+    user_id    uuid PRIMARY KEY REFERENCES users,
+    schedule   text NOT NULL CHECK (schedule IN ('by_hand', 'weekly', 'monthly')),
+    kind       text NOT NULL CHECK (kind IN ('CREDITS', 'MONEY')),
+    minimum    bigint NOT NULL CHECK (minimum >= 0), -- the gateway's minimum for money counts beside it
+    next_at    timestamptz,
+    CHECK ((schedule = 'by_hand') = (next_at IS NULL))
+);
+CREATE INDEX payout_rules_next ON payout_rules (next_at) WHERE next_at IS NOT NULL;
+
 -- Mails about the end of payouts of money; a payout of credits ends as soon as its operator asks for it.
 CREATE FUNCTION mail_payouts() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -139,6 +161,26 @@ CREATE TABLE comparisons (
     picture    bytea CHECK (octet_length(picture) <= 524288) -- PNG of both pictures where they differ most
 );
 
+-- What creators report about disputed frames. The gateway may open another dispute of the frame instead of a rejected
+-- one, which does not have the report.
+CREATE TABLE problem_reports (
+    dispute_id uuid PRIMARY KEY,
+    problem    text NOT NULL CHECK (problem IN ('black', 'noise', 'missing', 'size', 'differs', 'other')),
+    -- x, y, width and height of the place in the picture, 0 to 1; null: the whole picture
+    region     double precision[] CHECK (cardinality(region) = 4)
+);
+
+-- What operators answer to disputes about their work, once, before the decision.
+CREATE TABLE dispute_answers (
+    dispute_id  uuid PRIMARY KEY,
+    operator_id uuid NOT NULL REFERENCES users,
+    answer      text NOT NULL CHECK (char_length(answer) BETWEEN 1 AND 1000),
+    -- x, y, width and height of the place in the picture, 0 to 1; null: the whole picture
+    region      double precision[] CHECK (cardinality(region) = 4),
+    answered_at timestamptz NOT NULL
+);
+CREATE INDEX dispute_answers_operator ON dispute_answers (operator_id);
+
 -- Whole shares that were forfeited for an invalid result. A fine is returned if the scene was at fault; the share may
 -- then be forfeited again.
 CREATE TABLE fines (
@@ -171,7 +213,9 @@ BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
         GRANT SELECT ON share_entries, kept_jobs TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE ON payouts, earnings, disputes TO rendertrust_app;
-        GRANT SELECT, INSERT ON comparisons, fines TO rendertrust_app;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON payout_accounts, payout_rules TO rendertrust_app;
+        GRANT SELECT, INSERT ON comparisons, fines, problem_reports TO rendertrust_app;
+        GRANT SELECT, INSERT, DELETE ON dispute_answers TO rendertrust_app;
         GRANT UPDATE (returned_at) ON fines TO rendertrust_app;
     END IF;
 END $$;

@@ -26,6 +26,12 @@ FROM (SELECT 'app' AS place, jsonb_build_object('kind', 'app', 'since', confirme
       FROM passkeys WHERE user_id = $1) f
 WHERE f.place > $2::text ORDER BY f.place LIMIT $3::integer;
 
+-- name: export_identities
+-- Identities at providers of OpenID Connect.
+SELECT id::text AS place, jsonb_build_object(
+    'issuer', issuer, 'subject', subject, 'email', email, 'since', created_at, 'last_used_at', used_at) AS item
+FROM identities WHERE user_id = $1::uuid AND id::text > $2::text ORDER BY id::text LIMIT $3::integer;
+
 -- name: export_mails
 -- Mails of the last days.
 SELECT id::text AS place, jsonb_build_object(
@@ -79,16 +85,18 @@ FROM uploads WHERE user_id = $1::uuid AND id::text > $2::text ORDER BY id::text 
 
 -- name: export_preflights
 -- Preflights.
-SELECT encode(content, 'hex') AS place, jsonb_build_object(
-    'content', encode(content, 'hex'), 'job_id', job_id, 'asked_at', asked_at, 'facts', facts) AS item
-FROM preflights WHERE user_id = $1::uuid AND encode(content, 'hex') > $2::text
-ORDER BY encode(content, 'hex') LIMIT $3::integer;
+SELECT encode(content, 'hex') || to_char(number, 'FM0000000000') AS place, jsonb_build_object(
+    'content', encode(content, 'hex'), 'number', number, 'job_id', job_id, 'asked_at', asked_at,
+    'first_frame', first_frame, 'last_frame', last_frame, 'facts', facts) AS item
+FROM preflights WHERE user_id = $1::uuid AND encode(content, 'hex') || to_char(number, 'FM0000000000') > $2::text
+ORDER BY place LIMIT $3::integer;
 
 -- name: export_jobs
 -- Jobs, oldest first.
 SELECT id::text AS place, jsonb_build_object(
-    'id', id, 'job_type', job_type, 'status', status, 'payload_ref', payload_ref, 'plan', plan, 'priority', priority,
-    'units', units, 'failed_units', failed_units, 'price', to_char(price / 10000.0, 'FM99999999999999990.0000'),
+    'id', id, 'name', name, 'job_type', job_type, 'status', status, 'payload_ref', payload_ref, 'plan', plan,
+    'priority', priority, 'units', units, 'failed_units', failed_units,
+    'price', to_char(price / 10000.0, 'FM99999999999999990.0000'),
     'charged', to_char(charged / 10000.0, 'FM99999999999999990.0000'),
     'max_credits', to_char(cap / 10000.0, 'FM99999999999999990.0000'), 'retry_of', retry_of,
     'error', coalesce(error_message, unit_error), 'created_at', created_at, 'ended_at', completed_at) AS item
@@ -97,20 +105,47 @@ WHERE user_id = $1::uuid
   AND ($2::text = '' OR (created_at, id) > (SELECT j.created_at, j.id FROM jobs j WHERE j.id = nullif($2, '')::uuid))
 ORDER BY created_at, id LIMIT $3::integer;
 
+-- name: export_presets
+-- Named sets of parameters of jobs.
+SELECT name AS place, jsonb_build_object('name', name, 'fields', fields, 'saved_at', saved_at) AS item
+FROM presets WHERE user_id = $1::uuid AND name > $2::text ORDER BY name LIMIT $3::integer;
+
+-- name: export_share_links
+-- Public links to pictures.
+SELECT id::text AS place, jsonb_build_object(
+    'id', id, 'job_id', job_id, 'unit', unit, 'created_at', created_at, 'expires_at', expires_at) AS item
+FROM share_links WHERE user_id = $1::uuid AND id::text > $2::text ORDER BY id::text LIMIT $3::integer;
+
 -- name: export_disputes
 -- Disputes about the user's jobs.
 SELECT id::text AS place, jsonb_build_object(
     'id', id, 'job_id', job_id, 'unit', unit, 'by_gateway', by_gateway, 'reason', reason, 'state', state,
     'charge', to_char(charge / 10000.0, 'FM99999999999999990.0000'), 'decision', decision, 'opened_at', opened_at,
-    'decided_at', decided_at) AS item
-FROM disputes WHERE user_id = $1::uuid AND id::text > $2::text ORDER BY id::text LIMIT $3::integer;
+    'decided_at', decided_at, 'problem', r.problem, 'region', r.region) AS item
+FROM disputes LEFT JOIN problem_reports r ON r.dispute_id = id
+WHERE user_id = $1::uuid AND id::text > $2::text ORDER BY id::text LIMIT $3::integer;
+
+-- name: export_dispute_answers
+-- What the user answered to disputes about their nodes' work.
+SELECT dispute_id::text AS place, jsonb_build_object(
+    'dispute_id', dispute_id, 'answer', answer, 'region', region, 'answered_at', answered_at) AS item
+FROM dispute_answers
+WHERE operator_id = $1::uuid AND dispute_id::text > $2::text ORDER BY dispute_id::text LIMIT $3::integer;
 
 -- name: export_purchases
 -- Purchases of credits.
 SELECT id::text AS place, jsonb_build_object(
     'id', id, 'sku', sku, 'credits', to_char(units / 10000.0, 'FM99999999999999990.0000'), 'amount', amount,
     'currency', currency, 'state', state, 'created_at', created_at, 'paid_at', paid_at,
-    'refunded', to_char(refunded / 10000.0, 'FM99999999999999990.0000')) AS item
+    'refunded', to_char(refunded / 10000.0, 'FM99999999999999990.0000'), 'invoice',
+    (SELECT jsonb_build_object('number', i.prefix || i.number, 'issued_at', i.issued_at, 'seller', i.seller, 'buyer', i.buyer,
+                               'title', i.title, 'tax_percent', i.tax / 100.0, 'note', i.note)
+     FROM invoices i WHERE i.purchase_id = purchases.id), 'credit_notes',
+    (SELECT jsonb_agg(jsonb_build_object('number', i.prefix || 'C' || c.number, 'issued_at', c.issued_at,
+                                         'amount', c.amount,
+                                         'credits', to_char(c.units / 10000.0, 'FM99999999999999990.0000'))
+                      ORDER BY c.number)
+     FROM invoices i JOIN credit_notes c ON c.invoice = i.number WHERE i.purchase_id = purchases.id)) AS item
 FROM purchases WHERE user_id = $1::uuid AND id::text > $2::text ORDER BY id::text LIMIT $3::integer;
 
 -- name: export_credits
@@ -134,6 +169,13 @@ FROM earnings
 WHERE operator_id = $1::uuid
   AND ($2::text = '' OR (earned_at, id) > (SELECT e.earned_at, e.id FROM earnings e WHERE e.id = nullif($2, '')::uuid))
 ORDER BY earned_at, id LIMIT $3::integer;
+
+-- name: export_payout_rules
+-- When the user is paid out without asking: at most one row.
+SELECT user_id::text AS place, jsonb_build_object(
+    'schedule', schedule, 'to', lower(kind), 'minimum', to_char(minimum / 10000.0, 'FM99999999999999990.0000'),
+    'next_at', next_at) AS item
+FROM payout_rules WHERE user_id = $1::uuid AND user_id::text > $2::text ORDER BY 1 LIMIT $3::integer;
 
 -- name: export_payouts
 -- Payouts.

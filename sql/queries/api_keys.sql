@@ -29,6 +29,11 @@ RETURNING api_keys.id, user_id, scopes, expires_at;
 UPDATE api_keys SET revoked_at = $3 WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL
 RETURNING id;
 
+-- name: api_keys_revoke
+-- Revoke all keys of a user.
+UPDATE api_keys SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL
+RETURNING id;
+
 -- name: api_keys_erase
 -- Delete all keys of a user; those that were valid.
 WITH gone AS (DELETE FROM api_keys WHERE user_id = $1 RETURNING id, revoked_at)

@@ -11,14 +11,14 @@ SELECT name, name LIKE 'debt:%' FROM unnest($1::text[]) AS n (name) ON CONFLICT 
 -- of their holds ($3), and by unit ($5, $6), including all tiles of its frame. A hold's account and a job's units
 -- never change. Of each account in $4 the batch gets one shard, under the account's name: the first that is not
 -- locked, or the account itself if all are locked.
-WITH tills AS MATERIALIZED (
+WITH shards AS MATERIALIZED (
     SELECT w.id AS account, t.id
     FROM accounts w
-    CROSS JOIN LATERAL (SELECT id FROM accounts WHERE till_of = w.id
+    CROSS JOIN LATERAL (SELECT id FROM accounts WHERE shard_of = w.id
                         ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) t
     WHERE w.name = ANY($4::text[])
 )
-SELECT a.id, CASE WHEN a.till_of IS NULL THEN a.name ELSE split_part(a.name, ':', 1) END AS name,
+SELECT a.id, CASE WHEN a.shard_of IS NULL THEN a.name ELSE split_part(a.name, ':', 1) END AS name,
        a.balance, a.held, a.version, a.may_overdraw, a.debt, a.is_closed
 FROM accounts a
 WHERE a.id IN (
@@ -35,7 +35,7 @@ WHERE a.id IN (
                               WHERE f.job_id = k.job_id AND f.feeds = x.feeds LIMIT 100) t
           CROSS JOIN LATERAL (SELECT account_id FROM holds
                               WHERE reference = 'job:' || k.job_id || ':' || t.number LIMIT 1) h
-    UNION SELECT coalesce(t.id, w.id) FROM accounts w LEFT JOIN tills t ON t.account = w.id
+    UNION SELECT coalesce(t.id, w.id) FROM accounts w LEFT JOIN shards t ON t.account = w.id
           WHERE w.name = ANY($4::text[]))
 ORDER BY a.id FOR UPDATE OF a;
 
@@ -100,11 +100,11 @@ SELECT ARRAY(SELECT x.h FROM held CROSS JOIN LATERAL (
 SELECT ROW(a.id, a.name, a.balance, a.held, a.version, a.may_overdraw, a.debt, a.is_closed, a.xmin)
 FROM accounts a WHERE a.name = ANY($1::text[]);
 
--- name: books_read_tills
+-- name: books_read_shards
 -- Shard number $2 of each of these accounts, under the account's name.
 SELECT ROW(t.id, w.name, t.balance, t.held, t.version, t.may_overdraw, t.debt, t.is_closed, t.xmin)
 FROM accounts w
-CROSS JOIN LATERAL (SELECT s.*, s.xmin FROM accounts s WHERE s.till_of = w.id
+CROSS JOIN LATERAL (SELECT s.*, s.xmin FROM accounts s WHERE s.shard_of = w.id
                     ORDER BY s.id OFFSET $2::integer LIMIT 1) t
 WHERE w.name = ANY($1::text[]);
 
@@ -152,8 +152,8 @@ JOIN idempotency_keys i ON i.user_id = k.user_id AND i.key = k.key;
 
 -- name: books_read_transfers
 -- Earlier transfers by the name of their subject ($1), kind and reference, with the names of both accounts.
-SELECT ROW(x.t, CASE WHEN d.till_of IS NULL THEN d.name ELSE split_part(d.name, ':', 1) END,
-           CASE WHEN c.till_of IS NULL THEN c.name ELSE split_part(c.name, ':', 1) END)
+SELECT ROW(x.t, CASE WHEN d.shard_of IS NULL THEN d.name ELSE split_part(d.name, ':', 1) END,
+           CASE WHEN c.shard_of IS NULL THEN c.name ELSE split_part(c.name, ':', 1) END)
 FROM unnest($1::text[], $2::text[], $3::text[]) AS k (subject, kind, reference)
 CROSS JOIN LATERAL (SELECT id FROM accounts WHERE name = k.subject LIMIT 1) a
 CROSS JOIN LATERAL (SELECT t FROM transfers t
@@ -206,11 +206,11 @@ WHERE a.id = n.id AND a.version = n.before;
 
 -- name: books_jobs_insert
 -- Insert jobs.
-INSERT INTO jobs (payload_ref, price, created_at, price_number, retry_of, plan, id, user_id, job_type,
+INSERT INTO jobs (name, payload_ref, price, created_at, price_number, retry_of, plan, id, user_id, job_type,
                   status, queued_at, updated_at, node_id, retry_count, result_ref, error_message,
                   dispatched_at, completed_at, open_units, failed_units, cancelled_units, unit_error, units,
                   priority, cap, committed, charged, paused, reached, avoid)
-SELECT payload_ref, price, created_at, price_number, retry_of, plan::jsonb, id, user_id, job_type, status,
+SELECT name, payload_ref, price, created_at, price_number, retry_of, plan::jsonb, id, user_id, job_type, status,
        queued_at, updated_at, node_id, retry_count, result_ref, error_message, dispatched_at, completed_at,
        open_units, failed_units, cancelled_units, unit_error, units, priority, cap, committed, charged,
        paused, reached, avoid

@@ -12,18 +12,18 @@ ORDER BY c.job_id, c.unit, c.attempt FOR UPDATE OF c;
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
                     node_signature, verified, operator, share_percent, window_seconds, opened_at,
                     evidence_sha256, evidence_size, state, verdict, said, verifier_id, decided_at, strike, withdrawn,
-                    drawn, odds, compared, remade, distance, verifier_class, loose, reason, is_own)
+                    drawn, odds, compared, remade, distance, verifier_class, loose, reason, method, is_own)
 SELECT n.*, is_own_work(n.job_id, n.node_id)
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::text[], $6::text[], $7::bytea[],
             $8::bigint[], $9::text[], $10::text[], $11::boolean[], $12::text[], $13::integer[],
             $14::bigint[], $15::timestamptz[], $16::bytea[], $17::bigint[], $18::text[],
             $19::text[], $20::text[], $21::uuid[], $22::timestamptz[], $23::boolean[], $24::boolean[],
             $25::boolean[], $26::real[], $27::text[], $28::boolean[], $29::double precision[], $30::text[],
-            $31::boolean[], $32::text[])
+            $31::boolean[], $32::text[], $33::text[])
      AS n (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
            node_signature, verified, operator, share_percent, window_seconds, opened_at,
            evidence_sha256, evidence_size, state, verdict, said, verifier_id, decided_at, strike, withdrawn,
-           drawn, odds, compared, remade, distance, verifier_class, loose);
+           drawn, odds, compared, remade, distance, verifier_class, loose, reason, method);
 
 -- name: books_words_insert
 -- Insert nodes' reports about scenes.
@@ -35,12 +35,12 @@ SELECT * FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::t
 UPDATE checks c SET state = 'DECIDED', verdict = n.verdict, said = n.said, verifier_id = n.verifier_id,
                     decided_at = n.decided_at, strike = n.strike, withdrawn = n.withdrawn,
                     compared = n.compared, remade = n.remade, distance = n.distance, verifier_class = n.verifier_class,
-                    loose = n.loose, reason = n.reason
+                    loose = n.loose, reason = n.reason, method = n.method
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::text[], $5::text[], $6::uuid[],
             $7::timestamptz[], $8::boolean[], $9::boolean[], $10::text[], $11::boolean[], $12::double precision[],
-            $13::text[], $14::boolean[], $15::text[], $16::xid[])
+            $13::text[], $14::boolean[], $15::text[], $16::text[], $17::xid[])
      AS n (job_id, unit, attempt, verdict, said, verifier_id, decided_at, strike, withdrawn, compared, remade,
-           distance, verifier_class, loose, reason, seen)
+           distance, verifier_class, loose, reason, method, seen)
 WHERE c.job_id = n.job_id AND c.unit = n.unit AND c.attempt = n.attempt
   AND (c.state = 'PENDING' OR n.verdict = 'invalid') AND (n.seen IS NULL OR c.xmin = n.seen);
 
@@ -202,7 +202,7 @@ FROM told t JOIN units u ON u.job_id = t.job_id AND u.number = t.unit
 GROUP BY t.node, t.released_at, t.device_class
 ORDER BY t.node, t.device_class;
 
--- name: scene_words
+-- name: scene_reports
 -- The nodes that reported the scene of unit $2 of job $1 as at fault.
 SELECT DISTINCT w.node_id AS node, n.owner_id AS owner FROM scene_words w JOIN nodes n ON n.id = w.node_id
 WHERE w.job_id = $1 AND w.unit = $2;
@@ -231,23 +231,23 @@ VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING;
 UPDATE disputes SET finding = $3 WHERE job_id = $1 AND unit = $2 AND state = 'OPEN' AND finding IS NULL;
 
 -- name: verifiers_meet
--- Record that these verifiers ($1, of the classes $2, with $3 cores, checking $4 results, with the loads $5) are
--- connected, and return all that any gateway has recorded within $6 seconds.
+-- Record that these verifiers ($1, of the classes $2, with $3 cores, checking $4 results, with the loads $5, which
+-- can check the job types $6) are connected, and return all that any gateway has recorded within $7 seconds.
 WITH here AS (
-    INSERT INTO verifiers (node_id, device_class, cores, checking, load, seen_at)
+    INSERT INTO verifiers (node_id, device_class, cores, checking, load, checks, seen_at)
     SELECT t.*, now()
-    FROM unnest($1::uuid[], $2::text[], $3::integer[], $4::integer[], $5::float8[])
-         AS t (node, class, cores, checking, load) ORDER BY node
+    FROM unnest($1::uuid[], $2::text[], $3::integer[], $4::integer[], $5::float8[], $6::text[])
+         AS t (node, class, cores, checking, load, checks) ORDER BY node
     ON CONFLICT (node_id) DO UPDATE SET device_class = EXCLUDED.device_class, cores = EXCLUDED.cores,
-        checking = EXCLUDED.checking, load = EXCLUDED.load, seen_at = now()
-    RETURNING node_id, device_class
+        checking = EXCLUDED.checking, load = EXCLUDED.load, checks = EXCLUDED.checks, seen_at = now()
+    RETURNING node_id, device_class, checks
 ), lately AS (
-    SELECT node_id, device_class FROM here
+    SELECT node_id, device_class, checks FROM here
     UNION ALL
-    SELECT node_id, device_class FROM verifiers
-    WHERE seen_at >= now() - make_interval(secs => $6) AND node_id <> ALL($1::uuid[])
+    SELECT node_id, device_class, checks FROM verifiers
+    WHERE seen_at >= now() - make_interval(secs => $7) AND node_id <> ALL($1::uuid[])
 )
-SELECT v.node_id AS node, v.device_class, n.owner_id AS owner FROM lately v JOIN nodes n ON n.id = v.node_id;
+SELECT v.node_id AS node, v.device_class, n.owner_id AS owner, v.checks FROM lately v JOIN nodes n ON n.id = v.node_id;
 
 -- name: verifier_classes
 -- The device classes of the verifiers that any gateway has recorded within $1 seconds.

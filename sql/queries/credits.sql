@@ -31,8 +31,8 @@ SELECT version AS count FROM accounts WHERE name = 'user:' || $1::uuid;
 
 -- name: holds_of_user
 -- A page of a user's open holds, newest first, with the job and unit they are for.
-SELECT h.id, h.amount, h.reference, h.created_at, j.id AS job_id, j.job_type, j.status AS job_status,
-       w.number AS unit, w.frames, w.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')::int[] AS grid
+SELECT h.id, h.amount, h.reference, h.created_at, j.id AS job_id, j.name AS job_name, j.job_type,
+       j.status AS job_status, w.number AS unit, w.frames, w.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')::int[] AS grid
 FROM holds h
 LEFT JOIN jobs j
        ON j.id = CASE WHEN h.reference LIKE 'job:%' THEN split_part(h.reference, ':', 2)::uuid END
@@ -134,7 +134,7 @@ WITH found AS (
     ORDER BY place LIMIT $6 OFFSET $7
 )
 SELECT s.entry_id, s.account, s.email, s.kind, s.amount, s.after, s.reference, s.description,
-       s.created_at, w.number AS unit, w.frames, w.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')::int[] AS grid, l.leaf_index,
+       s.created_at, w.number AS unit, j.name AS job_name, w.frames, w.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')::int[] AS grid, l.leaf_index,
        (SELECT c.at FROM checkpoints c WHERE c.size > l.leaf_index ORDER BY c.size LIMIT 1) AS signed_at,
        (SELECT x.confirmed_at FROM chain_transactions x
         WHERE x.size > l.leaf_index AND x.state = 'CONFIRMED' ORDER BY x.size LIMIT 1) AS anchored_at

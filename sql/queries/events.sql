@@ -3,7 +3,7 @@
 -- name: events_of_job
 -- The next $4 events of a user's job after number $3, and the job's status, in one snapshot. At least one row for a
 -- job of this user, none for another's.
-SELECT j.status, j.completed_at IS NOT NULL AS ended, event_type(e.unit, e.state) AS type, e.*
+SELECT j.status, j.name AS job_name, j.completed_at IS NOT NULL AS ended, event_type(e.unit, e.state) AS type, e.*
 FROM jobs j
 LEFT JOIN LATERAL (SELECT number, at, unit, state, attempt, node_id, money, amount, error_class, error_code,
                           error, frame

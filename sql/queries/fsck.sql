@@ -380,16 +380,16 @@ GROUP BY CASE WHEN kind = 'EARNING' THEN 0 ELSE subject END, kind, reference
 HAVING count(*) > 1
 ORDER BY kind, reference;
 
--- name: fsck_whole_i5_tills
+-- name: fsck_whole_i5_shards
 -- A reference belongs to an account, not to one of its shards: there it could exist twice. A shard is named after its
 -- account.
 SELECT 'account ' || t.name AS subject,
        'a shard of ' || a.name || CASE WHEN r.subject IS NULL THEN '' ELSE ', with references' END
            AS found
 FROM accounts t
-JOIN accounts a ON a.id = t.till_of
+JOIN accounts a ON a.id = t.shard_of
 LEFT JOIN (SELECT DISTINCT subject FROM transfers) r ON r.subject = t.id AND t.id <> a.id
-WHERE r.subject IS NOT NULL OR a.till_of IS DISTINCT FROM a.id
+WHERE r.subject IS NOT NULL OR a.shard_of IS DISTINCT FROM a.id
    OR split_part(t.name, ':', 1) <> a.name
 ORDER BY t.id;
 

@@ -5,9 +5,9 @@
 SELECT pg_advisory_xact_lock(hashtext('invitations'));
 
 -- name: invitation_insert
--- Insert an invitation; no row if $7 are open.
-INSERT INTO invitations (id, sha256, email, created_at, created_by, expires_at)
-SELECT $1, $2, $3, $4, $5, $6
+-- Insert an invitation; no row if $7 are open. $8: its admin, if one made it.
+INSERT INTO invitations (id, sha256, email, created_at, created_by, expires_at, made_by)
+SELECT $1, $2, $3, $4, $5, $6, $8
 WHERE (SELECT count(*) FROM invitations
        WHERE used_at IS NULL AND revoked_at IS NULL AND expires_at > $4) < $7
 RETURNING id, email, created_at, created_by, expires_at;
@@ -52,7 +52,7 @@ RETURNING id;
 DELETE FROM invitations WHERE expires_at < $1;
 
 -- name: invitations_erase_unused
--- Delete the invitations for the address of a user that nobody has used.
+-- Delete the invitations for a user's address that are not used.
 DELETE FROM invitations i USING users u WHERE u.id = $1 AND i.used_at IS NULL AND lower(i.email) = lower(u.email);
 
 -- name: invitations_erase

@@ -30,19 +30,20 @@ RETURNING id;
 
 -- name: mails_claim
 -- Claim until $2 up to $3 mails that are due by $1, longest waiting first; at $2 the claims expire. With the active
--- user to whom each goes: no user if the address has none, or the user has switched such mails off.
+-- user to whom each goes: no user if the address has none, or the user has switched such mails off
+-- and the mail's job does not ask for it.
 WITH due AS (
     SELECT id FROM mails WHERE state = 'PENDING' AND due_at <= $1
     ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED
 ), claimed AS (
     UPDATE mails m SET due_at = $2, tries = m.tries + 1, tried_at = $1
     FROM due WHERE m.id = due.id
-    RETURNING m.id, m.kind, m.user_id, m.address, m.tries, m.created_at, m.about, m.is_last
+    RETURNING m.id, m.kind, m.user_id, m.address, m.tries, m.created_at, m.about, m.is_last, m.is_wanted
 )
 SELECT c.id, c.kind, c.tries, c.created_at, c.address IS NOT NULL AS asked, u.id AS user_id, u.email, c.about, c.is_last
 FROM claimed c
 LEFT JOIN LATERAL (
-    SELECT id, email FROM users WHERE id = c.user_id AND is_active AND c.kind <> ALL (mails_off)
+    SELECT id, email FROM users WHERE id = c.user_id AND is_active AND (c.is_wanted OR c.kind <> ALL (mails_off))
     UNION ALL
     SELECT id, email FROM users WHERE lower(email) = lower(c.address) AND is_active
 ) u ON true
@@ -62,7 +63,7 @@ WHERE m.id = $1 AND m.address IS NOT NULL
 RETURNING m.id;
 
 -- name: mail_drop
--- Delete a mail that is sent to nobody.
+-- Delete a mail without a recipient.
 DELETE FROM mails WHERE id = $1;
 
 -- name: mails_settle
@@ -115,16 +116,27 @@ SELECT insert_notices(ARRAY['password.set'], ARRAY[$1::uuid], ARRAY[NULL::uuid])
 
 -- name: mail_about_job
 -- What a mail says of a job.
-SELECT id AS job_id, units, failed_units AS failed, charged AS amount, cap FROM jobs WHERE id = $1;
+SELECT id AS job_id, name AS job_name, units, failed_units AS failed, charged AS amount, cap FROM jobs WHERE id = $1;
 
 -- name: mail_about_node
 -- What a mail to a node's owner says of it.
 SELECT id AS node_id, name, seen_at AS at FROM nodes WHERE id = $1;
 
+-- name: mail_about_failing_node
+-- What a mail to the owner of a node that fails often says of it; no row if it no longer does.
+SELECT id AS node_id, name, failing_since AS at, failing_code AS state FROM nodes
+WHERE id = $1 AND failing_since IS NOT NULL;
+
 -- name: mail_about_dispute
 -- What a mail says of a dispute; no row if it was replaced by another one.
-SELECT d.job_id, d.unit, d.user_id, d.charge AS amount, d.state, e.node_id, e.amount AS share
-FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit
+SELECT d.job_id, j.name AS job_name, d.unit, CASE WHEN u.tile IS NULL THEN u.frames END AS frames, d.user_id,
+       d.charge AS amount, d.state, e.node_id, coalesce(n.name, '') AS name,
+       e.amount AS share
+FROM disputes d
+JOIN jobs j ON j.id = d.job_id
+JOIN units u ON u.job_id = d.job_id AND u.number = d.unit
+LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit
+LEFT JOIN nodes n ON n.id = e.node_id
 WHERE d.id = $1;
 
 -- name: mail_about_payout

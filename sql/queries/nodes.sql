@@ -25,7 +25,7 @@ WITH surplus AS (
         SELECT challenge FROM node_challenges WHERE node_id = $2
         ORDER BY expires_at DESC, challenge OFFSET 15)
 )
-INSERT INTO node_challenges (challenge, node_id, owner_id, expires_at) VALUES ($1, $2, $3, $4);
+INSERT INTO node_challenges (challenge, node_id, owner_id, expires_at, name) VALUES ($1, $2, $3, $4, $5);
 
 -- name: challenges_sweep
 -- Delete some challenges that expired before $1; each registration deletes more than it inserts.
@@ -59,14 +59,14 @@ FROM node_challenges c JOIN nodes n ON n.id = c.node_id
 WHERE c.challenge = $1 AND c.node_id = $2;
 
 -- name: node_verify
--- Use the challenge, and set key and owner; no row if it was already used or has expired, if its owner is not active,
+-- Use the challenge, and set key, owner and name; no row if it was already used or has expired, if its owner is not active,
 -- if another node proved the same key first, or if the node is revoked. If the owner has a node in quarantine, or gave
 -- up one that was, the new key starts in quarantine.
 WITH used AS (
     UPDATE node_challenges SET used_at = $3
     WHERE challenge = $1 AND node_id = $2 AND used_at IS NULL AND expires_at > $3
       AND (owner_id IS NULL OR EXISTS (SELECT FROM users WHERE id = owner_id AND is_active))
-    RETURNING node_id, owner_id
+    RETURNING node_id, owner_id, name
 ), shut AS (
     SELECT u.node_id, EXISTS (SELECT FROM nodes o JOIN used ON o.owner_id = used.owner_id
                               WHERE o.quarantined_at IS NOT NULL)
@@ -75,12 +75,14 @@ WITH used AS (
 )
 UPDATE nodes n
 SET verified_at = coalesce(n.verified_at, $3), owner_id = coalesce(n.owner_id, used.owner_id),
+    name = coalesce(used.name, n.name),
     standing = CASE WHEN shut.out THEN 'QUARANTINED' ELSE n.standing END,
     standing_version = n.standing_version + shut.out::integer,
     standing_reason = CASE WHEN shut.out
         THEN 'another node of its owner''s is in quarantine, or was when it was given up; an admin releases it'
         ELSE n.standing_reason END,
     standing_at = CASE WHEN shut.out THEN $3 ELSE n.standing_at END,
+    standing_by = CASE WHEN shut.out THEN 'GATEWAY' ELSE n.standing_by END,
     quarantined_at = CASE WHEN shut.out THEN $3 ELSE n.quarantined_at END,
     caught = CASE WHEN shut.out THEN 'KIN' ELSE n.caught END
 FROM used JOIN shut USING (node_id)
@@ -102,6 +104,12 @@ SET current_load = $2,
 WHERE id = $1 AND standing <> 'REVOKED'
 RETURNING id, owner_id, capabilities, status, verified_at, standing, standing_version, standing_reason;
 
+-- name: node_versions
+-- The versions that nodes in use name in their metadata, with the number of nodes.
+SELECT left(metadata ->> 'version', 40) AS version, count(*) AS nodes FROM nodes
+WHERE status IN ('HEALTHY', 'UNHEALTHY') AND standing <> 'REVOKED' AND metadata ->> 'version' IS NOT NULL
+GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 100;
+
 -- name: node_by_id
 -- A node as needed when it opens a socket.
 SELECT id, owner_id, capabilities, status, verified_at, standing, standing_version, standing_reason, public_key
@@ -110,13 +118,14 @@ FROM nodes WHERE id = $1;
 -- name: node_shown
 -- A node as needed for display.
 SELECT id, owner_id, name, capabilities, metadata, status, standing, standing_version, standing_reason,
-       standing_at, current_load, verified_at, seen_at, created_at
+       standing_at, standing_by, current_load, verified_at, seen_at, created_at, failing_since, failing_reason,
+       ends_by_results
 FROM nodes WHERE id = $1;
 
 -- name: nodes_of_owner
 -- A page of an owner's nodes, newest first: those older than node $3, if given.
 SELECT id, owner_id, name, capabilities, metadata, status, standing, standing_version, standing_reason,
-       standing_at, current_load, verified_at, seen_at, created_at
+       standing_at, standing_by, current_load, verified_at, seen_at, created_at, failing_since, failing_reason
 FROM nodes
 WHERE owner_id = $4 AND (created_at, id) < (
       coalesce((SELECT created_at FROM nodes WHERE id = $3::uuid), 'infinity'),
@@ -126,7 +135,7 @@ ORDER BY created_at DESC, id DESC LIMIT $1 OFFSET $2;
 -- name: nodes_of_all
 -- The same for all nodes.
 SELECT id, owner_id, name, capabilities, metadata, status, standing, standing_version, standing_reason,
-       standing_at, current_load, verified_at, seen_at, created_at
+       standing_at, standing_by, current_load, verified_at, seen_at, created_at, failing_since, failing_reason
 FROM nodes
 WHERE (created_at, id) < (
       coalesce((SELECT created_at FROM nodes WHERE id = $3::uuid), 'infinity'),
@@ -142,17 +151,17 @@ SELECT count(*) FROM nodes WHERE owner_id = $1;
 SELECT count(*) FROM nodes;
 
 -- name: node_stand
--- Change a node's standing; no row if it was changed since version $2. With $5 its record is reset.
+-- Change a node's standing; no row if it was changed since version $2. With $5 its record is reset. $6: who changes it.
 UPDATE nodes
 SET standing = $3, standing_version = standing_version + 1, standing_reason = $4,
-    standing_at = now(),
+    standing_at = now(), standing_by = $6,
     released_at = CASE WHEN $5 THEN now() ELSE released_at END,
     caught = CASE WHEN $3 IN ('QUARANTINED', 'REVOKED') THEN caught END,
     quarantined_at = CASE WHEN $3 = 'QUARANTINED' THEN coalesce(quarantined_at, now())
                           WHEN $3 = 'REVOKED' THEN quarantined_at END
 WHERE id = $1 AND standing_version = $2
 RETURNING id, owner_id, name, capabilities, metadata, status, standing, standing_version, standing_reason,
-       standing_at, current_load, verified_at, seen_at, created_at;
+       standing_at, standing_by, current_load, verified_at, seen_at, created_at, failing_since, failing_reason;
 
 -- name: node_caught
 -- Why the gateway itself quarantined a node that is in quarantine, if it did.
@@ -166,7 +175,7 @@ SELECT caught FROM nodes WHERE id = $1 AND standing = 'QUARANTINED';
 UPDATE nodes
 SET standing = CASE standing WHEN 'REVOKED' THEN standing ELSE 'QUARANTINED' END,
     standing_version = standing_version + 1, standing_reason = $2,
-    standing_at = now(), quarantined_at = coalesce(quarantined_at, now()), caught = 'LIES'
+    standing_at = now(), standing_by = 'GATEWAY', quarantined_at = coalesce(quarantined_at, now()), caught = 'LIES'
 WHERE id = $1 AND released_at IS NOT DISTINCT FROM $3
   AND (standing IN ('ACTIVE', 'DRAINING') OR (standing = 'QUARANTINED' AND caught IS NULL)
        OR (standing = 'REVOKED' AND quarantined_at IS NULL))
@@ -205,7 +214,17 @@ WHERE id IN (SELECT id FROM nodes WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO 
 
 -- name: node_session_opened
 -- Count a new session of a node; the number orders its sessions over all gateways.
-UPDATE nodes SET session_epoch = session_epoch + 1 WHERE id = $1 RETURNING session_epoch AS epoch, now() AS at;
+UPDATE nodes SET session_epoch = session_epoch + 1 WHERE id = $1
+RETURNING session_epoch AS epoch, now() AS at, recent_failures AS failures;
+
+-- name: node_failures_note
+-- Store a node's recent failures $2. While it fails often ($3), the time since when is kept until there are none.
+UPDATE nodes
+SET recent_failures = $2,
+    failing_since = CASE WHEN $2 = 0 THEN NULL WHEN $3 THEN coalesce(failing_since, now()) ELSE failing_since END,
+    failing_code = CASE WHEN $2 = 0 THEN '' WHEN $4 = '' THEN failing_code ELSE $4 END,
+    failing_reason = CASE WHEN $2 = 0 THEN '' WHEN $4 = '' THEN failing_reason ELSE $5 END
+WHERE id = $1;
 
 -- name: nodes_mark_silent
 -- HEALTHY -> UNHEALTHY after 90 s of silence, -> OFFLINE after 300 s; returns the nodes with their previous status.
@@ -261,8 +280,8 @@ WITH found AS (
     JOIN earnings e ON e.operator_id = o.owner_id
     WHERE e.earned_at >= $6 AND e.state NOT IN ('REVERSED', 'FORFEITED') GROUP BY e.node_id
 )
-SELECT p.id, p.owner_id, p.email, p.name, p.capabilities, p.status, p.standing, p.standing_reason,
-       p.current_load, p.verified_at, p.seen_at, p.created_at, w.job_id, w.unit, w.job_type,
+SELECT p.id, p.owner_id, p.email, p.name, p.capabilities, p.metadata, p.status, p.standing, p.standing_by, p.standing_reason,
+       p.current_load, p.verified_at, p.seen_at, p.created_at, p.failing_since, w.job_id, w.unit, w.job_type,
        w.assigned_at, coalesce(w.units, 0) AS units, coalesce(e.amount, 0) AS earned
 FROM page p
 LEFT JOIN earned e ON e.node_id = p.id
@@ -284,15 +303,44 @@ ORDER BY CASE $5 WHEN 'name' THEN p.name WHEN 'status' THEN p.status
          CASE WHEN $5 IN ('pong', '-pong') THEN array_position($9::uuid[], p.id) END NULLS LAST,
          p.created_at DESC, p.id DESC;
 
+-- name: node_view_activity
+-- What nodes $1 finished since $2, of at most the last $3 units of each: pictures that each are a whole frame, the
+-- frames of other units, and the seconds in which the node was at work, until it delivered. Also the newest picture of
+-- the units that it has or finished last, of jobs of user $4 (null: of all jobs).
+SELECT n.id AS node, d.singles, d.spans, d.seconds, p.job_id, p.frame, p.made_at
+FROM unnest($1::uuid[]) AS n (id)
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE l.tile IS NULL AND coalesce(l.frames, '1') ~ '^-?[0-9]+$') AS singles,
+           coalesce(array_agg(l.frames) FILTER (WHERE l.tile IS NULL AND l.frames !~ '^-?[0-9]+$'), '{}') AS spans,
+           coalesce((SELECT extract(epoch FROM sum(upper(span) - lower(span)))
+                     FROM unnest(range_agg(tstzrange(greatest(l.started_at, $2), l.ended_at))
+                                 FILTER (WHERE greatest(l.started_at, $2) <= l.ended_at)) AS span), 0)::float8 AS seconds
+    FROM (SELECT u.started_at, least(u.ended_at, c.opened_at) AS ended_at, u.frames, u.tile FROM units u
+          LEFT JOIN checks c ON c.job_id = u.job_id AND c.unit = u.number AND c.attempt = u.attempt
+          WHERE u.node_id = n.id AND u.ended_at >= $2 AND u.state = 'COMPLETED'
+          ORDER BY u.ended_at DESC LIMIT $3) l) d
+LEFT JOIN LATERAL (
+    SELECT t.job_id, t.frame, t.made_at
+    FROM ((SELECT a.job_id, a.unit FROM at_nodes a WHERE a.node_id = n.id ORDER BY a.state DESC, a.assigned_at LIMIT 4)
+          UNION ALL
+          (SELECT u.job_id, u.number FROM units u WHERE u.node_id = n.id AND u.ended_at >= $2 AND u.state = 'COMPLETED'
+           ORDER BY u.ended_at DESC LIMIT 4)) w
+    JOIN jobs j ON j.id = w.job_id AND ($4::uuid IS NULL OR j.user_id = $4)
+    JOIN units u ON u.job_id = w.job_id AND u.number = w.unit
+    JOIN thumbnails t ON t.job_id = w.job_id AND t.unit = w.unit
+         AND t.frame >= coalesce(substring(u.frames FROM '^-?[0-9]+')::integer, -2147483648)
+         AND t.frame <= coalesce(substring(u.frames FROM '^-?[0-9]+')::integer, 2147483647)
+    ORDER BY t.made_at DESC LIMIT 1) p ON true;
+
 -- name: node_view_counts
--- Count the nodes that match $2, by status and standing.
-SELECT n.status, n.standing, count(*) AS count
+-- Count the nodes that match $2, by status and standing; embedded verifiers, which do not render, on rows of their own.
+SELECT n.status, n.standing, n.is_embedded, count(*) AS count
 FROM nodes n LEFT JOIN users u ON u.id = n.owner_id
 WHERE ($1::uuid IS NULL OR n.owner_id = $1)
   AND ($2::text IS NULL OR strpos(lower(n.name), lower($2)) > 0
        OR starts_with(n.id::text, lower($2)) OR strpos(lower(u.email), lower($2)) > 0
        OR EXISTS (SELECT FROM unnest(n.capabilities) c WHERE strpos(lower(c), lower($2)) > 0))
-GROUP BY n.status, n.standing;
+GROUP BY n.status, n.standing, n.is_embedded;
 
 -- name: node_view_units
 -- A node's running units, then its queued ones.
@@ -316,8 +364,7 @@ SELECT e.*, w.frames, w.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')
        (SELECT s.entry_id FROM share_entries s WHERE s.share_id = e.id) AS entry_id,
        (SELECT CASE WHEN d.by_gateway THEN d.decision ELSE '' END FROM disputes d
         WHERE e.state = 'REVERSED' AND d.job_id = e.job_id AND d.unit = e.unit) AS decision,
-       (SELECT d.id FROM disputes d JOIN comparisons k ON k.dispute_id = d.id
-        WHERE d.job_id = e.job_id AND d.unit = e.unit) AS dispute
+       (SELECT d.id FROM disputes d WHERE d.job_id = e.job_id AND d.unit = e.unit) AS dispute
 FROM newest e JOIN jobs j ON j.id = e.job_id
 LEFT JOIN units w ON w.job_id = e.job_id AND w.number = e.unit
 ORDER BY e.earned_at DESC, e.id DESC;
@@ -342,6 +389,7 @@ SET name = 'deleted', metadata = '{}',
     standing_version = standing_version + (standing <> 'REVOKED')::integer,
     standing_reason = CASE WHEN standing = 'REVOKED' THEN standing_reason ELSE 'its owner has deleted their account' END,
     standing_at = CASE WHEN standing = 'REVOKED' THEN standing_at ELSE now() END,
+    standing_by = CASE WHEN standing = 'REVOKED' THEN standing_by ELSE 'OWNER' END,
     standing = 'REVOKED'
 WHERE owner_id = $1 OR (owner_id IS NULL AND verified_at IS NULL AND id IN (SELECT node_id FROM asked));
 

@@ -93,3 +93,26 @@ LEFT JOIN units u
 WHERE e.account_id = (SELECT id FROM accounts WHERE name = 'operator:' || $1::uuid)
   AND e.version > $2 AND e.version <= $3
 ORDER BY e.version LIMIT $4;
+
+-- name: statement_groups
+-- The entries after number $2 up to $3, oldest first, at most $4 lines: one line for all entries of a kind about the
+-- same node or payout on a day.
+WITH moved AS (
+    SELECT e.version, e.amount, t.kind, (e.created_at AT TIME ZONE 'UTC')::date AS day,
+           CASE WHEN t.reference LIKE 'job:%' THEN u.node_id END AS node_id,
+           CASE WHEN t.kind = 'PAYOUT' THEN split_part(t.reference, ':', 2)::uuid END AS payout_id
+    FROM entries e
+    JOIN transfers t ON t.id = e.transfer_id
+    LEFT JOIN units u
+           ON u.job_id = CASE WHEN t.reference LIKE 'job:%' THEN split_part(t.reference, ':', 2)::uuid END
+          AND u.number = CASE WHEN t.reference LIKE 'job:%' THEN split_part(t.reference, ':', 3)::integer END
+    WHERE e.account_id = (SELECT id FROM accounts WHERE name = 'operator:' || $1::uuid)
+      AND e.version > $2 AND e.version <= $3
+), lines AS (
+    SELECT min(version) AS first, day, kind, node_id, payout_id, count(*) AS entries, sum(amount)::bigint AS amount
+    FROM moved GROUP BY day, kind, node_id, payout_id
+    ORDER BY first LIMIT $4
+)
+SELECT l.day, l.kind, l.entries, l.amount, l.payout_id, n.name AS node
+FROM lines l LEFT JOIN nodes n ON n.id = l.node_id
+ORDER BY l.first;

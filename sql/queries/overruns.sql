@@ -12,8 +12,11 @@ SELECT job_id AS job, unit, attempt, node_id AS node, owner_id AS owner, percent
 FROM overruns WHERE job_id = $1 AND unit = $2 ORDER BY attempt DESC LIMIT $3;
 
 -- name: overruns_of_content
--- Overruns of user $1's failed units on content $2 (hexadecimal), each with its frames. They are few.
-SELECT o.job_id AS job, o.unit, o.attempt, o.node_id AS node, o.owner_id AS owner, o.percent, o.at, u.frames
+-- Overruns of user $1's failed units on content $2 (hexadecimal), each with its frames, and whether its quote was by
+-- measured work. They are few.
+SELECT o.job_id AS job, o.unit, o.attempt, o.node_id AS node, o.owner_id AS owner, o.percent, o.at,
+       coalesce(u.frames, j.plan #>> '{spec,params,frame}') AS frames,
+       (j.plan #> '{pricing,looked}') IS NOT NULL AS measured
 FROM overruns o
 JOIN jobs j ON j.id = o.job_id
 JOIN units u ON u.job_id = o.job_id AND u.number = o.unit

@@ -1,8 +1,9 @@
 -- Tokens with which users choose a new password.
 
 -- name: password_reset_insert
--- Insert a token of a user.
-INSERT INTO password_resets (sha256, user_id, expires_at, created_at, mailed) VALUES ($1, $2, $3, $4, $5);
+-- Insert a token of a user. $6: the admin who made it, if one did.
+INSERT INTO password_resets (sha256, user_id, expires_at, created_at, mailed, made_by)
+VALUES ($1, $2, $3, $4, $5, $6);
 
 -- name: password_reset_user
 -- The user of a token that is valid now.

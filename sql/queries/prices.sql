@@ -9,6 +9,15 @@ WHERE job_type = $1
 ORDER BY number DESC
 LIMIT 1;
 
+-- name: price_at
+-- The row that gives the price of job type $1 at time $2.
+SELECT number, job_type, units, since, changed_by, reason FROM (
+    (SELECT 1 AS choice, * FROM prices WHERE job_type = $1 AND since <= $2 ORDER BY number DESC LIMIT 1)
+    UNION ALL
+    (SELECT 2, * FROM prices WHERE job_type = '*' AND since <= $2 ORDER BY number DESC LIMIT 1)
+) newest
+WHERE units IS NOT NULL ORDER BY choice LIMIT 1;
+
 -- name: price_insert
 -- Insert a price from now on. Times never decrease, even if this gateway's clock is behind another's.
 INSERT INTO prices (job_type, units, since, changed_by, reason)

@@ -67,11 +67,19 @@ SELECT id, user_id, sku, units, amount, currency, state, session, url, payment_i
        disputed, movements, created_at, paid_at
 FROM purchases WHERE id = $1 AND user_id = $2;
 
+-- name: purchase_open_session
+-- Stripe's session of a purchase that is not paid yet.
+SELECT session FROM purchases WHERE id = $1 AND state = 'OPEN' AND session IS NOT NULL;
+
 -- name: purchases_newest
 -- A user's purchases, newest first.
 SELECT id, user_id, sku, units, amount, currency, state, session, url, payment_intent, refunded,
        disputed, movements, created_at, paid_at
-FROM purchases WHERE user_id = $1 ORDER BY created_at DESC, id LIMIT $2;
+FROM purchases WHERE user_id = $1 ORDER BY created_at DESC, id LIMIT $2 OFFSET $3;
+
+-- name: purchases_count
+-- Count a user's purchases.
+SELECT count(*) FROM purchases WHERE user_id = $1;
 
 -- name: purchase_under_key
 -- A user's stored answer under an idempotency key.

@@ -26,7 +26,7 @@ WHERE r.job_id = $1 AND r.unit = $2 AND ($3::uuid IS NULL OR j.user_id = $3
 
 -- name: receipt_shown
 -- The receipt of unit $2 of job $1, and how its verdict was found.
-SELECT r.document, r.hash, r.issued_at, coalesce(c.device_class, '') AS device_class, coalesce(c.said, '') AS said,
+SELECT r.document, r.hash, r.issued_at, coalesce(c.device_class, '') AS device_class, c.method,
        c.compared, coalesce(c.remade, false) AS remade, c.distance, c.verifier_id IS NOT NULL AS is_verified,
        c.verifier_class, coalesce(v.is_embedded, false) AS is_embedded
 FROM receipts r

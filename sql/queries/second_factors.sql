@@ -73,14 +73,15 @@ SELECT id FROM users WHERE id = $1 AND is_active FOR UPDATE;
 
 -- name: pending_sign_in_insert
 -- Insert a sign-in that waits for a factor, if the user is active and has not changed.
-INSERT INTO pending_sign_ins (sha256, user_id, password_sha256, role, expires_at, created_at)
-SELECT $1, id, sha256(convert_to(password_hash, 'UTF8')), role, $5, $6 FROM users
+INSERT INTO pending_sign_ins (sha256, user_id, password_sha256, role, expires_at, created_at, by_identity, provider,
+                              given_role)
+SELECT $1, id, sha256(convert_to(password_hash, 'UTF8')), role, $5, $6, $7, $8, $9 FROM users
 WHERE id = $2 AND is_active AND password_hash = $3 AND role = $4
 RETURNING user_id;
 
 -- name: pending_sign_in
 -- The user of a sign-in that waits, as the user was when the password was checked; no row if they have changed.
-SELECT u.id AS "user", u.password_hash, u.role
+SELECT u.id AS "user", u.password_hash, u.role, p.by_identity, p.provider, p.given_role
 FROM pending_sign_ins p JOIN users u ON u.id = p.user_id
 WHERE p.sha256 = $1 AND p.expires_at > $2
   AND u.is_active AND u.role = p.role AND sha256(convert_to(u.password_hash, 'UTF8')) = p.password_sha256;

@@ -4,11 +4,14 @@ SELECT id FROM users WHERE id = $1 FOR SHARE;
 
 -- name: session_open
 -- Insert a login; no row if the user was deactivated, or changed, since the password was checked, or has a second factor
--- that was not given ($9).
-INSERT INTO refresh_families (sid, user_id, jti, expires_at, client, rotated_at, created_at, factor_at)
-SELECT $1, id, $3, $4, $5, $6::timestamptz, $6::timestamptz, CASE WHEN $9::boolean THEN $6::timestamptz END FROM users
+-- that was not given ($9), nor excused ($10). $11: the user signed in at a provider. $12: when the factor was given, if it
+-- was not just now.
+INSERT INTO refresh_families (sid, user_id, jti, expires_at, client, rotated_at, created_at, factor_at, identity_at)
+SELECT $1, id, $3, $4, $5, $6::timestamptz, $6::timestamptz, CASE WHEN $9::boolean THEN coalesce($12::timestamptz, $6::timestamptz) END,
+       CASE WHEN $11::boolean THEN $6::timestamptz END
+FROM users
 WHERE id = $2 AND is_active AND password_hash = $7 AND role = $8
-  AND ($9::boolean OR NOT EXISTS (SELECT FROM authenticators WHERE user_id = $2)
+  AND ($9::boolean OR $10::boolean OR NOT EXISTS (SELECT FROM authenticators WHERE user_id = $2)
                   AND NOT EXISTS (SELECT FROM passkeys WHERE user_id = $2))
 FOR SHARE
 RETURNING sid;
@@ -54,6 +57,16 @@ RETURNING sid;
 -- When the user last gave a second factor in this login; no row if the login has ended.
 SELECT factor_at FROM refresh_families WHERE sid = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3;
 
+-- name: session_identity_given
+-- Record that the user signed in at a provider in this login; no row if the login has ended.
+UPDATE refresh_families SET identity_at = $3
+WHERE sid = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3
+RETURNING sid;
+
+-- name: session_identity
+-- When the user last signed in at a provider in this login; no row if the login has ended.
+SELECT identity_at FROM refresh_families WHERE sid = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3;
+
 -- name: session_page
 -- A user's open logins, most recently used first.
 SELECT sid, client, created_at, rotated_at, expires_at FROM refresh_families
@@ -73,7 +86,9 @@ WHERE sid = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3
 RETURNING sid;
 
 -- name: session_end_all
--- End all logins of a user but $2.
+-- End all logins of a user but $2, logins by a code that the user has confirmed, and open join codes.
+WITH confirmed AS (DELETE FROM device_logins WHERE user_id = $1),
+     codes AS (DELETE FROM join_codes WHERE owner_id = $1 AND used_at IS NULL)
 UPDATE refresh_families SET revoked_at = $3
 WHERE user_id = $1 AND sid IS DISTINCT FROM $2 AND revoked_at IS NULL
 RETURNING sid;

@@ -10,6 +10,12 @@ SELECT t.picture, t.frame FROM jobs j JOIN thumbnails t ON t.job_id = j.id
 WHERE j.id = $1 AND ($2::uuid IS NULL OR j.user_id = $2) AND ($3::integer IS NULL OR t.frame = $3)
 ORDER BY t.made_at DESC, t.frame DESC LIMIT 1;
 
+-- name: thumbnail_of_attempt
+-- The thumbnail that attempt $3 sent of unit $2 of a job; of frame $4, if given.
+SELECT t.picture, t.frame FROM thumbnails t
+WHERE t.job_id = $1 AND t.unit = $2 AND t.attempt = $3 AND ($4::integer IS NULL OR t.frame = $4)
+ORDER BY t.frame LIMIT 1;
+
 -- name: thumbnails_shown
 -- The thumbnails of frames $2 (null: all) of a job, newest last, without the pictures.
 SELECT t.unit, t.frame, t.attempt, t.made_at FROM thumbnails t

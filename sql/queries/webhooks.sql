@@ -83,8 +83,8 @@ WITH busy AS (
 SELECT c.id, c.endpoint_id, c.job_id, c.event, c.type, c.tries, p.user_id, p.url, p.secret, p.failing_since,
        CASE WHEN p.former_until > $1 THEN p.former_secret END AS former_secret,
        e.number, e.at, e.unit, e.state, e.attempt, e.node_id, e.money, e.amount, e.error_class,
-       e.error_code, e.error, e.frame
-FROM claimed c JOIN endpoints p ON p.id = c.endpoint_id
+       e.error_code, e.error, e.frame, j.name AS job_name
+FROM claimed c JOIN endpoints p ON p.id = c.endpoint_id LEFT JOIN jobs j ON j.id = c.job_id
 LEFT JOIN job_events e ON e.job_id = c.job_id AND e.number = c.event
 ORDER BY c.job_id, c.event;
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import aiohttp
 from eth_account import Account
-from web3 import AsyncHTTPProvider, AsyncWeb3
+from web3 import AsyncWeb3
 from web3.exceptions import (
     BadFunctionCallOutput,
     ContractLogicError,
@@ -20,7 +20,8 @@ from web3.exceptions import (
     Web3Exception,
     Web3RPCError,
 )
-from web3.types import Nonce
+from web3.providers.async_base import AsyncJSONBaseProvider
+from web3.types import Nonce, RPCEndpoint, RPCResponse
 from web3.utils.address import get_create_address
 
 from actors.ports import (
@@ -41,6 +42,7 @@ CALL_SECONDS: Final = 5.0
 GAS_MARGIN: Final = 1.2
 ANCHOR_GAS_MIN: Final = 100_000  # gas limit; an anchor takes 56,975, and unused gas costs nothing
 RAISE: Final = 1.25  # factor of each new bid; a replacement must offer at least a tenth more
+HEADERS: Final = {"Content-Type": "application/json"}
 RAISES_MAX: Final = 64  # raises that count: a factor of a million; the fee cap applies earlier
 ANSWER_BYTES_MAX: Final = 64 << 20  # maximum size of a response of the chain's node
 FUNDS_WEI: Final = 10**24  # balance to which an embedded chain's account is topped up
@@ -66,15 +68,14 @@ class Web3Chain:
         self._current = endpoint
         self._cap = int(fee_cap_gwei * 10**9)
         self.artefact = json.loads(ARTEFACT.read_text())
-        self._made: tuple[str, AsyncWeb3[Any]] | None = None
+        self._made: tuple[_Provider, AsyncWeb3[Any]] | None = None
         self._making = asyncio.Lock()
 
     async def close(self) -> None:
         """Close the connections."""
         made, self._made = self._made, None
         if made is not None:
-            provider: Any = made[1].provider
-            await provider.disconnect()
+            await made[0].disconnect()
 
     async def state(self) -> ChainState:
         async with self.asking() as (web3, endpoint):
@@ -247,19 +248,38 @@ class Web3Chain:
 
     async def _client(self, endpoint: ChainEndpoint) -> "AsyncWeb3[Any]":
         async with self._making:
-            if self._made is None or self._made[0] != endpoint.url:
+            if self._made is None or self._made[0].url != endpoint.url:
                 await self.close()
-                provider = AsyncHTTPProvider(
-                    endpoint.url, exception_retry_configuration=None, cache_allowed_requests=False
-                )
-                self._made = endpoint.url, AsyncWeb3(provider)
-                session = aiohttp.ClientSession(response_class=_Bounded)
-                await provider.cache_async_session(session)
+                provider = _Provider(endpoint.url)
+                self._made = provider, AsyncWeb3(provider)
             web3 = self._made[1]
         found = await _of(web3.eth.chain_id)
         if found != endpoint.chain_id:
             raise ChainUnavailable(f"it is chain {found}, not {endpoint.chain_id}")
         return web3
+
+
+class _Provider(AsyncJSONBaseProvider):
+    """JSON-RPC over HTTP; any call may be cancelled at any time.
+
+    web3's own HTTP provider takes a thread lock for each call. A call that is cancelled while it
+    waits for the lock leaves it locked, and then no later call gets an answer.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.url = url
+        self._http = aiohttp.ClientSession(response_class=_Bounded)
+
+    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        body = self.encode_rpc_request(method, params)
+        async with self._http.post(self.url, data=body, headers=HEADERS) as response:
+            response.raise_for_status()
+            return self.decode_rpc_response(await response.read())
+
+    async def disconnect(self) -> None:
+        """Close the session."""
+        await self._http.close()
 
 
 class _Bounded(aiohttp.ClientResponse):

@@ -159,7 +159,7 @@ def walls_of(folder: EngineFolder) -> SandboxCommand:
     """Return the sandbox that hides everything but the verifier's files. Raises CannotVerify."""
     program = blender_discovery.find()
     if program is None:
-        raise CannotVerify(blender_discovery.HOW_TO_GET_BLENDER)
+        raise CannotVerify(blender_discovery.no_blender())
     python = (*blender_discovery.interpreter(), Path(rendertrust.__file__).parent)
     box = sandbox.find((*program.readable, *python))
     if isinstance(box, sandbox.SandboxUnavailable):

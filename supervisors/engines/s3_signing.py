@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 from actors.ports import PresignedPut
+from rendertrust.file_types import attachment
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 
 SECONDS_MAX: Final = 86_400
@@ -24,6 +25,7 @@ AHEAD: Final = timedelta(minutes=15)  # how far the signer's clock may be ahead
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 TIME_FORMAT: Final = "%Y%m%dT%H%M%SZ"
 HOSTS_KEPT: Final = 16  # hosts whose signers are kept
+DISPOSITION: Final = "response-content-disposition"  # S3 answers with its value as the header
 PORTS: Final = {"http": 80, "https": 443}  # ports that are omitted from Host
 Query: TypeAlias = Sequence[tuple[str, str]]
 
@@ -145,9 +147,12 @@ class Presigner:
         query = (("list-type", "2"), ("max-keys", "1"))
         return self.sign("GET", f"/{self._endpoint.bucket}", query, {}, within)
 
-    def get(self, key: str, *, within: int, bucket: str | None = None) -> str:
+    def get(
+        self, key: str, *, within: int, bucket: str | None = None, name: str | None = None
+    ) -> str:
         path = f"/{bucket or self._endpoint.bucket}/{_quoted(key)}"
-        return self.sign("GET", path, (), {}, within)
+        query = () if name is None else ((DISPOSITION, attachment(name)),)
+        return self.sign("GET", path, query, {}, within)
 
     def put(
         self, key: str, *, within: int, size: int | None, sha256: bytes | None, once: bool

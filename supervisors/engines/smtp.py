@@ -3,6 +3,7 @@
 import asyncio
 import re
 import ssl
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as CRLF
 from email.policy import SMTPUTF8 as CRLF_UTF8
@@ -14,6 +15,7 @@ import aiosmtplib
 from actors.ports.mail import MailAccepted, MailDeferred, MailOutcome, MailRefused, OutgoingMail
 from config.mail_server import Encryption, MailServer
 from config.redaction import redact
+from config.settings import UNNAMED
 
 SECONDS: Final = 30.0
 REASON_CHARACTERS: Final = 300
@@ -23,7 +25,10 @@ ADDRESS: Final = re.compile(r"""[^\s@,;:<>"()\[\]\\]{1,64}@[^\s@,;:<>"()\[\]\\]{
 
 
 class SmtpTransport:
-    """Sends each mail over a new connection; mails are rare, and servers close idle connections."""
+    """Sends each mail over a new connection; mails are rare, and servers close idle connections.
+
+    ``name``: the sender's name.
+    """
 
     def __init__(
         self,
@@ -31,14 +36,15 @@ class SmtpTransport:
         sender: str,
         *,
         seconds: float = SECONDS,
+        name: str = UNNAMED,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._server, self._sender, self._seconds = server, sender, seconds
-        self._tls = tls
+        self._server, self._seconds, self._tls = server, seconds, tls
+        self._sender, self._name = sender, name
 
     async def send(self, mail: OutgoingMail) -> MailOutcome:
         try:
-            message = message_of(mail, self._sender)
+            message = message_of(mail, self._sender, self._name)
         except ValueError:  # the error's text may repeat the address
             return MailRefused(NO_ADDRESS)
         try:
@@ -103,15 +109,17 @@ class SmtpTransport:
         return MailAccepted()
 
 
-def message_of(mail: OutgoingMail, sender: str) -> EmailMessage:
+def message_of(mail: OutgoingMail, sender: str, name: str = UNNAMED) -> EmailMessage:
     """Return the message with its headers. Raises ValueError for an address that is none.
+
+    ``name`` is the sender's name.
 
     The library refuses line breaks in headers, so that no value can add a header.
     """
     if not ADDRESS.fullmatch(mail.to) or not mail.to.isprintable():
         raise ValueError(NO_ADDRESS)
     message = EmailMessage(policy=CRLF if mail.to.isascii() else CRLF_UTF8)
-    message["From"] = f"RenderTrust <{sender}>"
+    message["From"] = Address(name, addr_spec=sender)
     message["To"] = mail.to
     message["Subject"] = mail.subject
     message["Date"] = format_datetime(mail.at)

@@ -55,6 +55,18 @@ class StripeCaller:
             raise PaymentsUnavailable("the session has no payment page")
         return PaymentSession(session.id, session.url)
 
+    async def expire(self, session: str) -> None:
+        """End a checkout session that is open. Raises PaymentsUnavailable."""
+        try:
+            async with asyncio.timeout(CALL_SECONDS + 1):
+                await self._client.v1.checkout.sessions.expire_async(session)
+        except TimeoutError as error:
+            raise PaymentsUnavailable("Stripe does not answer in time") from error
+        except stripe.InvalidRequestError:
+            return  # it is paid, has ended, or is unknown
+        except stripe.StripeError as error:
+            raise PaymentsUnavailable(_said(error)) from error
+
     async def event(self, name: str) -> dict[str, Any] | None:
         """Return the Stripe event with this id, if Stripe knows it. Raises PaymentsUnavailable."""
         try:

@@ -1,4 +1,4 @@
-"""The Payments port over Stripe, or over the stand-in at another address."""
+"""The Payments port over Stripe, over the stand-in at another address, or without payments."""
 
 import asyncio
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from actors.ports import PaymentOrder, PaymentSession, PaymentsUnavailable
+from actors.ports import NotFromStripe, PaymentOrder, PaymentSession, PaymentsUnavailable
 from supervisors.engines.current_endpoint import CurrentEndpoint, NotStarted
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ class StripePayments:
     async def open(self, order: PaymentOrder) -> PaymentSession:
         return await (await self._caller()).open(order)
 
+    async def expire(self, session: str) -> None:
+        await (await self._caller()).expire(session)
+
     async def event(self, name: str) -> Mapping[str, Any] | None:
         return await (await self._caller()).event(name)
 
@@ -66,3 +69,22 @@ class StripePayments:
                 context = await asyncio.to_thread(client.make_context)
                 self._opened = (endpoint, client.StripeCaller(endpoint, context))
             return self._opened[1]
+
+
+class NoPayments:
+    """The Payments port of a gateway that takes no payments, with ``payments = none``."""
+
+    async def open(self, order: PaymentOrder) -> PaymentSession:
+        raise PaymentsUnavailable("this gateway takes no payments")
+
+    async def expire(self, session: str) -> None:
+        raise PaymentsUnavailable("this gateway takes no payments")
+
+    async def event(self, name: str) -> Mapping[str, Any] | None:
+        return None
+
+    async def read_event(self, body: bytes, signature: str) -> Mapping[str, Any]:
+        raise NotFromStripe("This gateway takes no payments, so no event is from Stripe")
+
+    async def aclose(self) -> None:
+        """Do nothing, as there are no connections."""

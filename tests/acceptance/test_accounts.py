@@ -112,6 +112,11 @@ async def test_an_admin_is_created_by_hand_and_sees_what_was_done(
     token = jane.login()["access_token"]
     assert await status(http, jane, "/api/v1/admin/users", token) == 200
     told = await jane.admin("role", "ann@example.org", "auditor", "--reason", "less")
+    assert (told.code, "no admin left" in told.err) == (exit_codes.FAILURE, True), told
+    words = ("--email", "bo@example.org", "--name", "Bo", "--password-stdin")
+    told = await jane.admin("create", *words, typed=PASSWORD + "\n")
+    assert told.code == 0, told
+    told = await jane.admin("role", "ann@example.org", "auditor", "--reason", "less")
     assert told.code == 0, told
 
     async def heard() -> bool:
@@ -124,8 +129,8 @@ async def test_an_admin_is_created_by_hand_and_sees_what_was_done(
     headers = {"Authorization": f"Bearer {jane.login()['access_token']}"}
     async with http.get(jane.gateway.url + "/api/v1/admin/audit", headers=headers) as answer:
         records = (await answer.json())["records"]
-    assert [r["act"] for r in records] == ["user.password", "user.role", "user.create"]
-    assert [r["reason"] for r in records] == ["at the console", "less", "at the console"]
+    assert [r["act"] for r in records] == ["user.password", "user.role", *["user.create"] * 2]
+    assert [r["reason"] for r in records] == ["at the console", "less", *["at the console"] * 2]
     assert all(r["actor"].startswith("console:") for r in records)
     assert all(r["actor_id"] is None for r in records)
 

@@ -12,7 +12,7 @@ import pytest
 from rendertrust.proof_check import read_epochs, read_shown, read_witness, verify
 from tests.acceptance.test_backup import run_program
 from tests.support.engines import engine_folder
-from tests.support.gateway_process import PATIENT, ForkedGateway, Gateway, alive_in
+from tests.support.gateway_process import PATIENT, ForkedGateway, Gateway, none_alive_in
 from tests.support.proof_readers import Person, holds
 from tests.support.until import until
 
@@ -134,7 +134,7 @@ async def test_a_database_older_than_its_anchors_writes_nothing_until_it_is_reop
                 await verify_alone(gateway, folder, await proof_of(person, entry))
         finally:
             await gateway.stop()
-        await until(lambda: not alive_in(gateway.data))
+        await none_alive_in(gateway.data)
 
 
 async def status_says(gateway: Gateway, *, agrees: bool) -> None:

@@ -7,13 +7,16 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from rendertrust.client import AsyncClient
 from rendertrust.testing import FakeNode, completes
+from tests.integration.web.test_preflights import REPORT
 from tests.support.gateway_process import ROOT, Gateway
 from tests.support.lent_engines import gateway_with
 
+INSPECTS = completes(orjson.dumps(REPORT))
 PASSWORD = "correct horse battery"
 PEOPLE = count(1)
 BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
@@ -45,7 +48,10 @@ async def test_an_example_does_what_it_says(
     if "FakeNode" in code:
         await asyncio.to_thread(run, code, known)
         return
-    async with FakeNode(gateway.url, behave=completes(b"\x89PNG\r\n\x1a\n a picture")):
+    async with (
+        FakeNode(gateway.url, behave=completes(b"\x89PNG\r\n\x1a\n a picture")),
+        FakeNode(gateway.url, name="scout", capabilities=("preflight",), behave=INSPECTS),
+    ):
         await asyncio.to_thread(run, code, known)
 
 

@@ -3,9 +3,11 @@
 import asyncio
 import json
 import os
+import re
 import struct
 import tempfile
 from collections.abc import Iterator
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,11 @@ from tests.integration.node.test_video import boxes
 from tests.support import programs
 from tests.support.checkout import Checkout, at_home
 from tests.support.engines import engine_folder
-from tests.support.gateway_process import alive_in
+from tests.support.gateway_process import none_alive_in
 from tests.support.ssim import ssim
-from tests.support.until import until
 
 pytestmark = [pytest.mark.render, pytest.mark.timeout(600)]
+PAID = re.compile(r"([0-9.]+) credits were held, \1 charged")
 SMALL_SCENE = """
 scene.cycles.samples = 4
 scene.render.resolution_x = scene.render.resolution_y = 32
@@ -56,9 +58,8 @@ async def test_a_demo_with_a_small_scene_makes_a_picture_and_a_film_and_leaves_n
     out.mkdir()
     done, told = await run_in_json(out, "--frames", "1-3", scene=str(scene))
     texts = [each["text"] for each in told if "text" in each]
-    assert "10.0000 credits were held, 10.0000 charged" in texts
-    assert (done["animation_charged"], done["film_charged"]) == ("30.0000", "1.0000")
-    assert "59.0000 credits are left" in texts
+    assert any(PAID.fullmatch(text) for text in texts)
+    check_prices(done, frames=3)
     assert (done["verdict"], done["repeated"]) == ("exact", True)
     assert json.loads((out / "receipt.json").read_text())["receipt"]["verdict"] == "exact"
     assert any("frame-0001.png, rendered again: valid" in text for text in texts)
@@ -86,11 +87,11 @@ async def test_two_demos_at_once_each_end_with_the_picture_and_its_price(home: P
         folders = [base / "one", base / "two"]
         for code, said in await asyncio.gather(*map(run_demo, (Checkout(), closed), folders)):
             assert code == 0, said
-            check_prices(said)
+            assert PAID.search(said)
         for folder in folders:
             check_picture(folder / "out" / "frame-0001.png")
             check_film(folder / "out")
-        await until(lambda: not alive_in(base))
+        await none_alive_in(base)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the engines of others run as their owner")
@@ -101,12 +102,17 @@ async def test_a_home_that_the_engines_cannot_enter_is_named_with_what_to_do(hom
     assert f"chmod o+x {home}" in err
 
 
-def check_prices(said: str) -> None:
-    """Check the prices of picture and film, and the remaining credits."""
-    assert "10.0000 credits were held, 10.0000 charged" in said
-    assert "100.0000 before, 90.0000 after" in said
-    assert "80.0000 credits for 8 frames" in said
-    assert "9.0000 credits are left" in said
+def check_prices(done: dict[str, Any], frames: int) -> None:
+    """Check the prices of picture, animation and film, and the remaining credits.
+
+    The scene was measured: its small frames cost less than a tenth of reference frames.
+    """
+    picture, animation = Decimal(done["charged"]), Decimal(done["animation_charged"])
+    film = Decimal(done["film_charged"])
+    assert 0 < picture < 10
+    assert 0 < animation < frames
+    assert film == 1
+    assert Decimal(done["balance_left"]) == 100 - picture - animation - film
 
 
 def check_picture(path: Path) -> None:
@@ -146,7 +152,7 @@ async def test_a_node_that_is_killed_under_way_comes_back_and_the_film_is_whole(
         "node-2 is killed while it renders",
         "node-2 comes back",
     ]
-    assert (done["animation_charged"], done["film_charged"]) == ("80.0000", "1.0000")
+    check_prices(done, frames=8)
     assert done["attempts"] >= 4, "another attempt did the unit that the killed node had lost"
     check_film(tmp_path)
 

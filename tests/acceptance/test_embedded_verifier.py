@@ -11,7 +11,7 @@ import pytest
 from tests.integration.node.scenes import build
 from tests.support.agent_process import enrolled_agent
 from tests.support.api_clients import Creator
-from tests.support.gateway_process import Gateway, alive_in, descendants
+from tests.support.gateway_process import Gateway, alive_in, descendants, none_alive_in
 from tests.support.lent_engines import gateway_with
 from tests.support.until import until
 
@@ -87,5 +87,5 @@ async def test_killed_it_comes_back_and_ends_with_the_gateway(gateway: Gateway) 
     folder = gateway.data / "verifier"
     assert alive_in(folder)
     await gateway.kill()
-    await until(lambda: not alive_in(folder))
+    await none_alive_in(folder)
     await gateway.start()

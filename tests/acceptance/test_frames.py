@@ -65,11 +65,14 @@ async def test_all_frames_are_one_zip(
     async with FakeNode(gateway.url, behave=works(paint)):
         job = await rendered(client, await scene_of(client, tmp_path), "1-5x2,6,9", chunk)
     path = await client.download(job, tmp_path)
-    assert path.name == f"{job}.zip"
+    assert path.name == "scene.zip"
     with zipfile.ZipFile(path) as packed:
         assert packed.testzip() is None
-        assert packed.namelist() == ["0001.png", "0003.png", "0005.png", "0006.png", "0009.png"]
-        assert all(packed.read(f"{frame:04}.png") == content(frame) for frame in (1, 3, 5, 6, 9))
+        frames = ("0001", "0003", "0005", "0006", "0009")
+        assert packed.namelist() == [f"scene-{frame}.png" for frame in frames]
+        assert all(
+            packed.read(f"scene-{frame:04}.png") == content(frame) for frame in (1, 3, 5, 6, 9)
+        )
     again = await client.download(job, tmp_path / "again.zip")
     assert again.read_bytes() == path.read_bytes()
 

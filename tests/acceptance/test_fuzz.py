@@ -38,7 +38,8 @@ async def test_made_up_requests_get_answers_as_described(
         code, said = await gateway.run("admin", "create", *who, told=f"{PASSWORD}\n")
         assert code == 0, said
         words = (gateway.url, "--cases", str(cases), "--seed", str(SEED))
-        admin = ("--admin", ADMIN, "--admin-password", PASSWORD)
+        database = gateway.settings["RENDERTRUST_DATABASE_OWNER_URL"]
+        admin = ("--admin", ADMIN, "--admin-password", PASSWORD, "--database", database)
         fuzz = await programs.start(
             "tests.fuzz", *words, *admin, env=os.environ, stdout=PIPE, stderr=STDOUT
         )

@@ -12,6 +12,7 @@ from tests.support.gateway_process import (
     Gateway,
     alive_in,
     forked_gateway,
+    none_alive_in,
 )
 from tests.support.until import until
 
@@ -103,7 +104,7 @@ async def test_no_kill_leaves_an_engine_behind_nor_loses_a_job(
         for kill in (gateway.kill, gateway.kill_group):
             assert alive_in(gateway.data)
             await kill()
-            await until(lambda: not alive_in(gateway.data))
+            await none_alive_in(gateway.data)
             await gateway.start()
         await node.connect()
         assert (await node.receive("job_dispatch"))["job_id"] == job

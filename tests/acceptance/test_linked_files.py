@@ -125,7 +125,7 @@ async def logged_in(gateway: Gateway, creator: Creator) -> dict[str, str]:
 async def submit(gateway: Gateway, creator: Creator, *words: str) -> tuple[int, list[Any], str]:
     """Run ``rendertrust submit … --json``; return its exit code, documents and stderr."""
     env = await logged_in(gateway, creator)
-    code, out, err = await programs.call("submit", *words, "--json", env=env, within=240)
+    code, out, err = await programs.call("submit", *words, "--yes", "--json", env=env, within=240)
     return code, [json.loads(line) for line in out.splitlines()], err
 
 

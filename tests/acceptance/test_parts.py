@@ -99,7 +99,8 @@ async def submitting(
     status, key = await creator.call("POST", "/auth/keys", {"name": "submit", "scopes": scopes})
     assert status == 201, key
     process = await programs.start(
-        *("rendertrust", "submit", str(scene), "--no-preflight", "--queue", "--json", *options),
+        *("rendertrust", "submit", str(scene), "--no-preflight", "--queue", "--yes", "--json"),
+        *options,
         env=os.environ | {"RENDERTRUST_URL": url, "RENDERTRUST_API_KEY": key["key"]},
         stdout=PIPE,
         stderr=PIPE,

@@ -17,8 +17,8 @@ from tests.support.gateway_process import (
     PATIENT,
     ForkedGateway,
     Gateway,
-    alive_in,
     forked_gateway,
+    none_alive_in,
 )
 from tests.support.until import until
 
@@ -33,7 +33,7 @@ async def cold() -> AsyncIterator[Gateway]:
         gateway = ForkedGateway(base / "data", **PATIENT)
         yield gateway
         await gateway.stop()
-        await until(lambda: not alive_in(gateway.data))
+        await none_alive_in(gateway.data)
 
 
 async def check_it_serves(gateway: Gateway) -> None:

@@ -61,7 +61,7 @@ async def client(gateway: Gateway, creator: Creator) -> AsyncIterator[AsyncClien
 async def quoted(client: AsyncClient, scene: Path) -> tuple[str, Quote]:
     sent = await client.upload(scene)
     before = await client.quote(JobSpec("render", sent.payload_ref, frames=FRAMES))
-    assert (before.priced_by, before.measurable) == ("table", True)
+    assert (before.priced_by, before.measurable) == ("size", True)
     found = await client.preflight(
         JobSpec("render", sent.payload_ref, frames=FRAMES), within=WITHIN
     )

@@ -15,7 +15,7 @@ import pytest
 from sql.migrate import migrations
 from tests.support import programs
 from tests.support.engines import engine_folder
-from tests.support.gateway_process import ForkedGateway, Gateway, alive_in
+from tests.support.gateway_process import ForkedGateway, Gateway, none_alive_in
 from tests.support.lent_engines import LentEngines
 from tests.support.until import until
 
@@ -47,7 +47,7 @@ async def test_two_gateways_without_port_flags_run_side_by_side_and_stop_in_orde
         assert two.process is not None
         two.process.send_signal(signal.SIGINT)
         assert [await one.stop(), await two.ended()] == [0, 0]
-        await until(lambda: not alive_in(folder))
+        await none_alive_in(folder)
 
 
 def warnings_of(gateway: Gateway) -> list[str]:
@@ -92,6 +92,11 @@ async def test_it_prints_the_address_of_a_page_and_one_line_for_all_migrations(
             said = (await process.stdout.readline()).decode()
         name, _, url = said.strip().partition(" ")
         assert (name, url.rpartition("/")[2]) == ("Console:", "console")
+        async with asyncio.timeout(60):
+            blank, offer, end = [(await process.stdout.readline()).decode() for _ in range(3)]
+        assert (blank, end) == ("\n", "\n"), "it stands out from the log"
+        link = f"Set up this farm: {url.removesuffix('/console')}/setup?token=rts_"
+        assert offer.startswith(link)
         for address in (url, url.removesuffix("/console") + "/"):
             async with http.get(address) as answer:
                 assert (answer.status, answer.content_type) == (200, "text/html"), address
@@ -116,7 +121,7 @@ async def test_a_signal_while_it_starts_stops_it_and_leaves_nothing() -> None:
         async with asyncio.timeout(60):
             out, _ = await process.communicate()
         assert (process.returncode, out) == (0, b"")
-        await until(lambda: not alive_in(data))
+        await none_alive_in(data)
 
 
 async def test_a_data_folder_in_use_is_told_in_one_line(gateway: Gateway) -> None:

@@ -2,7 +2,8 @@
 
 The gateway needs high rate limits, as otherwise most answers are 429. The gateway also needs a very
 short dispute window (``RENDERTRUST_EARNINGS_DISPUTE_HOURS=0.005``), as otherwise no earning becomes
-payable. Exit code 0: no answer was wrong, every operation succeeded at least once, and three in
+payable. With an admin it needs the gateway's database, to let the 72 hours of a payout account go
+by. Exit code 0: no answer was wrong, every operation succeeded at least once, and three in
 five requests passed authentication.
 """
 
@@ -25,7 +26,7 @@ def main() -> int:
     say(f"seed {given.seed}, {given.cases} cases, {given.url}")
     with working_node(given.url) as operator:
         admin = (given.admin, given.admin_password) if given.admin else None
-        stage = Stage(given.url, admin, operator)
+        stage = Stage(given.url, admin, operator, given.database)
         tallies: list[Tally] = []
         for tally in Run(given.url, stage, cases=given.cases, seed=given.seed).all():
             tallies.append(tally)
@@ -45,6 +46,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--admin", help="an admin's e-mail, for the operations of admins")
     parser.add_argument("--admin-password", default="")
+    parser.add_argument(
+        "--database", default="", help="the owner's DSN; with --admin, payouts need it"
+    )
     return parser.parse_args()
 
 

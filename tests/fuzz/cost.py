@@ -43,6 +43,8 @@ class Cost:
         """Exponent of the power law by which time grows with size, over all doublings."""
         if len(self.sizes) < 2:
             return math.inf
+        if self.sizes[-1] == self.sizes[0]:
+            return 0.0  # a body of numbers alone does not grow
         times = max(self.seconds[-1], 1e-9) / max(self.seconds[0], 1e-9)
         return math.log2(times) / math.log2(self.sizes[-1] / self.sizes[0])
 

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
+from uuid import uuid4
 
 import attrs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,6 +23,12 @@ class Good:
 
 
 Recipe: TypeAlias = Callable[[Stage], Good]
+PAYOUT_ACCOUNT = {
+    "method": "SEPA",
+    "account": "DE02 1203 0000 0000 2020 51",
+    "currency": "eur",
+    "password": PASSWORD,
+}
 BECAUSE = {"reason": "a made-up request"}
 # Operations that end the session of the request, so each request is sent by a new user.
 PRIVATE = frozenset({"auth_logout", "account_delete"})
@@ -67,6 +74,21 @@ def revoke_key(stage: Stage) -> Good:
     made = create_key(stage)
     key = stage.post("/auth/keys", made.body, made.token)
     return Good({"key_id": key["id"]}, token=made.token)
+
+
+def revoke_join_code(stage: Stage) -> Good:
+    made = logout(stage)
+    code = stage.post("/nodes/join-codes", None, made.token)
+    return Good({"code_id": code["id"]}, token=made.token)
+
+
+def download(stage: Stage) -> Good:
+    return Good({"name": stage.call("GET", "/downloads", None, None)["wheel"]["name"]})
+
+
+def join_with_code(stage: Stage) -> Good:
+    code = stage.post("/nodes/join-codes", None, logout(stage).token)
+    return Good(body={**stage.described(Ed25519PrivateKey.generate()), "code": code["code"]})
 
 
 def deduct(stage: Stage) -> Good:
@@ -182,6 +204,13 @@ def pay_out(stage: Stage) -> Good:
     return Good(body={"to": "credits"}, token=stage.operator)
 
 
+def payout_account(stage: Stage) -> Good:
+    """Return a new user with a payout account."""
+    token = logout(stage).token
+    stage.call("PUT", "/auth/payout-account", PAYOUT_ACCOUNT, token)
+    return Good(token=token)
+
+
 def create_hook(stage: Stage) -> Good:
     """Create a webhook endpoint as a new user, as each user may have only a few."""
     return attrs.evolve(logout(stage), body={"url": "https://farm.example.com/hooks"})
@@ -281,33 +310,42 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "prices_change": {"job_type": "fuzz"},
     "skus_put": {"sku": "fuzz"},
 }
-# Operations that cannot succeed here: they need Stripe's secret, a mail server, an authenticator
-# app, evidence or a verifier's picture of checked results, or a job of several files.
+# Operations that cannot succeed here: they need Stripe's secret, a paid purchase, a mail server, an
+# authenticator app, evidence, pictures of checked results that may be shared, or a job of several
+# files.
 UNMET = frozenset(
     {
         "POST /api/v1/auth/password/forgot",
+        "POST /api/v1/admin/users/{user_id}/reset-mail",
         "POST /api/v1/auth/second-factor",
         "POST /api/v1/auth/verify",
         "POST /api/v1/auth/verify/send",
         "POST /api/v1/webhooks/stripe",
+        "GET /api/v1/credits/purchases/{purchase_id}/invoice",
+        "GET /api/v1/credits/purchases/{purchase_id}/credit-notes/{number}",
         "GET /api/v1/jobs/{job_id}/units/{number}/evidence",
         "GET /api/v1/jobs/{job_id}/units/{unit}/dispute/check/picture",
         "GET /api/v1/jobs/{job_id}/manifest",
+        "POST /api/v1/jobs/{job_id}/units/{number}/share-links",
+        "DELETE /api/v1/share-links/{link_id}",
     }
 )
 RECIPES: Mapping[str, Recipe] = {
     "auth_register": lambda stage: Good(body=stage.person()),
     "auth_login": login,
     "auth_refresh": refresh,
+    "device_logins_token": lambda stage: Good(body={"device_code": stage.confirmed_login()}),
     "auth_logout": logout,
     "auth_change_password": change_password,
     "account_delete": delete_account,
     "password_resets_reset": reset_password,
     "password_resets_admin_link": about_user(),
+    "password_resets_admin_mail": about_user(),
     "sessions_end": end_session,
     "keys_create": create_key,
     "keys_revoke": revoke_key,
     "credits_deduct": deduct,
+    "account_statements_statement": lambda _: Good(query={}),
     "ledger_proof": entry,
     "anchors_verify": entry,
     "ledger_consistency": consistency,
@@ -337,10 +375,18 @@ RECIPES: Mapping[str, Recipe] = {
     "jobs_result": lambda stage: Good({"job_id": stage.finished()}),
     "preflights_preflight": preflight,
     "thumbnails_preview": lambda stage: Good({"job_id": stage.finished(EARNING)}, query={}),
+    "invoices_credit_note": lambda stage: Good(
+        {"purchase_id": stage.ids["purchase_id"], "number": "1"}
+    ),
     "evidence_of_unit": lambda stage: Good({"job_id": stage.finished(EARNING), "number": "0"}),
     "receipts_of_unit": lambda stage: Good({"job_id": stage.finished(EARNING), "number": "0"}),
     "receipts_manifest": lambda stage: Good({"job_id": stage.finished(EARNING)}),
     "receipts_of_job": lambda stage: Good({"job_id": stage.finished(EARNING)}),
+    "share_links_create": lambda stage: Good(
+        {"job_id": stage.finished(EARNING), "number": "0"}, {"days": 7}
+    ),
+    "share_links_index": lambda _: Good(query={}),
+    "share_links_revoke": lambda _: Good({"link_id": str(uuid4())}),
     "storage_remove": remove_upload,
     "organisations_found": lambda stage: attrs.evolve(logout(stage), body={"name": "Fuzz"}),
     "organisations_show": organisation,
@@ -355,6 +401,10 @@ RECIPES: Mapping[str, Recipe] = {
     "trusted_distrust": distrust,
     "nodes_register": lambda stage: Good(body=stage.described(Ed25519PrivateKey.generate())),
     "nodes_verify": lambda stage: Good(body=stage.proof()),
+    "join_codes_create": logout,
+    "downloads_download": download,
+    "join_codes_revoke": revoke_join_code,
+    "join_codes_join": join_with_code,
     "fleet_drain": change_standing(),
     "fleet_release": change_standing(admin=True),
     "fleet_revoke": change_standing(),
@@ -367,9 +417,17 @@ RECIPES: Mapping[str, Recipe] = {
     "disputes_open_dispute": dispute,
     "disputes_picture": dispute_picture,
     "disputes_check_picture": dispute_picture,
+    "dispute_answers_answer": lambda stage: Good(
+        {"dispute_id": stage.disputed()}, {"text": "made up"}, stage.operator
+    ),
+    "payout_rules_put": lambda stage: Good(body={"schedule": "by_hand"}, token=stage.operator),
     "disputes_uphold": lambda stage: Good({"dispute_id": stage.disputed()}, BECAUSE),
     "disputes_reject": lambda stage: Good({"dispute_id": stage.disputed()}, BECAUSE),
     "operators_pay_out": pay_out,
+    "payout_accounts_put": lambda stage: attrs.evolve(logout(stage), body=PAYOUT_ACCOUNT),
+    "payout_accounts_show": payout_account,
+    "payout_accounts_remove": payout_account,
+    "payout_accounts_stop": payout_account,
     "payouts_approve": lambda stage: Good(body={"payouts": [stage.requested()], **BECAUSE}),
     "payouts_reject": lambda stage: Good({"payout_id": stage.requested()}, BECAUSE),
     "payouts_batch": lambda stage: Good({"batch_id": stage.approved()}),
@@ -378,6 +436,9 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "invitations_create": lambda stage: Good(body=BECAUSE),
     "invitations_revoke": invitation,
+    "new_users_create": lambda stage: Good(
+        body={"email": stage.person()["email"], "name": "Fuzz", **BECAUSE}
+    ),
     "admin_deactivate": about_user(),
     "admin_activate": activate,
     "admin_role": about_user(role="operator"),

@@ -14,7 +14,7 @@ from msgspec import Meta
 from multidict import MultiDict
 
 from tests.fuzz.documents import SHAPES
-from web.console.page_handler import ActionHandler, CallHandler, ConsoleHandler, PageHandler
+from web.console.page_handler import ActionHandler, CallHandler, PageHandler, PathHandler
 from web.console.registry import ID
 from web.http.converter import structure_query
 from web.http.endpoint import Endpoint
@@ -122,7 +122,7 @@ def routes_of(site: web.Application) -> Iterator[Route]:
         fields = tuple(field.name for field in attrs.fields(asked)) if asked else ()
         method = "PUT" if route.method == "*" else route.method
         path = path_of(route.resource.canonical, operation)
-        yield Route(method, path, audience, operation, isinstance(owner, ConsoleHandler), fields)
+        yield Route(method, path, audience, operation, isinstance(owner, PathHandler), fields)
 
 
 def declared(owner: object) -> tuple[Operation | None, Any]:

@@ -1,5 +1,6 @@
 """Users of each audience at a running gateway, and what they create there."""
 
+import asyncio
 import hashlib
 import itertools
 import time
@@ -13,6 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.fuzz.worker import EARNING
+from tests.support.api_clients import PASSWORD as OPERATORS_PASSWORD
+from tests.support.databases import execute
 
 Json = dict[str, Any]
 PASSWORD = "securepassword123"
@@ -29,14 +32,20 @@ class Stage:
     ``tokens`` has the access token of each; ``ids`` has the ids of what the user owns.
     """
 
-    def __init__(self, url: str, admin: tuple[str, str] | None = None, operator: str = "") -> None:
-        self._url = url
+    def __init__(
+        self,
+        url: str,
+        admin: tuple[str, str] | None = None,
+        operator: str = "",
+        database: str = "",
+    ) -> None:
+        self._url, self._database = url, database
         self.run = uuid.uuid4().hex[:8]  # names users and content of this run
         self._http = requests.Session()
         self.user = self.register()["tokens"]["access_token"]
         self.tokens: dict[str, str] = {"user": self.user, "node": self.node()[1]["token"]}
         self.operator = operator
-        self._in_vain = list[str]()
+        self._in_vain, self._has_account = list[str](), False
         if admin is not None:
             credentials = {"email": admin[0], "password": admin[1]}
             found = self.post("/auth/login", credentials)
@@ -47,6 +56,7 @@ class Stage:
             "node_id": self.verified(),
             "organisation_id": self.post("/organisations", {"name": "Fuzz"}, self.user)["id"],
             "kind": "jobs",  # of dead letters
+            "purchase_id": "00000000-0000-4000-8000-000000000001",  # nobody has bought anything
         }
 
     # -- requests
@@ -83,6 +93,23 @@ class Stage:
     def register(self) -> Json:
         person = self.person()
         return {**self.post("/auth/register", person), "email": person["email"]}
+
+    def confirmed_login(self) -> str:
+        """Return the device code of a login that a new user has confirmed in the console."""
+        started = self.post("/auth/device")
+        browser = requests.Session()
+        form = {"email": self.register()["email"], "password": PASSWORD}
+        for path, fields in (
+            ("/console/sign-in", form),
+            ("/console/account/device/confirm", {"code": started["user_code"]}),
+        ):
+            own = {"Sec-Fetch-Site": "same-origin"}
+            answer = browser.post(
+                self._url + path, data=fields, headers=own, timeout=10, allow_redirects=False
+            )
+            if answer.status_code != 303:
+                raise SystemExit(f"POST {path}: {answer.status_code}")
+        return str(started["device_code"])
 
     def described(self, key: Ed25519PrivateKey) -> Json:
         pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -150,7 +177,21 @@ class Stage:
     def requested(self) -> str:
         """Return a payout of money that waits for an admin."""
         self.payable()
+        self._set_account()
         return str(self.post("/operators/me/payouts", {"to": "money"}, self.operator)["id"])
+
+    def _set_account(self) -> None:
+        """Set the operator's payout account once, and let its 72 hours go by."""
+        if self._has_account:
+            return
+        to = {"method": "SEPA", "account": "DE02 1203 0000 0000 2020 51", "currency": "eur"}
+        body = {**to, "password": OPERATORS_PASSWORD}
+        self.call("PUT", "/auth/payout-account", body, self.operator)
+        if not self._database:
+            raise SystemExit("payouts need an account of 72 hours: name the --database")
+        statement = "UPDATE payout_accounts SET usable_at = changed_at"
+        asyncio.run(execute(self._database, statement))
+        self._has_account = True
 
     def approved(self) -> str:
         """Return a batch with one payout."""

@@ -7,17 +7,17 @@ from typing import Any, Final
 import click
 import orjson
 
+from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.cli import exit_codes
 from rendertrust.cli.app import ROOT
 from rendertrust.cli.error_exits import ending_of
 from rendertrust.client import errors
+from sql.events import shown
 from tests.golden.signed import EVENT, JOB
 from tests.unit.web.test_metrics_documents import exposed
 from web.commands import group
 from web.events.event_stream import End, Progress
-from web.events.event_view import shown
 from web.http.problem import Fault, Problem
-from web.http.refusal_code import RefusalCode
 from web.http.responses import encode
 from web.openapi.served_document import Description
 from web.routes import OPERATIONS
@@ -26,9 +26,11 @@ from web.routes.payouts import COLUMNS as PAYOUTS
 from web.routes.statements import COLUMNS as STATEMENT
 
 Json = Any
-PROSE: Final = frozenset({"description", "summary", "title", "example", "examples", "version"})
+PROSE: Final = frozenset(
+    {"description", "summary", "title", "example", "examples", "version", "x-codeSamples"}
+)
 # Members whose keys are names of the API, not words of OpenAPI.
-NAMED: Final = frozenset({"properties", "schemas", "headers", "responses", "x-frames"})
+NAMED: Final = frozenset({"properties", "schemas", "headers", "responses", "webhooks", "x-frames"})
 REFUSED: Final = {
     "plain": Problem(404, "D", code=RefusalCode.JOB_NOT_FOUND),
     "with a header": Problem(429, "D", headers={"Retry-After": "5"}),

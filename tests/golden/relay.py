@@ -75,7 +75,7 @@ FROM_GATEWAY_FULL: Final[tuple[FromGateway, ...]] = (
     NodeStanding(standing="QUARANTINED", reason="strikes"),
     TokenRenewal(token="eyJhbGci"),
     Ack(**OF_UNIT),
-    Welcome(keep=(RUNNING,), drop=(RUNNING,)),
+    Welcome(keep=(RUNNING,), drop=(RUNNING,), version="0.2.0"),
 )
 FROM_NODE_FULL: Final[tuple[FromNode, ...]] = (
     Hello(
@@ -92,6 +92,7 @@ FROM_NODE_FULL: Final[tuple[FromNode, ...]] = (
         running=(RUNNING,),
         pools=("mine", "any"),
         opengl=True,
+        drawing="OPENGL; Mesa; llvmpipe; 4.5 Mesa 25.0.7; AuthenticAMD",
     ),
     JobStatus(**OF_UNIT, status="running", progress=0.45, detail="sample 4 of 16"),
     JobResult(

@@ -44,6 +44,7 @@ EPOCH: Final = EpochLeaf(2, TIME, "farm.example/log", 7, "0x" + "ab" * 20, 9, b"
 EVENT: Final = EventRow(
     number=7,
     type="unit.completed",
+    job_name="scene",
     at=TIME,
     unit=0,
     state="COMPLETED",

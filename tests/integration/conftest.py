@@ -29,7 +29,7 @@ ABOUT_PROGRAMS = (
     "sql/test_poisoned_batch.py",
     "sql/test_reorganised.py",
     "sql/test_rights.py",
-    "sql/test_tills.py",
+    "sql/test_shards.py",
     "sql/test_told.py",
     "sql/test_unknown_commits.py",
 )

@@ -88,6 +88,7 @@ class Client:
         for person in (*self.creators, *self.operators):
             await person.register()
         for owner in self.operators:
+            await owner.set_payout_account()
             self.workers.append(await self._worker(WORK, owner.token))
         self.verifier = await self._worker((CHECK,), owner="")
         self.workers.append(self.verifier)

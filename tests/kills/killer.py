@@ -9,7 +9,7 @@ from typing import Final
 import aiohttp
 
 from tests.kills.plan import ENGINES, GATEWAY, Kill
-from tests.support.gateway_process import Gateway, alive_in, children_of
+from tests.support.gateway_process import Gateway, children_of, none_alive_in
 from tests.support.until import until
 
 BACK_SECONDS: Final = 600.0
@@ -25,7 +25,7 @@ async def kill(gateway: Gateway, planned: Kill) -> None:
             await gateway.launch()
             await asyncio.sleep(planned.again)
             await gateway.kill_group()
-        await until(lambda: not alive_in(gateway.data), within=BACK_SECONDS)
+        await none_alive_in(gateway.data, within=BACK_SECONDS)
         await gateway.start()
     await until(lambda: is_ready(gateway), within=BACK_SECONDS)
 

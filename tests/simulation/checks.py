@@ -106,7 +106,7 @@ def log_faults(store: StoreTwin) -> list[str]:
 
 def sampling_faults(store: StoreTwin, least: float) -> list[str]:
     """Return results that were drawn against their odds, or compared without being drawn."""
-    rows = [row for row in store.checks.values() if row.job_id in store.jobs]
+    rows = [row for row in store.checks.values() if row.job in store.jobs]
     drawn = sum(row.drawn is True for row in rows)
     odds = [least if row.odds is None else row.odds for row in rows]
     expected, variance = sum(odds), sum(one * (1 - one) for one in odds)

@@ -268,8 +268,8 @@ class Farm:
     def _say(self, node: Node, message: Message[NodeSession, None]) -> bool:
         if isinstance(message, Send):
             machine, unit = self._machines[node.id], message.assignment
-            self._given.add((unit.job, unit.unit))
-            machine.waiting.append((unit.job, unit.unit, unit.attempt))
+            self._given.add((unit.job, unit.number))
+            machine.waiting.append((unit.job, unit.number, unit.attempt))
             load = len(node.assigned) / self._slots
             self._outcome.most_on_a_node = max(self._outcome.most_on_a_node, load)
             self._begin(machine)

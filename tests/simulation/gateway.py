@@ -11,7 +11,7 @@ import attrs
 from actors.kernel import Actor, Message, Ref, State, handles
 from actors.ledger.messages import Ledger
 from actors.node_session.messages import Close, NodeSession
-from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.node_session.settings import NodeSessionSettings
 from actors.paymaster.actor import PaymasterSettings
 from actors.ports import Bus
 from actors.scheduler.messages import Scheduler
@@ -20,6 +20,7 @@ from actors.sequencer.policy import SequencerSettings
 from actors.verifier.settings import VerifierSettings
 from config.settings import Earnings, Limits, Verification
 from rendertrust.protocol import CloseCode
+from sql.nodes import NodeIdentity
 from supervisors.actor_settings import ActorSettings
 from supervisors.child import Child, StartFailed
 from supervisors.registry import Registry

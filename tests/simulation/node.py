@@ -10,7 +10,6 @@ import attrs
 
 from actors.kernel import ActorStopped, Ref
 from actors.node_session.messages import Disconnected, NodeSession, PongSeen, Received
-from actors.node_session.settings import NodeIdentity
 from actors.node_session.verifier_checks import PICTURE_PATH
 from rendertrust.job_types import CHECK
 from rendertrust.protocol import (
@@ -26,6 +25,7 @@ from rendertrust.protocol import (
     Welcome,
     encode,
 )
+from sql.nodes import NodeIdentity
 from tests.simulation.gateway import SimulatedGateway
 from tests.twins.random import TwinRandom
 from tests.twins.socket import TwinSocket

@@ -13,12 +13,12 @@ import pytest
 
 from actors.ledger.effects import JobInsert, Transfer
 from actors.ledger.messages import Commit, Posted
-from actors.node_session.settings import NodeIdentity
 from actors.scheduler.messages import Dispatch
 from rendertrust.job_status import UnitStatus
 from rendertrust.protocol import JobDispatch, JobResult
 from sql.account_names import ADJUSTMENTS, user_account
 from sql.job_plan import NewUnit
+from sql.nodes import NodeIdentity
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.node import Faults, SimulatedNode
 from tests.simulation.store import FarStore

@@ -83,7 +83,7 @@ def test_draws_that_are_not_by_the_odds_are_seen(
     store = StoreTwin()
     for number in range(400):
         row, drawn = valid_result(UUID(int=number), UUID(int=1)), number % every == 0
-        store.jobs[row.job_id] = cast("Any", None)  # only its existence is checked
+        store.jobs[row.job] = cast("Any", None)  # only its existence is checked
         store.checks[row.id] = attrs.evolve(row, drawn=drawn, verdict=verdicts[drawn])
     found = sampling_faults(store, LEAST_ODDS)
     assert any(wrong in line for line in found) if wrong else not found

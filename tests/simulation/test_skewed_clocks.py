@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from actors.node_session.settings import NodeIdentity
+from sql.nodes import NodeIdentity
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.node import Faults
 from tests.simulation.store import FarStore

@@ -14,9 +14,9 @@ import pytest
 
 from actors.ledger.effects import JobInsert
 from actors.ledger.messages import Posted
-from actors.node_session.settings import NodeIdentity
 from actors.scheduler.messages import Dispatch
 from rendertrust.protocol import Hello, JobDispatch, JobResult
+from sql.nodes import NodeIdentity
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.node import Faults, SimulatedNode
 from tests.simulation.store import FarStore

@@ -10,11 +10,11 @@ import pytest
 
 from actors.ledger.effects import JobInsert, Transfer
 from actors.ledger.messages import Commit, Posted
-from actors.node_session.settings import NodeIdentity
 from actors.scheduler.messages import Dispatch
 from rendertrust.protocol import Hello, JobDispatch, JobResult
 from sql.account_names import ADJUSTMENTS, user_account
 from sql.job_plan import NewUnit
+from sql.nodes import NodeIdentity
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.node import Faults, SimulatedNode
 from tests.simulation.store import FarStore

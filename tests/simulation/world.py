@@ -8,12 +8,12 @@ from uuid import UUID
 
 import attrs
 
-from actors.node_session.settings import NodeIdentity
 from actors.verifier.settings import VerifierSettings
 from config.settings import Verification
 from sql.checks import CheckRow
 from sql.database import Unavailable
 from sql.fsck import Finding
+from sql.nodes import NodeIdentity
 from tests.simulation.bus import BusOfGateway, Network, NetworkFaults
 from tests.simulation.checks import ENDED, sampling_faults, violations
 from tests.simulation.customer import Customer
@@ -299,20 +299,14 @@ class World:
 def valid_result(job: UUID, node: UUID) -> CheckRow:
     """Return the check of a result that was found valid before the simulation."""
     return CheckRow(
-        job_id=job,
+        job=job,
         unit=0,
         attempt=1,
-        node_id=node,
+        node=node,
         device_class=DEVICE_CLASS,
         result_ref=None,
-        sha256=None,
-        size=None,
-        work=None,
-        node_signature=None,
         verified=True,
-        operator=None,
         share_percent=0,
-        window_seconds=0,
         opened_at=EPOCH,
         state="DECIDED",
         verdict="exact",

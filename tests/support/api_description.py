@@ -45,7 +45,8 @@ class Contract:
 
     def check(self, heard: Heard) -> None:
         """Fail unless the document has this status with these headers, and the body fits."""
-        if not OURS.match(heard.path):
+        preflight = heard.method == "OPTIONS" and "access-control-allow-methods" in heard.headers
+        if preflight or not OURS.match(heard.path):
             return
         operation = self.operation(heard.method, heard.path)
         if operation is None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -60,9 +61,10 @@ class Verifiers:
         return FakeNode(url, key=key, capabilities=("check",), device_class=CLASS, behave=behave)
 
 
-def renderer(url: str) -> FakeNode:
+def renderer(url: str, picture: bytes = PICTURE) -> FakeNode:
     """Return a node that uploads the same picture and evidence for each unit."""
-    return FakeNode(url, capabilities=("render",), device_class=CLASS, behave=_delivers)
+    behave = partial(_delivers, picture=picture)
+    return FakeNode(url, capabilities=("render",), device_class=CLASS, behave=behave)
 
 
 def finds(report: Mapping[str, Any]) -> Behaviour:
@@ -74,15 +76,15 @@ def finds(report: Mapping[str, Any]) -> Behaviour:
     return behave
 
 
-async def _delivers(node: FakeNode, dispatch: JobDispatch) -> None:
+async def _delivers(node: FakeNode, dispatch: JobDispatch, *, picture: bytes) -> None:
     assert dispatch.output is not None
-    await node.upload(dispatch, PICTURE)
+    await node.upload(dispatch, picture)
     await node.upload(attrs.evolve(dispatch, output=dispatch.evidence), PROOF)
     told = _completed(
         dispatch,
         result_ref=dispatch.output.key,
-        sha256=hashlib.sha256(PICTURE).hexdigest(),
-        size=len(PICTURE),
+        sha256=hashlib.sha256(picture).hexdigest(),
+        size=len(picture),
         evidence=Evidence(sha256=hashlib.sha256(PROOF).hexdigest(), size=len(PROOF)),
     )
     await node.send(node.signed(dispatch, told))

@@ -16,8 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.support.gateway_process import ROOT, alive_in
-from tests.support.until import until
+from tests.support.gateway_process import ROOT, alive_in, none_alive_in
 
 SHARED = (Path("/tmp"), Path("/var/tmp"), Path("/var/lib"), Path("/run"), Path("/dev/shm"))
 # Folders beside the sources into which Python, git and other tests write.
@@ -104,7 +103,7 @@ def main() -> int:
 async def processes_left(data: Path) -> list[str]:
     """Return the ids of the demo's processes that do not end in time."""
     try:
-        await until(lambda: not alive_in(data))
+        await none_alive_in(data)
     except AssertionError:
         return [str(pid) for pid in alive_in(data)]
     return []

@@ -14,11 +14,14 @@ from tests.support import programs
 from tests.support.engines import engine_folder
 from tests.support.free_ports import free_port
 from tests.support.programs import Program
-from tests.support.until import until
+from tests.support.until import WITHIN_SECONDS, until
 
 ROOT = programs.ROOT
-# Gateways have no verifier unless a test asks for one.
-UNVERIFIED = {"RENDERTRUST_VERIFICATION_ENABLED": "false"}
+# Gateways have no verifier, and all frames cost the same, unless a test asks otherwise.
+UNVERIFIED = {
+    "RENDERTRUST_VERIFICATION_ENABLED": "false",
+    "RENDERTRUST_PRICING_FRAME_SECONDS": "0",
+}
 # Tests register more users per minute than the default limits allow.
 PATIENT = {
     "RENDERTRUST_LIMITS_REGISTER": "10000",
@@ -203,11 +206,7 @@ async def started(gateway: Gateway) -> AsyncGenerator[None]:
         yield
     finally:
         await gateway.stop()
-    try:
-        await until(lambda: not alive_in(gateway.data))
-    except AssertionError as error:
-        left = [command_of(pid) for pid in alive_in(gateway.data)]
-        raise AssertionError(f"left running: {left}") from error
+    await none_alive_in(gateway.data)
 
 
 def command_of(pid: int) -> str:
@@ -253,3 +252,12 @@ def alive_in(folder: Path) -> list[int]:
         except OSError:
             continue  # the process has just ended
     return [pid for pid in found if pid != os.getpid()]
+
+
+async def none_alive_in(folder: Path, *, within: float = WITHIN_SECONDS) -> None:
+    """Wait until no process's command line names the folder; fail with those that are left."""
+    try:
+        await until(lambda: not alive_in(folder), within=within)
+    except AssertionError as error:
+        left = [command_of(pid) for pid in alive_in(folder)]
+        raise AssertionError(f"left running after {within} s: {left}") from error

@@ -23,6 +23,7 @@ from actors.notifier.messages import (
     Notifier,
     Progress,
     ProgressOf,
+    ProgressOfJobs,
     ProgressOfUnits,
     TailOf,
     UnitLogLines,
@@ -57,7 +58,8 @@ from sql.store import SqlStore
 from supervisors.child import Child
 from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.engines.stripe_payments import StripeEndpoint, StripePayments
+from supervisors.engines.provider_requests import HttpProviders
+from supervisors.engines.stripe_payments import NoPayments, StripeEndpoint, StripePayments
 from supervisors.engines.system_clock import SystemClock, SystemRandom
 from supervisors.registry import Registry
 from supervisors.restart_policy import Intensity, Strategy
@@ -181,6 +183,11 @@ class StandInNotifier(StandIn[Notifier]):
     async def progress_of(self, message: ProgressOf) -> Progress | None:
         return self._script.progress
 
+    @handles(ProgressOfJobs)
+    async def progress_of_jobs(self, message: ProgressOfJobs) -> tuple[Progress, ...]:
+        progress = self._script.progress
+        return () if progress is None or progress.job not in message.jobs else (progress,)
+
     @handles(ProgressOfUnits)
     async def progress_of_units(self, message: ProgressOfUnits) -> tuple[Progress, ...]:
         progress = self._script.progress
@@ -244,13 +251,17 @@ class Face:
         return await self.book(Commit(effects=effects))
 
 
-def settings_for_tests(**sections: Mapping[str, Any]) -> Settings:
-    """Return development settings with a JWT key and no rate limits; ``sections`` override."""
+def settings_for_tests(**sections: Mapping[str, Any] | str) -> Settings:
+    """Return development settings with a JWT key and no rate limits; ``sections`` override.
+
+    All frames cost the same, and nothing is verified.
+    """
     many = dict.fromkeys(("login", "register", "refresh", "node"), 1000000)
     base: dict[str, Any] = {"jwt": {"secret": SECRET}, "limits": many, "logs": {"access": False}}
     base["verification"] = {"enabled": False}
+    base["pricing"] = {"frame_seconds": 0}
     for name, section in sections.items():
-        base[name] = {**base.get(name, {}), **section}
+        base[name] = section if isinstance(section, str) else {**base.get(name, {}), **section}
     # pytest sets PYTEST_CURRENT_TEST to another value for each test. It is left out, so that equal
     # settings are loaded only once.
     told = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
@@ -319,12 +330,15 @@ def gateway_over(
         bus=TwinBus(),
         tokens=SignedNodeTokens(tokens, random),
         signer=TwinSigner(),
-        payments=StripePayments(stripe or CurrentEndpoint(NO_STRIPE)),
+        payments=StripePayments(stripe or CurrentEndpoint(NO_STRIPE))
+        if settings.takes_payments
+        else NoPayments(),
         post=TwinPost(),
         leadership=TwinLeadership(Leads()),
         memory=TwinLogMemory(),
         chain=chain,
         anchors=Anchors(database),
+        providers=HttpProviders(loopback=True),
     )
     return make_gateway(
         settings,
@@ -379,6 +393,7 @@ async def serving(
     finally:
         await tree.stop()
         await close_payments(gateway)
+        await close_providers(gateway)
         gateway.identity.passwords.close()
 
 
@@ -388,7 +403,7 @@ async def face_over(
     actors: Callable[[Database], Actors] = lambda _: STAND_INS,
     *,
     audited: bool = False,
-    **sections: Mapping[str, Any],
+    **sections: Mapping[str, Any] | str,
 ) -> AsyncGenerator[Face]:
     """Serve a site over a test's database; ``sections`` override settings.
 
@@ -408,7 +423,7 @@ def face_with(
     actors: Callable[[Database], Actors] = lambda _: STAND_INS,
     *,
     audited: bool = False,
-    **sections: Mapping[str, Any],
+    **sections: Mapping[str, Any] | str,
 ) -> Any:
     """Return a fixture, for use in a test module, that serves a site as ``face_over`` does."""
 
@@ -423,8 +438,15 @@ def face_with(
 async def close_payments(gateway: Gateway) -> None:
     """Close the gateway's connections to Stripe."""
     payments = gateway.ports.payments
-    assert isinstance(payments, StripePayments)
+    assert isinstance(payments, StripePayments | NoPayments)
     await payments.aclose()
+
+
+async def close_providers(gateway: Gateway) -> None:
+    """Close the gateway's connections to providers of OpenID Connect."""
+    providers = gateway.ports.providers
+    assert isinstance(providers, HttpProviders)
+    await providers.close()
 
 
 async def _yes() -> bool:

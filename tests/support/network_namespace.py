@@ -15,12 +15,13 @@ _numbers = itertools.count(1)
 class Host:
     """A host at the other end of the cable.
 
-    ``here`` is this machine's address on the cable; ``command`` returns a command that runs on the
-    other host.
+    ``here`` is this machine's address on the cable, ``there`` the other host's; ``command`` returns
+    a command that runs on the other host.
     """
 
     name: str
     here: str
+    there: str
 
     def command(self, *words: str) -> list[str]:
         return ["ip", "netns", "exec", self.name, *words]
@@ -45,6 +46,6 @@ def another_host() -> Generator[Host]:
         run_ip("-n", name, "addr", "add", f"{there}/24", "dev", f"{name}b")
         run_ip("-n", name, "link", "set", f"{name}b", "up")
         run_ip("-n", name, "link", "set", "lo", "up")
-        yield Host(name, here)
+        yield Host(name, here, there)
     finally:
         run_ip("netns", "del", name)

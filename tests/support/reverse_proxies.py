@@ -111,8 +111,8 @@ def caddy_command(folder: Path, port: int, upstream: int) -> list[str]:
     sample = (ROOT / "deploy/caddy/Caddyfile").read_text()
     here = f"https://localhost:{port} {{\n\ttls {certificate} {key}\n\tbind 127.0.0.1"
     changes = {
-        f"\n{NAME} {{": f"\n{here}",
-        "127.0.0.1:8000": f"127.0.0.1:{upstream}",
+        f"\n{{$FARM_HOST:{NAME}}} {{": f"\n{here}",
+        "{$FARM_GATEWAY:127.0.0.1:8000}": f"127.0.0.1:{upstream}",
     }
     changes["\n{\n"] = "\n{\n\tadmin off\n\tauto_https disable_redirects\n\tskip_install_trust\n"
     path = folder / "Caddyfile"

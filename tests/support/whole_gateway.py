@@ -10,8 +10,7 @@ from typing import Any
 import attrs
 
 from actors.anchor.policy import AnchorSettings
-from actors.kernel import Actor, Ref
-from actors.node_session.messages import NodeSession
+from actors.kernel import Actor
 from actors.node_session.settings import NodeSessionSettings
 from actors.paymaster.actor import PaymasterSettings
 from actors.ports import Chain
@@ -28,13 +27,11 @@ from supervisors.registry import Registry
 from supervisors.tree import Tree
 from tests.support.http_gateway import FaceServer, close_payments, gateway_over
 from tests.twins.objects import TwinObjects
-from web.app import identity_of
 from web.edge_children import event_hub_child, hub_child, recorder_child, revocations_child
 from web.gateway import Gateway
 from web.http.application import build_site
 from web.log.newest_checkpoint import FileMemory
-from web.nodes.relay import AcceptedNode, Relay
-from web.nodes.socket import NodeSocket
+from web.nodes.relay import Relay
 
 VERIFIES_NOTHING = VerifierSettings(Verification(enabled=False), look_seconds=10.0)
 UNCHANGED = ActorSettings(NodeSessionSettings(bucket="rendertrust"))
@@ -111,10 +108,7 @@ async def whole(
         ],
     )
 
-    async def open_session(arrival: AcceptedNode, socket: NodeSocket) -> Ref[NodeSession]:
-        return await tree.open_session(identity_of(arrival), socket)
-
-    site, relay = build_site(gateway), Relay(gateway, open_session)
+    site, relay = build_site(gateway), Relay(gateway, tree.open_session)
     relay.add_to(site)
     await tree.root.start()
     server = FaceServer(site, settings)

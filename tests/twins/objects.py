@@ -17,6 +17,8 @@ from actors.ports import (
     Part,
     PresignedPut,
 )
+from rendertrust.file_types import attachment
+from supervisors.engines.s3_signing import DISPOSITION
 from tests.twins.multiparts import Multiparts
 
 NOTHING: Mapping[str, str] = {}
@@ -63,9 +65,11 @@ class TwinObjects:
         within: int = 3600,
         bucket: str | None = None,
         base: str | None = None,
+        name: str | None = None,
     ) -> str:
         path = key if bucket is None else f"//{bucket}/{key}"
-        return _at(base, self._sign("GET", path, {}, within))
+        told = {} if name is None else {DISPOSITION: attachment(name)}
+        return _at(base, self._sign("GET", path, {}, within, told))
 
     async def presign_put(
         self,

@@ -17,6 +17,7 @@ class TwinPayments:
         self.now = now
         self.away = False
         self.opened: dict[UUID, PaymentOrder] = {}
+        self.expired: set[str] = set()
         self.told: dict[str, Mapping[str, Any]] = {}
 
     async def open(self, order: PaymentOrder) -> PaymentSession:
@@ -24,6 +25,12 @@ class TwinPayments:
             raise PaymentsUnavailable("Stripe is away, or the key was used for another order")
         name = f"cs_{order.purchase.hex}"
         return PaymentSession(name, f"https://pay.example/{name}")
+
+    async def expire(self, session: str) -> None:
+        if self.away:
+            raise PaymentsUnavailable("away")
+        if any(session == f"cs_{purchase.hex}" for purchase in self.opened):
+            self.expired.add(session)
 
     async def event(self, name: str) -> Mapping[str, Any] | None:
         if self.away:

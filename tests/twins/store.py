@@ -34,13 +34,15 @@ from sql.books import (
     KeyRow,
     Keys,
     NewJob,
+    ReadBooks,
     Rows,
     TransferKey,
     TransferRow,
     UnitId,
     UnitRow,
+    needs_accounts_alone,
+    needs_locks,
 )
-from sql.books_without_locks import ReadBooks, needs_accounts_alone, needs_locks
 from sql.checks import (
     CheckId,
     CheckRow,
@@ -67,6 +69,7 @@ from sql.fsck import AuditIncrement, AuditMark, Finding, NotedAudit
 from sql.halts import Halted
 from sql.job_plan import JobPlan, read_plan
 from sql.log import LogKeys, LogTransaction, LogView
+from sql.node_failures import FailureNote
 from sql.nodes import (
     NOTHING_SAID,
     QUARANTINED,
@@ -77,6 +80,7 @@ from sql.nodes import (
     StandingRow,
 )
 from sql.overruns import Overrun
+from sql.payout_rules import PassedDate, PayoutRule
 from sql.purchases import PurchaseRow, ReversalRow, StripeEventRow
 from sql.receipts import ReceiptRow
 from sql.reputation_rules import LIES, Record
@@ -101,7 +105,7 @@ from tests.twins.store_checks import (
     quarantine,
     records,
     releasable_nodes,
-    scene_words,
+    scene_reports,
     stand,
     unchecked_earnings,
 )
@@ -111,6 +115,7 @@ from tests.twins.store_earnings import (
     keep_earnings,
     lock_earnings,
     matured_earnings,
+    passed_payout_dates,
 )
 from tests.twins.store_log import LogTables, LogTwin, log_view
 from tests.twins.store_multiparts import MultipartsOfResults
@@ -141,6 +146,8 @@ class NodeTwin:
     quarantined_at: datetime | None = None
     caught: str | None = None
     epoch: int = 0
+    failures: int = 0
+    failing_since: datetime | None = None
 
     @property
     def ends_by_results(self) -> bool:
@@ -187,6 +194,7 @@ class StoreTwin(MultipartsOfResults):
         # by dispute: the places where the creator's own render differs most
         self.comparisons: dict[UUID, tuple[tuple[float, float], ...]] = {}
         self.payouts: dict[UUID, PayoutRow] = {}
+        self.payout_rules: dict[UUID, PayoutRule] = {}
         self.receipts: dict[UnitId, ReceiptRow] = {}
         self.checks: dict[tuple[UUID, int, int], CheckRow] = {}  # by job, unit and attempt
         # checks of work that the node's owner, or a member of an organisation with them, ordered
@@ -196,7 +204,7 @@ class StoreTwin(MultipartsOfResults):
         # by check: the claiming gateway and the end of its claim
         self.claims: dict[CheckId, tuple[UUID, datetime]] = {}
         # by verifier: device class and last time seen
-        self.verifiers: dict[UUID, tuple[str, datetime]] = {}
+        self.verifiers: dict[UUID, tuple[VerifierLoad, datetime]] = {}
         self.loads: Sequence[VerifierLoad] = ()  # as the gateway reported last
         self.overruns: dict[tuple[UUID, int, int], Overrun] = {}
         self.nodes: dict[UUID, NodeTwin] = {}
@@ -275,7 +283,7 @@ class StoreTwin(MultipartsOfResults):
             self._lose_answer()
 
     async def read_books(
-        self, keys: Keys, till: int, *, from_database: bool = False
+        self, keys: Keys, shard: int, *, from_database: bool = False
     ) -> ReadBooks | None:
         """Read as without locks; writing fails if a row has changed since."""
         if needs_locks(keys) or not keys.accounts <= self.accounts.keys():
@@ -293,6 +301,19 @@ class StoreTwin(MultipartsOfResults):
             return None
         self._known |= rows.accounts
         return ReadBooksTwin(self, keys, rows)
+
+    async def foresee_books(
+        self, keys: Keys, shard: int, before: ReadBooks, changes: Changes
+    ) -> ReadBooks | None:
+        if self.halted:
+            raise Halted("a test says so")
+        known = self._known | {row.name: row for row in changes.accounts}
+        if not needs_accounts_alone(keys) or not keys.accounts <= known.keys():
+            return None
+        assert isinstance(before, ReadBooksTwin), "it was read here"
+        accounts = {name: known[name] for name in keys.accounts}
+        rows = Rows(accounts, {}, {}, {}, {}, {}, self.clock.now())
+        return ReadBooksTwin(self, keys, rows, is_remembered=True, follows=before)
 
     async def write_read(self, read: "ReadBooksTwin", changes: Changes) -> Mapping[UUID, int]:
         """Write the changes to rows that were read without locks, in one round trip."""
@@ -378,7 +399,7 @@ class StoreTwin(MultipartsOfResults):
         found = [job for job in found if after is None or job.place > after]
         return sorted(found, key=lambda job: job.place)[:most]
 
-    async def asked_for(self, jobs: Sequence[UUID]) -> Sequence[OpenJobTerms]:
+    async def open_job_terms(self, jobs: Sequence[UUID]) -> Sequence[OpenJobTerms]:
         await self.round_trip()
         rows = [self.jobs[job] for job in jobs if job in self.jobs]
         return [self._terms(job) for job in rows if job.completed_at is None]
@@ -514,7 +535,18 @@ class StoreTwin(MultipartsOfResults):
         if row is None:
             return SessionStart(0, self.clock.now())
         row.epoch += 1
-        return SessionStart(row.epoch, self.clock.now())
+        return SessionStart(row.epoch, self.clock.now(), row.failures)
+
+    async def note_failures(self, node: UUID, note: FailureNote) -> None:
+        await self.round_trip()
+        row = self.nodes.get(node)
+        if row is None:
+            return
+        row.failures = note.failures
+        if note.failures == 0:
+            row.failing_since = None
+        elif note.is_failing and row.failing_since is None:
+            row.failing_since = self.clock.now()
 
     async def node_seen(self, node: UUID) -> None:
         await self.round_trip()
@@ -522,15 +554,27 @@ class StoreTwin(MultipartsOfResults):
         if row is not None:
             row.seen_at, row.status = self.clock.now(), "HEALTHY"
 
-    async def ripe_earnings(self, limit: int) -> Sequence[MaturedEarning]:
+    async def matured_earnings(self, limit: int) -> Sequence[MaturedEarning]:
         await self.round_trip()
         return matured_earnings(self, self.clock.now(), limit)
+
+    async def passed_payout_dates(
+        self, limit: int, least: int, *, pays_money: bool
+    ) -> Sequence[PassedDate]:
+        await self.round_trip()
+        return passed_payout_dates(self, least, pays_money=pays_money)[:limit]
+
+    async def move_payout_date(self, operator: UUID, date: datetime, to: datetime | None) -> None:
+        await self.round_trip()
+        rule = self.payout_rules.get(operator)
+        if rule is not None and rule.next_at == date:
+            self.payout_rules[operator] = attrs.evolve(rule, next_at=to)
 
     async def claimable_earnings(self, limit: int) -> Sequence[ClaimableEarning]:
         await self.round_trip()
         return claimable(self, limit)
 
-    async def unlooked_shares(self, limit: int) -> list[UncheckedEarning]:
+    async def unchecked_earnings(self, limit: int) -> list[UncheckedEarning]:
         await self.round_trip()
         return unchecked_earnings(self, limit)
 
@@ -572,11 +616,16 @@ class StoreTwin(MultipartsOfResults):
         await self.round_trip()
         now = self.clock.now()
         self.loads = connected
-        self.verifiers |= {one.node: (one.device_class, now) for one in connected}
+        self.verifiers |= {one.node: (one, now) for one in connected}
         since = now - timedelta(seconds=within)
         return [
-            SeenVerifier(node, of, self.nodes[node].owner if node in self.nodes else None)
-            for node, (of, seen_at) in self.verifiers.items()
+            SeenVerifier(
+                node,
+                one.device_class,
+                self.nodes[node].owner if node in self.nodes else None,
+                one.checks,
+            )
+            for node, (one, seen_at) in self.verifiers.items()
             if seen_at >= since
         ]
 
@@ -617,11 +666,11 @@ class StoreTwin(MultipartsOfResults):
         of = [one for key, one in self.overruns.items() if key[:2] == (found.job, found.unit)]
         return sorted(of, key=lambda one: -one.attempt)[:newest]
 
-    async def scene_words(self, job: UUID, unit: int) -> list[SceneReport]:
+    async def scene_reports(self, job: UUID, unit: int) -> list[SceneReport]:
         await self.round_trip()
-        return scene_words(self, job, unit)
+        return scene_reports(self, job, unit)
 
-    async def note_uncut(self, scene: UncutScene) -> None:
+    async def note_uncut_scene(self, scene: UncutScene) -> None:
         await self.round_trip()
         self.uncut_scenes.setdefault(scene.scene, scene)
 
@@ -891,19 +940,22 @@ class BooksTwin:
             keep_earnings(store, changes)
 
 
-@attrs.frozen
+@attrs.define
 class ReadBooksTwin:
-    """Rows that were read without locks."""
+    """Rows that were read without locks, or are foreseen: then ``follows`` is written first."""
 
     store: StoreTwin
     keys: Keys
     rows: Rows
     is_remembered: bool = False
+    follows: "ReadBooksTwin | None" = None
+    is_written: bool = False
 
     async def write(self, changes: Changes) -> Mapping[UUID, int]:
-        if changes == Changes():
-            return {}
-        return await self.store.write_read(self, changes)
+        assert self.follows is None or self.follows.is_written, "it is written too early"
+        numbers = {} if changes == Changes() else await self.store.write_read(self, changes)
+        self.is_written = True
+        return numbers
 
 
 def _queue_order(unit: OpenUnit) -> tuple[datetime, UUID, int, int, int]:

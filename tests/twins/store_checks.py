@@ -57,7 +57,7 @@ def _is_own_work(store: "StoreTwin", row: CheckRow) -> bool:
     """Return whether the node's owner is the work's creator or in an organisation with
     the creator.
     """
-    user, node = store.jobs[row.job_id].user_id, store.nodes.get(row.node_id)
+    user, node = store.jobs[row.job].user_id, store.nodes.get(row.node)
     owner = None if node is None else node.owner
     return owner is not None and (user == owner or owner in _fellow_members(store, user))
 
@@ -71,7 +71,7 @@ def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[
     """Return the pending checks that have waited longest."""
     found: list[Pending] = []
     for row in store.checks.values():
-        if row.id[:2] not in store.units or row.job_id not in store.jobs:
+        if row.id[:2] not in store.units or row.job not in store.jobs:
             continue
         dispute = store.disputes.get(row.id[:2])
         newest = store.units[row.id[:2]].attempt == row.attempt
@@ -96,8 +96,8 @@ def _pending(
     disputed: tuple[tuple[float, float], ...] | None = None,
 ) -> Pending:
     """Return a pending check that has waited since ``since``."""
-    unit, job = store.units[row.id[:2]], store.jobs[row.job_id]
-    node = store.nodes.get(row.node_id)
+    unit, job = store.units[row.id[:2]], store.jobs[row.job]
+    node = store.nodes.get(row.node)
     return Pending(
         row=attrs.evolve(row, opened_at=since),
         plan=store.plan_of(job),
@@ -114,7 +114,7 @@ def _pending(
         took=_took(unit, row),
         is_again=is_again,
         disputed=disputed,
-        may_release=row in _release_frames(store, row.node_id)[:TRIED_MOST],
+        may_release=row in _release_frames(store, row.node)[:TRIED_MOST],
         is_uncut=_scene(store, row) in store.uncut_scenes,
         is_loose=any(
             one.loose and one.verdict == "invalid" and _scene(store, one) == _scene(store, row)
@@ -126,8 +126,8 @@ def _pending(
 
 def _scene(store: "StoreTwin", row: CheckRow) -> tuple[UUID, str] | None:
     """Return the owner and the reference of the scene of a check's job."""
-    new = store.new_jobs.get(row.job_id)
-    return None if new is None else (store.jobs[row.job_id].user_id, new.payload_ref)
+    new = store.new_jobs.get(row.job)
+    return None if new is None else (store.jobs[row.job].user_id, new.payload_ref)
 
 
 def unchecked_earnings(store: "StoreTwin", limit: int) -> list[UncheckedEarning]:
@@ -147,7 +147,7 @@ def unchecked_earnings(store: "StoreTwin", limit: int) -> list[UncheckedEarning]
         is_cleared = any(one.withdrawn for one in _of_unit(store, row))
         if row.verdict == "invalid" and counts and not is_cleared:
             assert row.decided_at is not None, "an invalid result has a verdict"
-            for node in _nodes_of_owner(store, row.node_id):
+            for node in _nodes_of_owner(store, row.node):
                 caught[node] = max(row.decided_at, caught.get(node, row.decided_at))
     found = [
         share
@@ -185,7 +185,7 @@ def _nodes_of_owner(store: "StoreTwin", node: UUID) -> list[UUID]:
 def _is_uncompared(store: "StoreTwin", row: CheckRow) -> bool:
     if row.verdict not in VALID:
         return row.verdict == "sampled-out"
-    job, unit = store.jobs[row.job_id], store.units[row.id[:2]]
+    job, unit = store.jobs[row.job], store.units[row.id[:2]]
     return unit_kind(job.job_type, store.plan_of(job).params_of(unit.frames, unit.tile)) == "chunk"
 
 
@@ -207,7 +207,7 @@ def _fellow_members(store: "StoreTwin", user: UUID) -> frozenset[UUID]:
 def _owners_of_equal_results(store: "StoreTwin", of: CheckRow) -> frozenset[UUID]:
     """Return owners of drawn results that were found invalid with the same picture of this unit."""
     found = [
-        store.nodes[row.node_id].owner
+        store.nodes[row.node].owner
         for row in _of_unit(store, of)
         if row.verdict == "invalid" and row.drawn and row.compared is not None
         if row.picture is not None and row.picture == of.picture
@@ -216,10 +216,10 @@ def _owners_of_equal_results(store: "StoreTwin", of: CheckRow) -> frozenset[UUID
 
 
 def _of_unit(store: "StoreTwin", of: CheckRow) -> list[CheckRow]:
-    return [row for row in store.checks.values() if (row.job_id, row.unit) == of.id[:2]]
+    return [row for row in store.checks.values() if (row.job, row.unit) == of.id[:2]]
 
 
-def scene_words(store: "StoreTwin", job: UUID, unit: int) -> list[SceneReport]:
+def scene_reports(store: "StoreTwin", job: UUID, unit: int) -> list[SceneReport]:
     """Return the nodes that blamed a unit's scene, with their owners."""
     nodes = {word.node_id for word in store.words if (word.job_id, word.unit) == (job, unit)}
     return [SceneReport(node, store.nodes[node].owner) for node in sorted(nodes)]
@@ -231,7 +231,7 @@ def _refuted_reports(store: "StoreTwin", nodes: Sequence[UUID]) -> Iterator[tupl
         node = word.node_id
         for row in list(store.checks.values()):
             valid = row.verdict in VALID and row.decided_at is not None and not row.loose
-            others = store.nodes[row.node_id].owner != store.nodes[node].owner
+            others = store.nodes[row.node].owner != store.nodes[node].owner
             if valid and others and node in nodes and row.id[:2] == word.id[:2]:
                 assert row.decided_at is not None, "a valid check has a verdict"
                 yield node, word.device_class, (row.decided_at, *word.id[:2], "m", 0)
@@ -255,11 +255,11 @@ def records(store: "StoreTwin", nodes: Sequence[UUID]) -> list[Record]:
     told: dict[tuple[UUID, str], list[Told]] = {}
     for row in store.checks.values():
         letter = _letter(store, row)
-        if row.node_id in nodes and letter is not None:
+        if row.node in nodes and letter is not None:
             assert row.decided_at is not None, "a check with a letter has a verdict"
             share = store.price_of(row) * row.share_percent // 100 if letter == "v" else 0
-            found = (row.decided_at, row.job_id, row.unit, letter, share)
-            told.setdefault((row.node_id, row.device_class), []).append(found)
+            found = (row.decided_at, row.job, row.unit, letter, share)
+            told.setdefault((row.node, row.device_class), []).append(found)
     for node, device_class, found in _refuted_reports(store, nodes):
         told.setdefault((node, device_class), []).append(found)
     return [_record(store, *key, rows) for key, rows in sorted(told.items())]
@@ -310,14 +310,14 @@ def _release_frames(store: "StoreTwin", node: UUID) -> list[CheckRow]:
         return []
     assert found.quarantined_at is not None, "it is in quarantine"
     own = [row for name, row in store.checks.items() if name in store.own_work]
-    since = [row for row in own if row.node_id == node and row.opened_at > found.quarantined_at]
+    since = [row for row in own if row.node == node and row.opened_at > found.quarantined_at]
     frames = [row for row in since if row.evidence_sha256 is not None]
     return sorted(frames, key=lambda row: row.opened_at)
 
 
 def _valid_in_row(store: "StoreTwin", node: "NodeTwin") -> int:
     """Count the different valid frames since the last strike or invalid result."""
-    checks = [row for row in store.checks.values() if row.node_id == node.id]
+    checks = [row for row in store.checks.values() if row.node == node.id]
     failed = [row.decided_at for row in checks if row.verdict == "invalid" and row.decided_at]
     failed += [at for _, _, (at, *_) in _refuted_reports(store, [node.id])]
     valid = [row for row in _release_frames(store, node.id) if row.verdict in VALID]

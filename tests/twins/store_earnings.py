@@ -22,6 +22,7 @@ from sql.earnings import (
     PayoutRow,
 )
 from sql.fsck import Finding
+from sql.payout_rules import PassedDate
 from sql.sampling import fine_of
 
 if TYPE_CHECKING:
@@ -180,6 +181,25 @@ def matured_earnings(store: "StoreTwin", now: datetime, limit: int) -> list[Matu
 def _is_disputed(store: "StoreTwin", share: EarningRow) -> bool:
     found = store.disputes.get((share.job_id, share.unit))
     return found is not None and found.state == "OPEN"
+
+
+def passed_payout_dates(store: "StoreTwin", least: int, *, pays_money: bool) -> list[PassedDate]:
+    """Return the dates of payout rules that are over, oldest first."""
+    now, found = store.clock.now(), list[PassedDate]()
+    for operator, rule in store.payout_rules.items():
+        if rule.next_at is None or rule.next_at > now:
+            continue
+        shares = free_shares(store, operator)
+        amount = sum(share.amount for share in shares)
+        enough = len(shares) == SHARES_MOST or amount >= max(1, rule.least(least))
+        asked = any(
+            payout.operator_id == operator and payout.requested_at >= rule.next_at
+            for payout in store.payouts.values()
+        )
+        is_due = enough and not asked and (pays_money or rule.kind == "CREDITS")
+        terms = (rule.schedule, rule.kind, rule.minimum)
+        found.append(PassedDate(operator, *terms, rule.next_at, now, is_due))
+    return sorted(found, key=lambda each: (each.date, each.operator))
 
 
 def claimable(store: "StoreTwin", limit: int) -> list[ClaimableEarning]:

@@ -98,6 +98,7 @@ def role(*, email: str, role: str, as_json: bool, reason: str, **where: Any) -> 
     admin: sees and changes everything. auditor: sees what an admin sees, and changes nothing of
     other users. user and operator have the same rights.
     """
+    from sql.users import LastAdmin
 
     async def work(users: "Users", acts: "Administration") -> "UserRow | None":
         row = await users.by_email(email)
@@ -108,7 +109,11 @@ def role(*, email: str, role: str, as_json: bool, reason: str, **where: Any) -> 
         )
         return None if ended is None else ended.user
 
-    row = found(done(where, work), email)
+    try:
+        row = found(done(where, work), email)
+    except LastAdmin as error:
+        said = f"The farm would have no admin left: make another user admin before {email}"
+        raise click.ClickException(said) from error
     tell(row, f"{row.email} has the role {row.role} from the next login on.", as_json=as_json)
 
 

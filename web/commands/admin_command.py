@@ -4,10 +4,13 @@ import getpass
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from uuid import UUID
 
 import click
 
+from rendertrust.cli.id_prefix import BEGINNING
 from web.commands.database import database_of, said
 from web.commands.options import settings_from, where_options
 
@@ -69,6 +72,38 @@ def with_database(where: dict[str, Any], work: "Callable[[Database], Awaitable[T
 
     done: T = said(run())
     return done
+
+
+class BeginningParam(click.types.UUIDParameterType):
+    """An id, or the beginning of one, which ``whole_id`` completes."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the UUID, or the beginning as text; raise a usage error for other texts."""
+        if isinstance(value, UUID):
+            return value
+        with suppress(ValueError):
+            return UUID(str(value).strip())
+        return BEGINNING.convert(value, param, ctx)
+
+
+ID: Final = BeginningParam()
+
+
+def whole_id(where: dict[str, Any], query: str, given: UUID | str) -> UUID:
+    """Return the only id that begins as given, among those of ``query``."""
+    from web.console.forms import ids_beginning
+
+    if isinstance(given, UUID):
+        return given
+    span = ids_beginning(given)
+    rows = with_database(where, lambda database: database.all(query, *span, None)) if span else ()
+    found: list[UUID] = [row["id"] for row in rows]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise click.ClickException(f"No id begins with {given}")
+    listed = "\n".join(f"  {id_}" for id_ in found)
+    raise click.ClickException(f"Several ids begin with {given}; type more characters:\n{listed}")
 
 
 def as_requested(kind: type[T], /, **given: Any) -> T:
@@ -145,11 +180,15 @@ def decided(where: dict[str, Any], orders: "Sequence[Commit]") -> None:
 
 def said_of(outcome: "Outcome") -> str:
     """Return why an order was not done."""
-    from actors.ledger.messages import GuardFailed
+    from actors.ledger.messages import DataRefused, GuardFailed, GuardReason
 
-    if isinstance(outcome, GuardFailed) and outcome.found:
-        return f"It is {outcome.found.lower()} already: nothing was done"
-    return UNKNOWN if not isinstance(outcome, GuardFailed) else "It no longer exists"
+    if isinstance(outcome, DataRefused):
+        return f"The database refused it: {outcome.error}"
+    if not isinstance(outcome, GuardFailed):
+        return UNKNOWN
+    if outcome.found is GuardReason.ABSENT:
+        return "It no longer exists"
+    return f"It is {outcome.found.lower()} already: nothing was done"
 
 
 def kept_head(settings: Any) -> "Kept":

@@ -7,11 +7,13 @@ from uuid import UUID
 import click
 
 from web.commands.admin_command import (
+    ID,
     UNKNOWN,
     act,
     answer_of,
     as_requested,
     committed,
+    whole_id,
     with_database,
 )
 from web.commands.options import where_options
@@ -78,13 +80,14 @@ def adjust(*, email: str, amount: str, key: str | None, **given: Any) -> None:
 
 
 @credits_.command
-@click.argument("job", type=click.UUID)
+@click.argument("job", type=ID)
 @click.option("--unit", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--amount", help="How many credits to refund (default: the whole charge).")
 @options
-def refund(*, job: UUID, unit: int, amount: str | None, **given: Any) -> None:
+def refund(*, job: UUID | str, unit: int, amount: str | None, **given: Any) -> None:
     """Refund the charge of a unit of a JOB. A unit is refunded once."""
-    body = checked("Refund", given, job_id=str(job), unit=unit, amount=amount)
+    id_ = whole_id(given, "jobs_beginning", job)
+    body = checked("Refund", given, job_id=str(id_), unit=unit, amount=amount)
     do(given, lambda database: refunding(database, body))
 
 
@@ -93,6 +96,7 @@ def refund(*, job: UUID, unit: int, amount: str | None, **given: Any) -> None:
 @where_options
 def show(*, email: str, as_json: bool, **where: Any) -> None:
     """Show a user's balance and their last entries."""
+    from rendertrust.money import render, shortened
     from sql.credits import Credits
     from sql.page import Page
     from web.http.responses import encode
@@ -105,14 +109,18 @@ def show(*, email: str, as_json: bool, **where: Any) -> None:
     balance, rows = with_database(where, work)
     entries = [shown(row) for row in rows]
     if as_json:
-        amounts = {"balance": credits_of(balance.balance), "held": credits_of(balance.held)}
+        amounts = {"balance": render(balance.balance), "held": render(balance.held)}
         click.echo(encode({**amounts, "entries": entries}))
         return
     click.echo(f"{credits_of(balance.balance)} credits, {credits_of(balance.held)} of them held")
     for entry in entries:
         sign = "-" if entry.direction == "DEBIT" else "+"
-        words = (f"{entry.created_at:%Y-%m-%dT%H:%M:%SZ}", sign + entry.amount, entry.source)
-        click.echo("\t".join((*words, entry.reference_id, " ".join(entry.description.split()))))
+        words = (f"{entry.created_at:%Y-%m-%dT%H:%M:%SZ}", sign + shortened(entry.amount))
+        click.echo(
+            "\t".join(
+                (*words, entry.source, entry.reference_id, " ".join(entry.description.split()))
+            )
+        )
 
 
 NOBODY: Final = (
@@ -209,6 +217,7 @@ def confirm_amount(units: int) -> None:
 def tell(outcome: "Outcome", user: "UserRow", *, as_json: bool) -> None:
     """Print the outcome; exit code 1 if nothing was done."""
     from actors.ledger.messages import InsufficientCredits, LedgerUnavailable, Posted, Replayed
+    from rendertrust.money import in_words
     from web.http.responses import encode
     from web.routes.credits import booked
 
@@ -228,7 +237,7 @@ def tell(outcome: "Outcome", user: "UserRow", *, as_json: bool) -> None:
         click.echo(encode({"user_id": user.id, "entry": entry, "replayed": again}))
         return
     told = "Already done" if again else "Done"
-    click.echo(f"{told}: {user.email} had {entry.balance_after} credits after it.")
+    click.echo(f"{told}: {user.email} had {in_words(entry.balance_after)} credits after it.")
 
 
 async def known(database: "Database", email: str) -> "UserRow":
@@ -245,4 +254,4 @@ def credits_of(units: int) -> str:
     """Return an amount in 1/10,000 credit as a decimal number of credits."""
     from rendertrust import money
 
-    return money.render(units)
+    return money.plain(units)

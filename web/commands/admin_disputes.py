@@ -6,10 +6,12 @@ from uuid import UUID
 import click
 
 from web.commands.admin_command import (
+    ID,
     act,
     decided,
     require_confirmation,
     required_reason,
+    whole_id,
     with_database,
 )
 from web.commands.options import where_options
@@ -28,7 +30,7 @@ def options(command: "Callable[..., Any]") -> "Callable[..., Any]":
         where_options,
         click.option("--yes", is_flag=True, help="Do not ask for confirmation."),
         required_reason,
-        click.argument("dispute", type=click.UUID),
+        click.argument("dispute", type=ID),
     ):
         command = option(command)
     return command
@@ -63,16 +65,16 @@ def list_(*, state: str | None, withheld: bool, limit: int, as_json: bool, **whe
 
 @disputes.command
 @options
-def uphold(*, dispute: UUID, **given: Any) -> None:
+def uphold(*, dispute: UUID | str, **given: Any) -> None:
     """Uphold a dispute. The charge is refunded and the unit's earning is reversed."""
-    decide(dispute, given, upheld=True)
+    decide(whole_id(given, "disputes_beginning", dispute), given, upheld=True)
 
 
 @disputes.command
 @options
-def reject(*, dispute: UUID, **given: Any) -> None:
+def reject(*, dispute: UUID | str, **given: Any) -> None:
     """Reject a dispute. The unit's earning matures when the dispute window is over."""
-    decide(dispute, given, upheld=False)
+    decide(whole_id(given, "disputes_beginning", dispute), given, upheld=False)
 
 
 def decide(dispute: UUID, given: dict[str, Any], *, upheld: bool) -> None:
@@ -82,8 +84,10 @@ def decide(dispute: UUID, given: dict[str, Any], *, upheld: bool) -> None:
     from rendertrust import money
 
     row = known(given, dispute)
-    charge, verb = money.render(row.charge), "uphold" if upheld else "reject"
+    charge, verb = money.in_words(row.charge), "uphold" if upheld else "reject"
     why = " ".join(row.reason.split())
+    if row.answer:
+        why = f"{why}. The operator says: {' '.join(row.answer.split())}"
     require_confirmation(
         f"{verb.capitalize()} this: unit {row.unit} of {row.job_id}, {charge}: {why}",
         yes=given["yes"],

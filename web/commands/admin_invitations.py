@@ -8,7 +8,7 @@ import attrs
 import click
 import orjson
 
-from web.commands.admin_command import act, as_requested, common, with_database
+from web.commands.admin_command import ID, act, as_requested, common, whole_id, with_database
 from web.commands.options import settings_from, where_options
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def create(*, email: str | None, days: int, as_json: bool, reason: str, **where:
     if row is None:
         raise click.ClickException(TOO_MANY)
     settings = settings_from(None, None, where["data"], where["config"])
-    link = link_of(settings.server.public_url, token)
+    link = link_of(settings.server.public_url, token, order.email)
     if as_json:
         click.echo(orjson.dumps({**attrs.asdict(shown(row)), "token": token, "link": link}))
         return
@@ -68,18 +68,19 @@ def list_(*, limit: int, as_json: bool, **where: Any) -> None:
 
 
 @invitations.command
-@click.argument("invitation_id", type=click.UUID)
+@click.argument("invitation_id", type=ID)
 @common
-def revoke(*, invitation_id: UUID, as_json: bool, reason: str, **where: Any) -> None:
+def revoke(*, invitation_id: UUID | str, as_json: bool, reason: str, **where: Any) -> None:
     """Revoke an invitation that was not used."""
     from sql.invitations import Invitations
     from web.routes.invitations import target_of
 
-    record = act("user.revoke_invitation", target_of(invitation_id), reason)
-    work = with_database(where, lambda d: Invitations(d).revoke(invitation_id, record))
+    id_ = whole_id(where, "invitations_beginning", invitation_id)
+    record = act("user.revoke_invitation", target_of(id_), reason)
+    work = with_database(where, lambda d: Invitations(d).revoke(id_, record))
     if not work:
         raise click.ClickException(NOT_OPEN)
-    told = {"id": str(invitation_id), "revoked": True}
+    told = {"id": str(id_), "revoked": True}
     click.echo(orjson.dumps(told) if as_json else "The invitation is revoked.")
 
 

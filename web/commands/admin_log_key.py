@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from config.settings import Settings
     from sql.database import Database
     from sql.log import LogKeys
+    from web.log.log_keys import LogKeys as SigningKeys
 
 GIVEN: Final = """\
 The key that signs checkpoints comes from the settings. To rotate it:
@@ -90,14 +91,19 @@ def rotated(settings: "Settings") -> None:
 
 def verifier_of(settings: "Settings", origin: str) -> str:
     """Return the public part of the current key."""
+    return str(keys_from(settings).verifiers(origin)[0])
+
+
+def keys_from(settings: "Settings") -> "SigningKeys":
+    """Return the log's keys, from the settings or the data folder."""
     from config.data_folder import data_folder
     from web.log.log_keys import given, key_file, keys_of
 
     if settings.proof.key:
-        return str(given(settings.proof).verifiers(origin)[0])
+        return given(settings.proof)
     path = key_file(data_folder(settings))
     try:
-        return str(keys_of(path.read_text("ascii").split()).verifiers(origin)[0])
+        return keys_of(path.read_text("ascii").split())
     except FileNotFoundError as error:
         raise click.UsageError(NO_KEY.format(path)) from error
     except (OSError, ValueError) as error:

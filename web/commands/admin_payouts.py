@@ -3,21 +3,25 @@
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+import attrs
 import click
 
 from web.commands.admin_command import (
+    ID,
     act,
     as_requested,
     decided,
     require_confirmation,
     required_reason,
+    whole_id,
     with_database,
 )
-from web.commands.options import config_option, data_option, where_options
+from web.commands.options import config_option, data_option, settings_from, where_options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from rendertrust.api.earnings import PayoutAccount
     from sql.database import Database
     from sql.operator_accounts import PayoutShown
 
@@ -28,7 +32,7 @@ ON_THE_WAY: Final = (
     "back, use --not-paid"
 )
 yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-batch_argument = click.argument("batch", type=click.UUID)
+batch_argument = click.argument("batch", type=ID)
 
 
 @click.group
@@ -51,29 +55,36 @@ def list_(*, state: str | None, limit: int, as_json: bool, **where: Any) -> None
 
 
 @payouts.command
-@click.argument("payout", type=click.UUID, nargs=-1, required=True)
+@click.argument("payout", type=ID, nargs=-1, required=True)
 @required_reason
 @yes_option
 @where_options
 def approve(
-    *, payout: tuple[UUID, ...], reason: str, yes: bool, as_json: bool, **where: Any
+    *, payout: tuple[UUID | str, ...], reason: str, yes: bool, as_json: bool, **where: Any
 ) -> None:
     """Approve these PAYOUTs as one batch: all of them or none."""
     from actors.ledger.effects import PayoutApprove
     from actors.ledger.messages import Commit
+    from rendertrust.money import in_words
     from supervisors.engines.system_clock import SystemRandom
-    from web.routes.payouts import summed
+    from web.routes.payouts import account_lack, summed
 
-    rows = with_database(where, lambda database: payouts_of(database, payout, ()))
+    ids = [whole_id(where, "payouts_beginning", each) for each in payout]
+    rows = with_database(where, lambda database: payouts_of(database, ids, ()))
     if len(rows) != len(payout) or len(payout) > 100:
         raise click.ClickException("There must be 1 to 100 existing payouts, each named once")
-    require_confirmation(f"Approve {len(rows)} payouts, {summed(rows)} credits in total", yes=yes)
+    lack = account_lack(rows, accounts_for(where, rows))
+    if lack is not None:
+        raise click.ClickException(lack)
+    whole = in_words(summed(rows))
+    require_confirmation(f"Approve {len(rows)} payouts, {whole} credits in total", yes=yes)
     batch = SystemRandom().uuid()
     details = {"payouts": [str(row.id) for row in rows], "amount": summed(rows)}
     record = act("payout.approve", f"batch:{batch}", reason, **details)
     effects = tuple(PayoutApprove(row.id, batch) for row in rows)
     decided(where, [Commit(effects=effects, act=record)])
-    rows = with_database(where, lambda database: payouts_of(database, (), (batch,)))
+    id_ = whole_id(where, "batches_beginning", batch)
+    rows = with_database(where, lambda database: payouts_of(database, (), (id_,)))
     tell(rows, as_json=as_json, note=f"Approved as batch {batch}.")
 
 
@@ -81,13 +92,17 @@ def approve(
 @batch_argument
 @config_option
 @data_option
-def export(*, batch: UUID, **where: Any) -> None:
-    """Print a BATCH as CSV, for the bank or payment provider."""
+def export(*, batch: UUID | str, **where: Any) -> None:
+    """Print a BATCH as CSV, for the bank or payment provider.
+
+    The accounts of the operators are read with the key of the log.
+    """
     from web.http import spreadsheet
     from web.routes.payouts import COLUMNS, cells
 
     rows = known(where, batch)
-    lines = spreadsheet.lines([COLUMNS, *(cells(row) for row in rows)])
+    accounts = accounts_for(where, rows)
+    lines = spreadsheet.lines([COLUMNS, *(cells(row, accounts) for row in rows)])
     click.echo(lines.decode(), nl=False)
 
 
@@ -98,7 +113,7 @@ def export(*, batch: UUID, **where: Any) -> None:
 @yes_option
 @where_options
 def paid(
-    *, batch: UUID, reference: str, reason: str, yes: bool, as_json: bool, **where: Any
+    *, batch: UUID | str, reference: str, reason: str, yes: bool, as_json: bool, **where: Any
 ) -> None:
     """Record that the money of a BATCH was sent. The command cannot be undone."""
     from actors.ledger.effects import PayoutPay
@@ -113,9 +128,8 @@ def paid(
         raise click.ClickException(other)
     left = [row for row in rows if row.state == "APPROVED"]
     if left:
-        require_confirmation(
-            f"Mark {len(left)} payouts as paid, {summed(left)} credits in total", yes=yes
-        )
+        whole = money.in_words(summed(left))
+        require_confirmation(f"Mark {len(left)} payouts as paid, {whole} credits in total", yes=yes)
     orders: list[Commit] = []
     for row in left:
         details = {"reference": reference, "amount": money.render(row.amount)}
@@ -126,7 +140,7 @@ def paid(
 
 
 @payouts.command
-@click.argument("payout", type=click.UUID)
+@click.argument("payout", type=ID)
 @click.option(
     "--not-paid",
     is_flag=True,
@@ -136,7 +150,7 @@ def paid(
 @yes_option
 @where_options
 def reject(
-    *, payout: UUID, not_paid: bool, reason: str, yes: bool, as_json: bool, **where: Any
+    *, payout: UUID | str, not_paid: bool, reason: str, yes: bool, as_json: bool, **where: Any
 ) -> None:
     """Reject a PAYOUT. The money of the payout is not sent, and the earnings in it become payable
     again.
@@ -144,16 +158,17 @@ def reject(
     from actors.ledger.effects import PayoutReject
     from actors.ledger.messages import Commit
 
-    rows = with_database(where, lambda database: payouts_of(database, (payout,), ()))
+    id_ = whole_id(where, "payouts_beginning", payout)
+    rows = with_database(where, lambda database: payouts_of(database, (id_,), ()))
     if not rows:
         raise click.ClickException("There is no such payout")
     if rows[0].state == "APPROVED" and not not_paid:
         raise click.ClickException(ON_THE_WAY)
     require_confirmation(f"Reject the payout to {rows[0].email}", yes=yes)
     details = {"not_paid": True} if not_paid else {}
-    record = act("payout.reject", f"payout:{payout}", reason, **details)
-    decided(where, [Commit(effects=(PayoutReject(payout, not_paid),), act=record)])
-    rows = with_database(where, lambda database: payouts_of(database, (payout,), ()))
+    record = act("payout.reject", f"payout:{id_}", reason, **details)
+    decided(where, [Commit(effects=(PayoutReject(id_, not_paid),), act=record)])
+    rows = with_database(where, lambda database: payouts_of(database, (id_,), ()))
     tell(rows, as_json=as_json)
 
 
@@ -166,26 +181,53 @@ async def payouts_of(
     return await Operators(database).payouts_by_id(ids, batches)
 
 
-def known(where: dict[str, Any], batch: UUID) -> "Sequence[PayoutShown]":
+def known(where: dict[str, Any], batch: UUID | str) -> "Sequence[PayoutShown]":
     """Return the payouts of a batch; raise ClickException if there is none."""
-    rows = with_database(where, lambda database: payouts_of(database, (), (batch,)))
+    id_ = whole_id(where, "batches_beginning", batch)
+    rows = with_database(where, lambda database: payouts_of(database, (), (id_,)))
     if not rows:
         raise click.ClickException(NO_BATCH)
     return rows
 
 
+def accounts_for(
+    where: dict[str, Any], rows: "Sequence[PayoutShown]"
+) -> "Mapping[UUID, PayoutAccount]":
+    """Return the accounts of the payouts' operators."""
+    from sql.payout_accounts import PayoutAccounts
+    from supervisors.engines.system_clock import SystemClock, SystemRandom
+    from web.commands.admin_log_key import keys_from
+    from web.money.payout_accounts import read_accounts, usable
+
+    users = [row.operator_id for row in rows]
+
+    async def work(database: "Database") -> "Mapping[UUID, PayoutAccount]":
+        table = PayoutAccounts(database)
+        if not await table.of(users):
+            return {}
+        keys = keys_from(settings_from(None, None, where["data"], where["config"]))
+        now = SystemClock().now()
+        return usable(await read_accounts(table, users, keys, SystemRandom(), now))
+
+    return with_database(where, work)
+
+
 def tell(rows: "Sequence[PayoutShown]", *, as_json: bool, note: str = "") -> None:
-    """Print the payouts."""
+    """Print the payouts, without accounts."""
+    from rendertrust.money import shortened
     from web.http.responses import encode
     from web.routes.payouts import shown
 
-    payouts = [shown(row) for row in rows]
+    payouts = [shown(row, None) for row in rows]
     if as_json:
-        click.echo(encode({"payouts": payouts}))
+        documents = [attrs.asdict(each, recurse=False) for each in payouts]
+        for document in documents:
+            del document["account"]
+        click.echo(encode({"payouts": documents}))
         return
     for each in payouts:
         batch = "-" if each.batch_id is None else str(each.batch_id)
-        words = (str(each.id), each.state, each.to, each.amount, each.email, batch)
+        words = (str(each.id), each.state, each.to, shortened(each.amount), each.email, batch)
         click.echo("\t".join(words))
     if note:
         click.echo(note, err=True)

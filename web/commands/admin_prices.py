@@ -107,6 +107,7 @@ def document(row: "PriceRow") -> dict[str, Any]:
 
 def shown(row: "PriceRow") -> str:
     """Return the price as people read it."""
+    from rendertrust.money import shortened
     from sql.prices import shown as price
 
-    return price(row.units) or NONE
+    return shortened(price(row.units) or NONE)

@@ -28,38 +28,51 @@ FULL: Final = (
 
 
 @click.command
-@click.argument("file", type=BACKUP)
+@click.argument("file", type=BACKUP, required=False)
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @where_options
-def backup(*, file: Path, force: bool, as_json: bool, **where: Path | None) -> None:
-    """Write the database to FILE in pg_dump's custom format; gateways may keep running."""
+def backup(*, file: Path | None, force: bool, as_json: bool, **where: Path | None) -> None:
+    """Write the database to FILE in pg_dump's custom format; gateways may keep running.
+
+    Without FILE, the backup gets a new file in backup.folder, with the time in its name.
+    """
     from sql.database_swap import connected
     from sql.last_backup import note_backup
     from supervisors.engines.database_archive import dump
     from supervisors.engines.system_clock import SystemClock
 
-    if file.exists() and not force:
-        raise click.UsageError(f"{file} exists: choose another name, or use --force")
-    if not file.parent.is_dir():
-        raise click.UsageError(f"{file.parent} is not a folder")
+    settings = settings_from(None, None, where["data"], where["config"])
+    to = file or new_file(settings.backup.folder)
+    if to.exists() and not force:
+        raise click.UsageError(f"{to} exists: choose another name, or use --force")
+    if not to.parent.is_dir():
+        raise click.UsageError(f"{to.parent} is not a folder")
 
     def size_of() -> int:
-        return file.stat().st_size
+        return to.stat().st_size
 
     async def work() -> None:
-        settings = settings_from(None, None, where["data"], where["config"])
         async with database_of(settings) as there:
             at = SystemClock().now()
-            await dump(there.owner_dsn, file, tell=teller("dumping", quiet=as_json))
+            await dump(there.owner_dsn, to, tell=teller("dumping", quiet=as_json))
             async with connected(there.owner_dsn) as connection:
                 await note_backup(connection, at, await asyncio.to_thread(size_of))
 
     said(work())
     size = size_of()
     told = (
-        f"The database was written to {file} ({size:,} bytes). Back up the object store separately."
+        f"The database was written to {to} ({size:,} bytes). Back up the object store separately."
     )
-    click.echo(orjson.dumps({"file": str(file), "bytes": size}) if as_json else told)
+    click.echo(orjson.dumps({"file": str(to), "bytes": size}) if as_json else told)
+
+
+def new_file(folder: str) -> Path:
+    """Return the path of a new backup in the folder of the settings."""
+    from supervisors.engines.system_clock import SystemClock
+
+    if not folder:
+        raise click.UsageError("Name a file, or set backup.folder")
+    return Path(folder) / f"rendertrust-{SystemClock().now():%Y-%m-%dT%H%M%SZ}.dump"
 
 
 @click.command
@@ -72,7 +85,7 @@ def backup(*, file: Path, force: bool, as_json: bool, **where: Path | None) -> N
 @click.option(
     "--trial",
     is_flag=True,
-    help="Restore into a database of its own, check the books, and delete it; gateways may run.",
+    help="Restore into a separate database, check the books, and delete it; gateways may run.",
 )
 @where_options
 def restore(*, file: Path, replace: bool, trial: bool, as_json: bool, **where: Path | None) -> None:

@@ -28,18 +28,37 @@ def settings_from(
     *,
     insecure: bool = False,
 ) -> Any:
-    """Return the settings with the command line's options applied.
+    """Return the settings with the command line's options applied. Without ``config``, the file
+    gateway.toml in the data folder counts, if there is one.
 
     Exit with 2 if the settings are invalid.
     """
-    from config.loader import SettingsError, load
+    from config.data_folder import settings_file
+    from config.loader import SettingsError
+
+    try:
+        return settings_of(port, host, data, settings_file(config, data), insecure=insecure)
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def settings_of(
+    port: int | None,
+    host: str | None,
+    data: Path | None,
+    file: Path | None,
+    *,
+    insecure: bool = False,
+) -> Any:
+    """Return the settings of a file with the command line's options applied.
+
+    Raises SettingsError.
+    """
+    from config.loader import load
 
     given = (("port", port), ("host", host), ("insecure_development", insecure))
     server = {name: value for name, value in given if value}
     overrides: dict[str, Any] = {"server": server} if server else {}
     if data is not None:
         overrides["data"] = str(data)
-    try:
-        return load(config, overrides)
-    except SettingsError as error:
-        raise click.UsageError(str(error)) from error
+    return load(file, overrides)

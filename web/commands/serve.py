@@ -2,13 +2,15 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
-from web.commands.options import config_option, data_option, settings_from
+from web.commands.first_run import FirstRun, execute_again
+from web.commands.options import config_option, data_option, settings_from, settings_of
 
 PORT = click.IntRange(1, 65_535)
 OPTIONS = (
@@ -66,21 +68,29 @@ def serve(
     SIGTERM and SIGINT stop the gateway in order; a second signal stops it at once. SIGHUP reloads
     the log level.
     """
+    from config.data_folder import settings_file
     from config.redaction import hide_settings
     from web.process.log_writer import LAST_LINES_SECONDS, LINES
     from web.process.logging_setup import configure
 
     settings = settings_to_serve(port, host, data, config, insecure=insecure)
+
+    def load_anew(file: Path) -> Any:
+        return settings_of(port, host, data, file, insecure=insecure)
+
+    first = FirstRun(settings_file(config, data), load_anew)
     hide_settings(settings)
     configure(settings.logs.level)
     try:
-        code = _serve(settings, config, as_json=as_json)
+        code = _serve(settings, first, as_json=as_json)
     finally:
         LINES.close(within=LAST_LINES_SECONDS)
+    if first.restarts and code == 0:
+        execute_again()
     sys.exit(code)
 
 
-def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
+def _serve(settings: Any, first: FirstRun, *, as_json: bool) -> int:
     """Run the gateway and return the exit code; invalid settings are a usage error."""
     import asyncio
     import gc
@@ -101,16 +111,20 @@ def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
 
     async def main() -> int:
         manager = service_manager()
-        application = build(settings, manager, config)
+        application = build(settings, manager, first.file)
         warn_of(settings, application.embedding.why_not)
 
         def ready() -> None:
             found = {"url": application.url, "data": str(application.data)}
             click.echo(orjson.dumps(found) if as_json else f"Console: {found['url']}/console")
 
-        return await run(
-            application, ready, tell, manager=manager, reload=lambda: _read_again(config)
-        )
+        async def offer() -> None:
+            # A service manager would write the token of the offer to its journal.
+            if not (as_json or manager.address):
+                await first.offer(application)
+
+        again = partial(_read_again, first.file)
+        return await run(application, ready, tell, manager=manager, reload=again, offer=offer)
 
     try:
         return asyncio.run(main())
@@ -124,13 +138,13 @@ def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
     return 1
 
 
-def _read_again(config: Path | None) -> None:
+def _read_again(file: Path | None) -> None:
     """Reload the setting that can change at run time: the log level."""
     from config.loader import SettingsError, load
     from web.process.logging_setup import set_level
 
     try:
-        set_level(load(config).logs.level)
+        set_level(load(file).logs.level)
     except SettingsError as error:
         tell(f"The settings were not reloaded: {error}")
 

@@ -5,9 +5,8 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-from sql.overview import LogStanding
 from supervisors.snapshot import Snapshot
-from web.console.farm_readiness import FarmReadiness, late_anchor
+from web.console.farm_readiness import FarmReadiness
 from web.console.ledger_health import LedgerHealth, soundness_of
 from web.gateway import Gateway
 from web.process.readiness import readiness_of
@@ -30,20 +29,31 @@ NOT_READY: Final = {
 WITHHELD: Final = "withheld for 30 days without a deciding check: an admin must decide"
 ACTORS: Final = "/console/actors"
 LEDGER: Final = "/console/ledger"
+READINESS: Final = "/console/readiness"
+SYSTEM: Final = "/console/system"
 
 
 @attrs.frozen
 class Alert:
-    """An alert. ``href`` is where to see more, or ''."""
+    """An alert. ``href`` is where to see more, or ''.
+
+    ``is_missing``: something was never set up or done, so nothing is broken.
+    """
 
     level: Level
     text: str
     href: str = ""
+    is_missing: bool = False
+
+    @property
+    def heading(self) -> str:
+        """Return the word before the text."""
+        if self.is_missing:
+            return "Missing"
+        return "Broken" if self.level == "bad" else "Warning"
 
 
-async def alerts_of(
-    gateway: Gateway, nodes: Mapping[str, int], log: LogStanding | None
-) -> list[Alert]:
+async def alerts_of(gateway: Gateway, nodes: Mapping[str, int]) -> list[Alert]:
     """Return the alerts, the worst first."""
     found = [*await _dependencies(gateway), *actors_of(gateway.tree.snapshot())]
     found += broken(await soundness_of(gateway))
@@ -55,20 +65,17 @@ async def alerts_of(
         said = f"{_several(nodes['UNHEALTHY'], 'node')} unhealthy"
         found.append(Alert("warn", said, "/console/fleet?is=unhealthy"))
     found += [
-        Alert("bad", f"{item.name}: {item.said.removesuffix('.')}", "/console/readiness")
+        Alert("bad", f"{item.name}: {item.said.removesuffix('.')}", READINESS, item.is_missing)
         for item in await FarmReadiness(gateway).items()
         if item.state == "bad"
     ]
-    late = _late(gateway, log)
-    if late is not None:
-        found.append(late)
     return sorted(found, key=lambda alert: alert.level != "bad")
 
 
 async def _dependencies(gateway: Gateway) -> list[Alert]:
     found = await readiness_of(gateway.monitoring.probes)
     return [
-        Alert("bad", NOT_READY.get(name, f"{NAMES.get(name, name)} does not answer"))
+        Alert("bad", NOT_READY.get(name, f"{NAMES.get(name, name)} does not answer"), SYSTEM)
         for name, answer in found.checks.items()
         if answer != "connected"
     ]
@@ -91,13 +98,6 @@ def actors_of(part: Snapshot) -> Iterator[Alert]:
         yield Alert("warn", f"{part.name} has {figures.depth:,} messages waiting", ACTORS)
     for child in part.children:
         yield from actors_of(child)
-
-
-def _late(gateway: Gateway, log: LogStanding | None) -> Alert | None:
-    """Return an alert if entries should have been anchored by now."""
-    chain = gateway.settings.chain
-    said = late_anchor(log, gateway.ports.clock.now(), chain.anchor_seconds) if chain.url else None
-    return None if said is None else Alert("warn", said, f"{LEDGER}?show=anchors")
 
 
 def _several(number: int, noun: str) -> str:

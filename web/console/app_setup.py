@@ -25,6 +25,8 @@ PASSKEY_WRONG: Final = "The passkey was not accepted. Try again."
 def qr_of(gateway: Gateway, secret: bytes, email: str) -> Markup:
     """Return the QR code of a secret as inline SVG, which needs neither styles nor scripts."""
     host = urlsplit(gateway.url()).hostname or ""
-    code = segno.make(address_of(secret, email, host), error="m", micro=False)
+    code = segno.make(
+        address_of(secret, email, gateway.settings.farm_name, host), error="m", micro=False
+    )
     drawn = code.svg_inline(scale=MODULE_PIXELS, border=BORDER_MODULES, light="#fff")
     return Markup(drawn)  # noqa: S704 - segno writes only numbers into the SVG

@@ -61,7 +61,7 @@ class Assets:
 
     def url(self, name: str) -> str:
         """Return a file's URL; raise KeyError if there is none. All styles are in one file."""
-        return f"{STATIC}/{self.version}/{self.files[sent_as(name)].name}"
+        return f"{STATIC}/{self.version}/{self.files[name].name}"
 
     async def serve(self, request: web.Request) -> web.Response:
         """Serve a file.
@@ -69,7 +69,7 @@ class Assets:
         A page that another gateway served may ask for another version; the answer is this gateway's
         version.
         """
-        asset = self.files.get(sent_as(request.match_info["name"]))
+        asset = self.files.get(request.match_info["name"])
         if asset is None:
             raise web.HTTPNotFound
         known = request.if_none_match or ()
@@ -89,11 +89,6 @@ class Assets:
             answer.headers["Content-Security-Policy"] = WORKERS
         answer.etag = ETag(asset.tag, is_weak=True)  # weak, as the file has several encodings
         return answer
-
-
-def sent_as(name: str) -> str:
-    """Return the name of the bundle that contains a file."""
-    return STYLE if name.endswith(".css") else name
 
 
 @cache

@@ -50,9 +50,18 @@ def bill_of(holds: Sequence[ConsoleHold], entries: Sequence[ConsoleEntry]) -> Bi
     return Bill("released" if holds else "free", 0, lines)
 
 
+def state_of(hold: ConsoleHold) -> str:
+    """Return what became of a hold."""
+    if hold.state == "OPEN":
+        return "held, not charged"
+    if not hold.settled:
+        return "released"
+    return "charged" if hold.settled == hold.amount else "partly charged"
+
+
 def _lines(holds: Sequence[ConsoleHold], entries: Sequence[ConsoleEntry]) -> Iterator[MoneyLine]:
     for hold in holds:
-        yield MoneyLine("Held", hold.amount, hold.created_at, hold, "held, not charged")
+        yield MoneyLine("Held", hold.amount, hold.created_at, hold, state_of(hold))
         rest = hold.amount - hold.settled
         if hold.state != "OPEN" and rest:
             yield MoneyLine("Released", rest, hold.closed_at, hold, "available again")

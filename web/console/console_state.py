@@ -1,7 +1,7 @@
 """The console's state in memory, which is lost when the gateway stops."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -13,7 +13,10 @@ import rendertrust
 from actors.auditor.messages import Audit
 from actors.ports import Clock
 from sql.overview import FarmFigures
+from sql.skus import CreditPrice
 from supervisors.snapshot import Snapshot
+from web.console.money_history import MoneyHistory
+from web.console.setup.offer import SetupOffer
 from web.http.converter import uuid_of
 from web.process.loop_lag import LagHistory
 
@@ -153,18 +156,39 @@ class KnownFarm:
         self.figures, self.read_at = figures, at
 
 
+@attrs.define
+class KnownPrices:
+    """The prices of job types and of credits as last read, so that their page needs no query.
+
+    ``by_type``: units of money for a job or frame; None: nothing was read yet. ``of_credits``: None
+    if none are for sale.
+    """
+
+    by_type: Mapping[str, int] | None = None
+    of_credits: CreditPrice | None = None
+
+    def note(self, by_type: Mapping[str, int], of_credits: CreditPrice | None) -> None:
+        """Record a reading."""
+        self.by_type, self.of_credits = by_type, of_credits
+
+
 @attrs.frozen
 class ConsoleState:
-    """Recent figures of actors, gateways, loop lag and the farm, and the last audit's findings."""
+    """Recent figures of actors, gateways, loop lag, money, prices and the farm, the last audit's
+    findings, and the offer to set up the farm.
+    """
 
     history: ActorHistory
     gateways: Gateways
     lag: LagHistory
+    setup: SetupOffer
     audit: KnownAudit = attrs.field(factory=KnownAudit)
     farm: KnownFarm = attrs.field(factory=KnownFarm)
+    prices: KnownPrices = attrs.field(factory=KnownPrices)
+    money: MoneyHistory = attrs.field(factory=MoneyHistory)
 
     @classmethod
     def of(cls, id_: UUID, snapshot: Callable[[], Snapshot], clock: Clock) -> "ConsoleState":
         """Return a new, empty state. ``id_`` identifies this gateway among the others."""
         gateways, lag = Gateways(id_, clock), LagHistory(clock)
-        return cls(ActorHistory(snapshot, clock), gateways, lag)
+        return cls(ActorHistory(snapshot, clock), gateways, lag, SetupOffer(clock))

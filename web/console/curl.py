@@ -37,4 +37,5 @@ def spec_of(job: ConsoleJob) -> JobSpec:
         priority=words[job.priority],
         max_credits=None if job.cap is None else money.render(job.cap),
         quoted=None,
+        name=job.name,
     )

@@ -22,7 +22,10 @@ SAID: Final = "Your second factor counts for ten minutes. Check the form, and se
 PREFIX: Final = "sent."  # of the names of the first form's fields
 # Fields that no page shows again.
 SECRETS: Final = frozenset(
-    {"password", "old_password", "new_password", "code", "assertion", "attestation"}
+    {
+        *("password", "old_password", "new_password", "deletion_password"),
+        *("code", "assertion", "attestation"),
+    }
 )
 
 

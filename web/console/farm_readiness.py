@@ -12,7 +12,10 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from rendertrust.program_version import DOWNLOAD, is_older, numbers_of
 from sql.database import Unavailable
+from sql.mails import without_addresses
+from sql.nodes import NodeVersion
 from sql.overview import LogStanding, Overview
 from web.gateway import Gateway
 from web.jobs.check_queue import check_queue_of
@@ -25,17 +28,26 @@ MAIL_LATE: Final = timedelta(minutes=10)
 ANCHOR_LATE: Final = 3  # multiple of the usual pause between anchors
 DISK_LOW, DISK_FULL = 0.15, 0.05  # free fractions of the disk
 HTTPS: Final = 443
+NAMED_MOST: Final = 5  # gateways or versions that are named
+UPDATE_NODES: Final = "Update each node by its line on the page Download, and restart it."
+ADD_MACHINE: Final = "/console/fleet/add"
 UNKNOWN: Final = "It could not be checked"
 
 
 @attrs.frozen
 class ReadinessItem:
-    """One need of a farm. ``said``: how it is; ``fix``: what to do, or ''. ``off``: not in use."""
+    """One need of a farm. ``said``: how it is; ``fix``: what to do, or ''. ``off``: not in use.
+
+    ``is_missing``: it was never set up or done, so nothing is broken.
+    """
 
     name: str
     state: State
     said: str
     fix: str = ""
+    is_missing: bool = False
+    href: str = ""  # the page where it is done
+    action: str = ""  # the words of the link to this page
 
 
 @attrs.frozen
@@ -47,6 +59,7 @@ class FarmReadiness:
     async def items(self) -> Sequence[ReadinessItem]:
         """Return all needs; one that cannot be checked now is a warning."""
         checks: dict[str, Callable[[], Awaitable[ReadinessItem]]] = {
+            "Nodes": self._nodes,
             "Verification": self._verification,
             "Backups": self._backups,
             "Restore": self._restore,
@@ -68,6 +81,20 @@ class FarmReadiness:
         except OSError as error:
             return ReadinessItem(name, "warn", f"{UNKNOWN}: {error}.")
 
+    async def _nodes(self) -> ReadinessItem:
+        """Count the nodes that render; verifiers of the gateway do not."""
+        nodes = await Overview(self.gateway.database).nodes(None)
+        if nodes["HEALTHY"]:
+            return _item("good", f"{_several(nodes['HEALTHY'], 'node')} online.")
+        if sum(nodes.values()):
+            said, fix = (
+                "No node that renders is online.",
+                "Start rendertrust node run on a machine.",
+            )
+            return _item("warn", said, fix)
+        none = _item("warn", "None renders: jobs wait.", "Join a machine that renders.")
+        return attrs.evolve(none, href=ADD_MACHINE, action="Add a machine")
+
     async def _verification(self) -> ReadinessItem:
         settings = self.gateway.settings.verification
         if not settings.enabled:
@@ -87,10 +114,12 @@ class FarmReadiness:
 
     async def _backups(self) -> ReadinessItem:
         last = await self.gateway.tables.last_backup.last()
-        fix = "Run rendertrust backup FILE every day, and copy the objects."
+        command = "backup" if self.gateway.settings.backup.folder else "backup FILE"
+        fix = f"Run rendertrust {command} every day, and copy the objects."
         if last.made_at is None:
             state: State = "bad" if self.gateway.settings.production else "warn"
-            return _item(state, "No backup of this database was ever made.", fix)
+            never = _item(state, "No backup of this database was ever made.", fix)
+            return attrs.evolve(never, is_missing=True)
         age = self._now() - last.made_at
         said = f"The last backup was made {_ago(age)}."
         return _item("warn", said, fix) if age > DAY else _item("good", said)
@@ -115,7 +144,8 @@ class FarmReadiness:
             return _item("bad", f"The oldest waiting mail was due {_ago(late)}.", fix)
         sent, failed = health.sent_at, health.failed_at
         if failed is not None and (sent is None or failed > sent):
-            return _item("bad", f"The last mail failed: {health.error or 'no reason given'}.", fix)
+            said = without_addresses(health.error).rstrip(".") or "no reason given"
+            return _item("bad", f"The last mail failed: {said}.", fix)
         if sent is None:
             return _item("good", "A mail server is set; no mail was sent yet.")
         return _item("good", f"The last mail was sent {_ago(self._now() - sent)}.")
@@ -161,16 +191,37 @@ class FarmReadiness:
         return _item("warn" if left.days < CERTIFICATE_DAYS else "good", said, fix)
 
     async def _versions(self) -> ReadinessItem:
-        versions = {
-            each.version for each in self.gateway.console.gateways.living(self.gateway.url())
-        }
-        if len(versions) > 1:
-            named = ", ".join(sorted(versions))
-            return _item("warn", f"The gateways have different versions: {named}.", "Upgrade all.")
-        return _item("good", f"All gateways have version {min(versions)}.")
+        """Compare the versions of gateways and nodes with the newest gateway's."""
+        gateways = self.gateway.console.gateways.living(self.gateway.url())
+        newest = max((each.version for each in gateways), key=numbers_of)
+        old = [each for each in gateways if numbers_of(each.version) < numbers_of(newest)]
+        nodes = old_nodes(await self.gateway.tables.nodes.versions(), newest)
+        if not old and not nodes:
+            return _item("good", f"No gateway or node is older than {newest}.")
+        said, fixes = list[str](), list[str]()
+        if old:
+            named = ", ".join(f"{each.url} ({each.version})" for each in old[:NAMED_MOST])
+            said.append(f"Older than {newest}: {_several(len(old), 'gateway')}, {named}.")
+            fixes.append("Upgrade the gateways one after the other (docs/OPERATIONS.md).")
+        if nodes:
+            number = sum(each.nodes for each in nodes)
+            named = ", ".join(f"{each.version} ({each.nodes})" for each in nodes[:NAMED_MOST])
+            said.append(f"Older than {newest}: {_several(number, 'node')}, with version {named}.")
+            fixes.append(UPDATE_NODES)
+        found = _item("warn", " ".join(said), " ".join(fixes))
+        return attrs.evolve(found, href=DOWNLOAD, action="Download") if nodes else found
 
     def _now(self) -> datetime:
         return self.gateway.ports.clock.now()
+
+
+def old_nodes(known: Sequence[NodeVersion], newest: str) -> Sequence[NodeVersion]:
+    """Return the versions of nodes that are older than the gateway's, the oldest first.
+
+    Nodes name their version themselves: what is no version is left out.
+    """
+    old = [each for each in known if is_older(each.version, newest)]
+    return sorted(old, key=lambda each: numbers_of(each.version))
 
 
 def late_anchor(log: LogStanding | None, now: datetime, usual_seconds: float) -> str | None:
@@ -186,8 +237,13 @@ def _item(state: State, said: str, fix: str = "") -> ReadinessItem:
     return ReadinessItem("", state, said, "" if state == "good" else fix)
 
 
+def _several(number: int, noun: str) -> str:
+    return f"1 {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def _ago(age: timedelta) -> str:
     hours = age.total_seconds() / 3600
     if hours < 2:
-        return f"{max(0, int(age.total_seconds() // 60))} minutes ago"
+        minutes = int(age.total_seconds() // 60)
+        return f"{_several(minutes, 'minute')} ago" if minutes > 0 else "just now"
     return f"{int(hours)} hours ago" if hours < 48 else f"{age.days} days ago"

@@ -20,14 +20,16 @@ _UNSEEN: Final = ("OPEN_EXR",)  # formats that browsers cannot display
 
 @attrs.frozen
 class JobFrame:
-    """A row of the list of frames. ``picture``: browsers can display the frame's result. ``took``:
-    how many seconds the last attempt took.
+    """A row of the list of frames. ``picture``: browsers can display the frame's result.
+    ``is_single``: the row is one frame, no chunk. ``took``: how many seconds the last attempt took
+    on its node, and ``checked`` how many its verification took after that; None if not known.
 
     ``paid``: what was charged and not refunded. ``held``: what is still held, as some tiles may be
     charged already.
 
     ``small``: the address of the node's thumbnail of the frame, or ''. ``progress``: the last
-    report of the node, while the frame is rendered.
+    report of the node, while the frame is rendered. ``frames``: the frame numbers as the job names
+    them; None if it names none.
     """
 
     number: int
@@ -45,9 +47,12 @@ class JobFrame:
     note: str
     error: str
     receipt: bool = False
+    is_single: bool = True
     ended_at: datetime | None = None
+    checked: float | None = None
     small: str = ""
     progress: Progress | None = None
+    frames: str | None = None
 
 
 def frames_of(
@@ -99,9 +104,6 @@ def is_displayed(job_type: str, params: Mapping[str, Any], frames: int) -> bool:
 def _frame(job_type: str, params: Mapping[str, Any], row: ConsoleFrame) -> JobFrame:
     count = 1 if row.frames is None else len(parse(row.frames))
     done = row.state == "COMPLETED" and row.has_result
-    took = None
-    if row.started_at is not None and row.ended_at is not None:
-        took = (row.ended_at - row.started_at).total_seconds()
     return JobFrame(
         number=row.number,
         name=f"no. {row.number}" if row.frames is None else row.frames,
@@ -114,12 +116,20 @@ def _frame(job_type: str, params: Mapping[str, Any], row: ConsoleFrame) -> JobFr
         held=row.price - row.charged,
         paid=row.charged - row.refunded,
         is_refunded=row.refunded > 0,
-        took=took,
+        took=seconds_between(row.started_at, row.delivered_at or row.ended_at),
+        checked=seconds_between(row.delivered_at, row.ended_at),
         note=_note(row, count),
         error=row.error_message or "",
         receipt=row.has_receipt,
+        is_single=count == 1,
         ended_at=row.ended_at,
+        frames=row.frames,
     )
+
+
+def seconds_between(begun: datetime | None, ended: datetime | None) -> float | None:
+    """Return the seconds between two times, at least 0; None if one of them is not known."""
+    return None if begun is None or ended is None else max(0.0, (ended - begun).total_seconds())
 
 
 def _note(row: ConsoleFrame, count: int) -> str:

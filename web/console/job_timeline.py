@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeAlias
 import attrs
 
 from sql.jobs import AttemptView, ConsoleCharges, ConsoleHold, ConsoleJob, ConsoleUnit
+from web.console.job_frames import seconds_between
 
 State: TypeAlias = Literal["done", "now", "next", "bad", "off"]
 ENDS: Final = {"COMPLETED": "Completed", "FAILED": "Failed", "CANCELLED": "Cancelled"}
@@ -54,6 +55,42 @@ def steps_of(known: TimelineFacts) -> list[TimelineStep]:
     return with_durations(found)
 
 
+@attrs.frozen
+class JobSpans:
+    """The seconds of a job in the queue, at work on nodes, and until its last result was verified.
+
+    Without a node, all the time was spent in the queue. ``checked`` is None if no result was
+    verified.
+    """
+
+    waited: float
+    worked: float | None
+    checked: float | None = None
+
+
+def spans_of(known: TimelineFacts) -> JobSpans | None:
+    """Return how long a job that has ended waited, and was worked on."""
+    job = known.job
+    if job.completed_at is None:
+        return None
+    tries: list[AttemptView | ConsoleUnit] = [*known.attempts, *known.units]
+    begun = [at for each in tries if (at := each.started_at or each.assigned_at) is not None]
+    first = min(begun, default=job.completed_at)
+    waited = max(0.0, (first - job.created_at).total_seconds())
+    if not begun:
+        return JobSpans(waited, None)
+    delivered = _delivered(job)
+    worked = seconds_between(first, delivered or job.completed_at)
+    return JobSpans(waited, worked, seconds_between(delivered, job.completed_at))
+
+
+def _delivered(job: ConsoleJob) -> datetime | None:
+    """Return when the last result of a complete job was delivered; None if none was checked."""
+    if job.status != "COMPLETED" or job.completed_at is None or job.delivered_at is None:
+        return None
+    return min(job.delivered_at, job.completed_at)
+
+
 def _end(job: ConsoleJob) -> TimelineStep:
     if job.completed_at is None:
         return TimelineStep("Completed", "next")
@@ -93,6 +130,9 @@ def _work(known: TimelineFacts) -> list[TimelineStep]:
         step = TimelineStep("Dispatched", "now", note=note, waits=not paused)
         return [step, TimelineStep("Running", "next")]
     dispatched = TimelineStep("Dispatched", "done", min(assigned, default=None), note=_to(job))
+    if job.is_verifying and job.delivered_at is not None:
+        running = TimelineStep("Running", "done", min(started), note=_tries(known))
+        return [dispatched, running, TimelineStep("Verifying", "now", job.delivered_at)]
     return [dispatched, TimelineStep("Running", "now", min(started), note=paused or _tries(known))]
 
 
@@ -113,6 +153,8 @@ def _worked(
         found.append(TimelineStep("Dispatched", "done", min(assigned), note=_to(known.job)))
     if started:
         found.append(TimelineStep("Running", "done", min(started), note=_tries(known)))
+    if (delivered := _delivered(known.job)) is not None:
+        found.append(TimelineStep("Verifying", "done", delivered))
     return found
 
 
@@ -170,7 +212,8 @@ class AttemptRow:
     unit's, LOST or FAILED.
 
     ``frames``: the frames of the unit, None if the job has no frames; ``tile``: a tile of one
-    frame. ``took``: the duration in seconds; None if the attempt never began, or is running.
+    frame. ``took``: the seconds on the node; None if the attempt never began, or is running.
+    ``checked``: the seconds of its verification; None if it was not verified.
     """
 
     place: tuple[int, int]
@@ -183,6 +226,7 @@ class AttemptRow:
     said: str | None = None
     frames: str | None = None
     tile: int | None = None
+    checked: float | None = None
 
 
 def tries_of(attempts: Sequence[AttemptView], units: Sequence[ConsoleUnit]) -> list[AttemptRow]:
@@ -194,7 +238,8 @@ def tries_of(attempts: Sequence[AttemptView], units: Sequence[ConsoleUnit]) -> l
 
 
 def _lost(of: AttemptView) -> AttemptRow:
-    state, took = "FAILED" if of.error_class else "LOST", _took(of.started_at, of.ended_at)
+    state = "FAILED" if of.error_class else "LOST"
+    took = seconds_between(of.started_at, of.delivered_at or of.ended_at)
     return AttemptRow(
         (of.number, of.attempt),
         of.node_name,
@@ -206,20 +251,18 @@ def _lost(of: AttemptView) -> AttemptRow:
         of.said,
         of.frames,
         of.tile,
+        seconds_between(of.delivered_at, of.ended_at),
     )
 
 
 def _present(of: ConsoleUnit) -> AttemptRow:
-    took = _took(of.started_at, of.ended_at)
+    took = seconds_between(of.started_at, of.delivered_at or of.ended_at)
     place = (of.number, of.attempt)
-    told = (None, of.verdict, of.said, of.frames, of.tile)
+    checked = seconds_between(of.delivered_at, of.ended_at)
+    told = (None, of.verdict, of.said, of.frames, of.tile, checked)
     return AttemptRow(place, of.node_name, of.assigned_at, of.state, took, *told)
 
 
 def _adds_attempt(unit: ConsoleUnit) -> bool:
     """Return True if the unit's present attempt must be added from the unit's own row."""
     return unit.attempt > 0 and unit.state in WITH_ATTEMPT
-
-
-def _took(begun: datetime | None, ended: datetime | None) -> float | None:
-    return None if begun is None or ended is None else (ended - begun).total_seconds()

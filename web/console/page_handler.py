@@ -1,6 +1,7 @@
 """The steps that all pages, actions and streams share, from the request to the response."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
@@ -11,6 +12,7 @@ from multidict import MultiDict, MultiMapping
 from yarl import URL
 
 from actors.console_hub.messages import ANYTHING, Hub, TopicChanged
+from rendertrust.api.refusal_code import RefusalCode
 from sql.users import UserRow
 from web.console import factor_page
 from web.console.factor_page import RefusedForm
@@ -54,7 +56,6 @@ from web.http.operations import NOT_AUTHENTICATED, Audience
 from web.http.problem import Problem, invalid, unavailable
 from web.http.public_host import reached_at
 from web.http.rate_limits import Rate, admit
-from web.http.refusal_code import RefusalCode
 from web.http.responses import REQUEST_ID, refusal
 from web.identity.tokens import CONSOLE_HOURS
 from web.middleware.problem_responses import http_problem, problem_of
@@ -67,8 +68,8 @@ FIELDS: Final = web.RequestKey("fields", MultiDict[str])  # the request's form, 
 LATE: Final = unavailable("The gateway did not finish in time; try again")
 
 
-class ConsoleHandler:
-    """A handler of one path of the console, with a rate limit and an audience."""
+class PathHandler(ABC):
+    """A handler of one path, with a rate limit and an audience; its errors become pages."""
 
     def __init__(self, gateway: Gateway, pages: Pages, rate: Rate, audience: Audience) -> None:
         self.rate: Final = rate
@@ -89,6 +90,24 @@ class ConsoleHandler:
         except Exception as error:
             return self._refused(request, problem_of(request, error), None)
 
+    @abstractmethod
+    async def _served(self, request: web.Request) -> web.StreamResponse: ...
+
+    def _refused(
+        self,
+        request: web.Request,
+        problem: Problem,
+        visitor: SignedInVisitor | None,
+        user: UserRow | None = None,
+    ) -> web.StreamResponse:
+        frame = frame_of(request, self.pages, visitor, user)
+        back = way_back(request, self.pages, visitor)
+        return refused(request, self.gateway, problem, frame, back)
+
+
+class ConsoleHandler(PathHandler):
+    """A handler for users who have signed in."""
+
     async def _served(self, request: web.Request) -> web.StreamResponse:
         visitor = await visitor_of(self.gateway, request)
         if isinstance(visitor, Problem):
@@ -108,19 +127,10 @@ class ConsoleHandler:
     def _stranger(self, request: web.Request) -> web.StreamResponse:
         return sign_in_first(request, self.pages)
 
-    async def _answer(self, request: web.Request, visitor: SignedInVisitor) -> web.StreamResponse:
-        raise NotImplementedError
-
-    def _refused(
-        self,
-        request: web.Request,
-        problem: Problem,
-        visitor: SignedInVisitor | None,
-        user: UserRow | None = None,
-    ) -> web.StreamResponse:
-        frame = frame_of(request, self.pages, visitor, user)
-        back = way_back(request, self.pages, visitor)
-        return refused(request, self.gateway, problem, frame, back)
+    @abstractmethod
+    async def _answer(
+        self, request: web.Request, visitor: SignedInVisitor
+    ) -> web.StreamResponse: ...
 
     async def _refused_on(
         self,
@@ -229,6 +239,8 @@ class PageHandler(ConsoleHandler):
 
     async def _answer(self, request: web.Request, visitor: SignedInVisitor) -> web.StreamResponse:
         whole = await self._whole_address(request, visitor)
+        if isinstance(whole, Problem):
+            return self._refused(request, whole, visitor, await self._user(visitor))
         if whole is not None:
             return redirect(whole)
         view = self._view(request, visitor, self.page, request.match_info, request.query)
@@ -255,20 +267,32 @@ class PageHandler(ConsoleHandler):
         }
         return html(request, self.gateway, self.page.template, context, 200)
 
-    async def _whole_address(self, request: web.Request, visitor: SignedInVisitor) -> str | None:
+    async def _whole_address(
+        self, request: web.Request, visitor: SignedInVisitor
+    ) -> str | Problem | None:
         """Return where an address with the beginning of an id leads: to the page, or to the list
         that is filtered by the beginning if several ids begin so; None: nowhere else.
+
+        If the list has no filter, a Problem names the ids.
         """
-        text = request.match_info.get("id", "")
-        span = ids_beginning(text) if self.page.beginning else None
+        text = next(iter(request.match_info.values()), "")
+        may = bool(self.page.beginning) and visitor.who.role in self.page.who
+        span = ids_beginning(text) if may else None
         if span is None:
             return None
         owner = None if visitor.who.role in OVERSEERS else visitor.who.user
         found = await self.gateway.database.all(self.page.beginning, *span, owner)
-        folder, query = self.page.path.rpartition("/")[0], request.query_string
+        folder, _, rest = self.page.path.partition("/{")
+        below, query = rest.partition("}")[2], request.query_string
         if len(found) == 1:
-            return f"{folder}/{found[0]['id']}" + (f"?{query}" if query else "")
-        return f"{folder}?q={text}" if found else None
+            return f"{folder}/{found[0]['id']}{below}" + (f"?{query}" if query else "")
+        if not found:
+            return None
+        above = self.pages.at(folder)
+        if above is not None and above[0].filters:
+            return f"{folder}?q={text}"
+        ids = ", ".join(str(row["id"]) for row in found)
+        return Problem(404, f"Several ids begin with {text}: {ids}")
 
     def _frame(
         self, request: web.Request, visitor: SignedInVisitor, user: UserRow | None, view: View[Any]
@@ -292,6 +316,12 @@ class ActionHandler(ConsoleHandler):
                 sent = RefusedForm(str(self._form_at(request, on)), typed)
                 return await factor_page.asked(request, self.gateway, self.pages, visitor, sent)
             return await self._refused_on(request, done, visitor, on, typed)
+        return await self._finished(request, visitor, done)
+
+    async def _finished(
+        self, request: web.Request, visitor: SignedInVisitor, done: Redirect
+    ) -> web.StreamResponse:
+        """Return the answer to a form that was accepted."""
         self._tell()
         return gone_to(request, self.gateway, done)
 
@@ -400,7 +430,7 @@ class CallHandler(ConsoleHandler):
         return refusal(request, problem)
 
 
-class PublicHandler(ConsoleHandler):
+class PublicHandler(PathHandler):
     """Handler for callers without a session; ``make`` gets the bare request.
 
     ``limited`` answers instead of ``make`` if the caller is over the rate limit, to show a form

@@ -1,8 +1,10 @@
 """The console's responses: pages under a strict policy, error pages and their links back."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit
@@ -11,17 +13,25 @@ import attrs
 from aiohttp import hdrs, web
 from markupsafe import Markup
 
-from config.settings import Settings
+from config.settings import UNNAMED, Settings
+from rendertrust.api.refusal_code import RefusalCode
+from rendertrust.money import in_words
 from sql.users import UserRow
 from web.console import template_rendering
 from web.console.assets import STATIC
 from web.console.forms import named
 from web.console.registry import ROOT, ConsolePage, Pages
-from web.console.session import FOREIGN, SignedInVisitor, is_secure, is_trusted
+from web.console.session import (
+    FOREIGN,
+    SignedInVisitor,
+    cookie_name,
+    is_secure,
+    is_trusted,
+)
+from web.console.value_markup import address
 from web.console.view import Redirect
 from web.gateway import GATEWAY, Gateway
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
 from web.http.responses import REQUEST_ID
 
 NONCE_BYTES: Final = 16
@@ -31,6 +41,8 @@ FLASH_CHARACTERS_MAX: Final = 300
 ONCE_CHARACTERS_MAX: Final = 1_000
 THEME: Final = "rendertrust-theme"
 THEMES: Final = ("light", "dark")
+NEW_JOB: Final = f"{ROOT}/jobs/new"
+BOUGHT: Final = "Thank you. Credits that you paid for are added within seconds."
 SIGN_IN: Final = f"{ROOT}/sign-in"
 TITLES: Final = {
     400: "This cannot be done now",
@@ -48,8 +60,8 @@ MISSING: Final = "Something is missing"
 HINTS: Final = {
     400: "It may have changed. Go back and check its present state.",
     402: "Try again once there are enough credits.",
-    403: "Your role does not allow this. An admin can change your role.",
-    404: "It may have been removed, or the address has a typing error.",
+    403: "If you need it, ask an admin of this farm.",
+    404: "Check the address, or ask the person who sent it.",
     409: "Go back, check its present state, and try again.",
     422: "Go back and correct the values named above.",
     429: "Wait a minute, then load the page again.",
@@ -80,6 +92,8 @@ class PageChrome:
     once: str = attrs.field(repr=False)  # a secret that is shown only now
     live: str  # the page's address for live updates; '' if it is not live
     unverified: bool = False  # the user's address must be verified
+    sells: bool = True  # users can buy credits
+    farm: str = UNNAMED  # the farm's name
 
     @property
     def section(self) -> str:
@@ -94,19 +108,30 @@ def frame_of(
     user: UserRow | None,
     live: str = "",
 ) -> PageChrome:
-    theme = request.cookies.get(THEME, "")
+    theme, settings = request.cookies.get(THEME, ""), request.app[GATEWAY].settings
+    sells = settings.takes_payments
     return PageChrome(
         user=user,
         menu=[]
         if visitor is None or user is None
-        else pages.menu(visitor.who.role, has_nodes=user.has_nodes),
+        else pages.menu(visitor.who.role, has_nodes=user.has_nodes, has_payments=sells),
         current=request.path,
         theme=theme if theme in THEMES else "",
-        said=unquote(request.cookies.get(FLASH, ""))[:FLASH_CHARACTERS_MAX],
+        said=unquote(request.cookies.get(FLASH, ""))[:FLASH_CHARACTERS_MAX] or said_of(request),
         once=unquote(request.cookies.get(ONCE, ""))[:ONCE_CHARACTERS_MAX],
         live=live,
         unverified=is_unverified(request.app[GATEWAY], user),
+        sells=sells,
+        farm=settings.farm_name,
     )
+
+
+def said_of(request: web.Request) -> str:
+    """Return the message for a user who comes back from a payment to a page of the console; ''
+    for others, and for the form of a new job, which says it itself.
+    """
+    is_back = request.query.get("bought") == "1" and request.path != NEW_JOB
+    return BOUGHT if is_back else ""
 
 
 def is_unverified(gateway: Gateway, user: UserRow | None) -> bool:
@@ -132,8 +157,8 @@ def policy_of(request: web.Request, gateway: Gateway, nonce: str = "") -> str:
     )
 
 
-def assets_source(host: str, settings: Settings) -> str:
-    """Return the only source of scripts and styles in the form of a policy.
+def assets_source(host: str, settings: Settings, path: str = STATIC) -> str:
+    """Return the only source of scripts and styles, below ``path``, in the form of a policy.
 
     If the gateway serves objects, uploaded files share the console's origin and must not run as
     scripts, so the source is the path of the assets. A policy accepts a path only with a host, and
@@ -143,7 +168,7 @@ def assets_source(host: str, settings: Settings) -> str:
         return "'self'"
     public = urlsplit(settings.server.public_url).netloc
     hosts = {host, public} if _SOURCE.fullmatch(public) else {host}
-    return " ".join(f"{one}{STATIC}/" for one in sorted(hosts))
+    return " ".join(f"{one}{path}/" for one in sorted(hosts))
 
 
 def _nonce(request: web.Request, gateway: Gateway) -> str:
@@ -220,12 +245,15 @@ class ReturnLink:
 
 
 HOME: Final = ReturnLink(ROOT, "To the console")
+FIRST_PAGE: Final = ReturnLink("/", "To the first page")
 
 
 def way_back(request: web.Request, pages: Pages, visitor: SignedInVisitor | None) -> ReturnLink:
     """Return a link to the nearest page above the requested one, with the filter and tab that the
-    user last saw there.
+    user last saw there; outside the console, to the farm's first page.
     """
+    if not f"{request.path}/".startswith(f"{ROOT}/"):
+        return FIRST_PAGE
     for path in _candidates(request):
         found = pages.at(path)
         if found is None or found[0].path == ROOT or not _may(visitor, found[0]):
@@ -248,7 +276,7 @@ def _candidates(request: web.Request) -> Iterator[str]:
 
 
 def _may(visitor: SignedInVisitor | None, page: ConsolePage) -> bool:
-    """Return True if the user may see the page, or if nobody is signed in."""
+    """Return True if the user may see the page, or if there is no session."""
     return visitor is None or visitor.who.role in page.who
 
 
@@ -296,6 +324,7 @@ def refused(
         "again": again,
         "sent": request.method != "GET",
         "back": back,
+        "buy": address_to_buy(problem, back) if problem.status == 402 else "",
     }
     answer = html(request, gateway, "error.html", context, problem.status)
     answer.headers.update(problem.headers)
@@ -305,10 +334,21 @@ def refused(
 def hint_of(problem: Problem) -> str:
     """Return what the user can do."""
     if "requested" in problem.extra:
-        return TOO_FEW.format_map(problem.extra)
+        return TOO_FEW.format_map(
+            {name: in_words(str(amount)) for name, amount in problem.extra.items()}
+        )
     if problem.code is RefusalCode.ADDRESS_UNVERIFIED:
         return VERIFY_FIRST
     return FROM_HERE if problem == FOREIGN else HINTS.get(problem.status, "")
+
+
+def address_to_buy(problem: Problem, back: ReturnLink) -> str:
+    """Return where the user buys the credits that they lack, and then goes back."""
+    given = (problem.extra.get(name) for name in ("requested", "available"))
+    requested, available = (Decimal(str(amount or 0)) for amount in given)
+    need = max(0, math.ceil(requested - available))
+    page = back.path if back.path.startswith(f"{ROOT}/") else None
+    return address(f"{ROOT}/credits", {}, need=need or None, back=page)
 
 
 def title_of(problem: Problem) -> str:
@@ -343,9 +383,12 @@ def sign_in_first(request: web.Request, pages: Pages) -> web.Response:
     """Redirect to the sign-in page, and from there to the requested page.
 
     A posted form is not sent again: a message says so, and the user returns to the form's page.
+    Browsers drop the cookie of a session that runs out: if they send one, the session was ended.
     """
     if request.method == "GET":
-        return redirect(f"{SIGN_IN}?{urlencode({'next': request.path_qs})}")
+        secure = is_secure(request, request.app[GATEWAY])
+        over = {"over": 1} if cookie_name(secure=secure) in request.cookies else {}
+        return redirect(f"{SIGN_IN}?{urlencode({'next': request.path_qs, **over})}")
     asked = {"next": came_from(request, pages), "ended": 1}
     return redirect(f"{SIGN_IN}?{urlencode(asked)}")
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from aiohttp import web
 from multidict import MultiDict
 
+from rendertrust.api.refusal_code import RefusalCode
 from sql.link_tokens import RESET as RESET_LINK
 from web.console.forms import FormErrors, form_of, refusal_of
 from web.console.page_responses import SIGN_IN, frame_of, gone_to, html
@@ -16,7 +17,6 @@ from web.gateway import Gateway
 from web.http.converter import structure_query
 from web.http.json_document import mended
 from web.http.problem import Fault, Problem, invalid
-from web.http.refusal_code import RefusalCode
 from web.routes.password_resets import (
     ForgottenPassword,
     PasswordReset,
@@ -33,6 +33,8 @@ UNUSABLE: Final = Fault(
 SAID: Final = (
     "Your password is changed, and all sessions have ended. Sign in with the new password."
 )
+
+FIRST_SAID: Final = "Your password is set. Sign in with it."
 
 
 class PasswordPages:
@@ -73,7 +75,9 @@ class PasswordPages:
         read = structure_query(fields, PasswordReset)
         made = invalid(read) if isinstance(read, list) else await self._chosen(read)
         if not isinstance(made, Problem):
-            return gone_to(request, self._gateway, Redirect(SIGN_IN, SAID))
+            return gone_to(
+                request, self._gateway, Redirect(SIGN_IN, FIRST_SAID if is_first(request) else SAID)
+            )
         if made.status >= 500:
             return made
         return self._reset(request, refusal_of(made, typed(fields)), status=made.status)
@@ -106,8 +110,9 @@ class PasswordPages:
     def _reset(
         self, request: web.Request, refusal: FormErrors | None, *, status: int = 200
     ) -> web.Response:
-        more = {"refusal": refusal}
-        return self._page(request, "reset_password.html", "Choose a new password", more, status)
+        more = {"refusal": refusal, "is_first": is_first(request)}
+        title = "Choose your password" if is_first(request) else "Choose a new password"
+        return self._page(request, "reset_password.html", title, more, status)
 
     def _page(
         self,
@@ -121,6 +126,11 @@ class PasswordPages:
         return html(
             request, self._gateway, template, {"frame": frame, "title": title, **more}, status
         )
+
+
+def is_first(request: web.Request) -> bool:
+    """Return True if the link is for the first password of an account."""
+    return request.query.get("first") == "1"
 
 
 def typed(fields: MultiDict[str]) -> dict[str, str]:

@@ -12,7 +12,8 @@ import attrs
 from rendertrust import money
 from rendertrust.frame_range import parse
 from sql.credits import RefundableUnit
-from sql.jobs import JobFilter, JobViews, ListedJob
+from sql.job_filters import JobFilter
+from sql.jobs import JobViews, ListedJob
 from web.console.value_markup import SHORT
 from web.gateway import Gateway
 from web.http.converter import uuid_of
@@ -150,7 +151,7 @@ def _one(job: UUID, chosen: ChosenUnits, amount: str, of: int) -> RefundPreview 
         return too_much(unit.charged)
     if unit.refunded is not None:
         return Problem(
-            409, f"{money.render(unit.refunded)} credits of the charge were already refunded"
+            409, f"{money.in_words(unit.refunded)} credits of the charge were already refunded"
         )
     return RefundPreview(job, chosen, [unit], units, of)
 

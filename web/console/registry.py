@@ -51,6 +51,8 @@ class Nav:
     group.
 
     ``of_nodes``: only for users who have or have had a node, and for admins and auditors.
+    ``of_own_nodes``: only for users who have or have had a node.
+    ``of_money``: only where earnings are paid out as money.
     """
 
     label: str
@@ -59,10 +61,15 @@ class Nav:
     icon: str
     group: str = ""
     of_nodes: bool = attrs.field(default=False, kw_only=True)
+    of_own_nodes: bool = attrs.field(default=False, kw_only=True)
+    of_money: bool = attrs.field(default=False, kw_only=True)
 
-    def is_for(self, role: UserRole, *, has_nodes: bool) -> bool:
+    def is_for(self, role: UserRole, *, has_nodes: bool, has_payments: bool) -> bool:
         """Return True if the entry is useful for the user."""
-        return has_nodes or not self.of_nodes or role in OVERSEERS
+        if self.of_money and not has_payments:
+            return False
+        is_of_others = not self.of_own_nodes and (not self.of_nodes or role in OVERSEERS)
+        return has_nodes or is_of_others
 
 
 @attrs.frozen
@@ -96,6 +103,11 @@ class ConsolePage:
     absent: Problem = attrs.field(default=NO_PAGE, hash=False)
     form_on: str = ""
     beginning: str = ""
+
+    @property
+    def filters(self) -> bool:
+        """Return True if the page has a filter ``q``."""
+        return self.query is not None and any(f.name == "q" for f in attrs.fields(self.query))
 
     @property
     def audience(self) -> Audience:
@@ -201,12 +213,16 @@ class Pages:
                 return page, found.groupdict()
         return None
 
-    def menu(self, role: UserRole, *, has_nodes: bool) -> list[tuple[str, list[ConsolePage]]]:
+    def menu(
+        self, role: UserRole, *, has_nodes: bool, has_payments: bool
+    ) -> list[tuple[str, list[ConsolePage]]]:
         """Return the groups of the menu that have entries for the user, with the entries."""
         groups: dict[str, list[tuple[int, ConsolePage]]] = {name: [] for name in GROUPS}
         for page in self.pages:
             nav = page.nav
-            if nav and role in page.who and nav.is_for(role, has_nodes=has_nodes):
+            if nav is None or role not in page.who:
+                continue
+            if nav.is_for(role, has_nodes=has_nodes, has_payments=has_payments):
                 groups[nav.group].append((nav.order, page))
         return [
             (name, [page for _, page in sorted(entries, key=lambda entry: entry[0])])

@@ -1,4 +1,4 @@
-"""The second step of sign-in: the second factor, on a page of its own.
+"""The second step of sign-in: the second factor, on a separate page.
 
 After the right password the browser has a cookie with a token that opens only these pages. The
 session, with a new id, begins after the second factor.
@@ -19,6 +19,7 @@ from sql.passkeys import PasskeyTaken
 from sql.second_factors import AppSetup
 from web.console.app_setup import CODE_WRONG, CODES_SAID, PASSKEY_WRONG, qr_of
 from web.console.page_responses import SIGN_IN, frame_of, gone_to, html, own_path, redirect
+from web.console.provided_role import with_given_role
 from web.console.registry import ROOT, Pages
 from web.console.session import HOST_PREFIX, is_secure, site_of
 from web.console.session_start import begun, new_session, own_form, waiting
@@ -95,16 +96,17 @@ class SecondStep:
         self._gateway, self._pages = gateway, pages
 
     async def needed(self, checked: LoginState) -> Step | None:
-        """Return what is missing after the right password."""
+        """Return what is missing after the right password, or the sign-in at a provider."""
         state = await self._gateway.tables.second_factors.state(checked.user)
         if state.has_factor:
             return Step.GIVE
-        return Step.SET_UP if is_needed(self._gateway, checked.role) else None
+        role = checked.given_role or checked.role
+        return Step.SET_UP if is_needed(self._gateway, role) else None
 
     async def begin(
         self, request: web.Request, checked: LoginState, step: Step, there: str
     ) -> web.Response:
-        """Start the second step, in a cookie of its own."""
+        """Start the second step, in a separate cookie."""
         gateway, now = self._gateway, self._gateway.ports.clock.now()
         token = gateway.ports.random.token(TOKEN_BYTES).hex()
         rows = gateway.tables.pending_sign_ins
@@ -186,7 +188,8 @@ class SecondStep:
         self, request: web.Request, found: Waiting, to: Redirect
     ) -> web.StreamResponse:
         """End the waiting sign-in, and start the session."""
-        gateway, checked = self._gateway, found.checked
+        gateway = self._gateway
+        checked = await with_given_role(gateway, found.checked)
         token, family = new_session(gateway, request, checked.user, UserRole(checked.role))
         rows, now = gateway.tables.pending_sign_ins, gateway.ports.clock.now()
         if not await rows.finish(found.sha256, checked, family, now):

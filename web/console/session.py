@@ -129,9 +129,18 @@ async def visitor_of(gateway: Gateway, request: web.Request) -> SignedInVisitor 
 
 async def is_known(gateway: Gateway, request: web.Request) -> bool:
     """Return True if the cookie is valid, as far as this gateway knows without a query."""
+    return await known_user(gateway, request) is not None
+
+
+async def known_user(gateway: Gateway, request: web.Request) -> UUID | None:
+    """Return the cookie's user; None if the cookie is invalid, as far as this gateway knows without
+    a query.
+    """
     token = request.cookies.get(cookie_name(secure=is_secure(request, gateway)))
     claims = await gateway.identity.tokens.verify(token, TokenType.CONSOLE) if token else None
-    return claims is not None and not gateway.identity.revocations.refuses(claims)
+    if claims is None or gateway.identity.revocations.refuses(claims):
+        return None
+    return claims.subject
 
 
 async def _renewed(gateway: Gateway, claims: Claims) -> SignedInVisitor | None:

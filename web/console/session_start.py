@@ -5,12 +5,12 @@ from uuid import UUID
 from aiohttp import web
 from multidict import MultiDict
 
+from rendertrust.api.refusal_code import RefusalCode
 from sql.login_sessions import TokenFamily
 from web.console.forms import form_of
 from web.console.session import FOREIGN, is_own, is_secure, issue, keep, visitor_of
 from web.gateway import Gateway
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
 from web.identity.roles import UserRole
 from web.identity.tokens import CONSOLE_HOURS
 from web.routes.auth import client_of

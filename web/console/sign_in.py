@@ -10,6 +10,7 @@ from msgspec import Meta
 from multidict import MultiDict
 
 from rendertrust import money
+from rendertrust.api.refusal_code import RefusalCode
 from web.console.forms import FormErrors, TypedValues, refusal_of
 from web.console.page_responses import SIGN_IN, frame_of, gone_to, html, own_path, redirect
 from web.console.registry import ROOT, Pages
@@ -22,10 +23,10 @@ from web.http.converter import Email, structure_query
 from web.http.endpoint import CLOSING, is_open
 from web.http.json_document import mended
 from web.http.problem import Fault, Problem, invalid, sentence, unavailable
-from web.http.refusal_code import RefusalCode
 from web.identity.invitation_tokens import TOKEN_MAX
 from web.identity.roles import UserRole
 from web.routes.auth import (
+    DEACTIVATED,
     REGISTRATION_CLOSED,
     Name,
     Password,
@@ -36,9 +37,11 @@ from web.routes.auth import (
 )
 
 REFUSED: Final = "The e-mail address or the password is wrong, or the account is not active."
+IS_DEACTIVATED: Final = "This account is deactivated. Ask an admin of this farm."
 EMAIL_MAX: Final = 254
 NOTHING_SAID: Final = FormErrors("", {}, TypedValues())
 FIRST: Final = f"{ROOT}/jobs/new"  # where new users begin, unless they came for another page
+ADD_MACHINE: Final = f"{ROOT}/fleet/add"  # where operators begin
 # Refusals of new accounts as faults of the form's fields.
 FAULTS: Final[Mapping[RefusalCode, Fault]] = {
     RefusalCode.EMAIL_REGISTERED: Fault("email", "duplicate", "already has an account"),
@@ -106,8 +109,9 @@ class SignIn:
     async def _checked(self, request: web.Request, given: SignInForm) -> web.StreamResponse:
         gateway, there = self._gateway, own_path(given.next)
         checked = await checked_password(gateway, given.email, given.password)
-        if checked is None:
-            return self._page(request, there, refused=REFUSED, email=given.email, status=401)
+        if isinstance(checked, Problem):
+            said = IS_DEACTIVATED if checked is DEACTIVATED else REFUSED
+            return self._page(request, there, refused=said, email=given.email, status=401)
         step = await self._factor.needed(checked)
         if step is not None:
             return await self._factor.begin(request, checked, step, there)
@@ -144,12 +148,15 @@ class SignIn:
             "frame": frame_of(request, self._pages, None, None),
             "title": "Sign in",
             "next": there,
+            "adds_machine": there == ADD_MACHINE,
             "email": email,
             "refused": refused,
             "out": "out" in request.query,
             "ended": "ended" in request.query,
+            "over": "over" in request.query,
             "late": "late" in request.query,
             "closed": self._gateway.settings.accounts.registration == "closed",
+            "providers": self._gateway.providers.settings,
         }
         return html(request, self._gateway, "sign_in.html", context, status)
 
@@ -206,7 +213,7 @@ class SignUp:
         if isinstance(row, Problem):
             return row
         starter = gateway.starter
-        gift = f" You have {money.render(starter)} credits to begin with." if starter else ""
+        gift = f" You have {money.in_words(starter)} credits to begin with." if starter else ""
         to = Redirect(own_path(read.next), f"Your account is open, and you are signed in.{gift}")
         return begun(gateway, request, gone_to(request, gateway, to), token)
 
@@ -229,8 +236,11 @@ class SignUp:
             "frame": frame_of(request, self._pages, None, None),
             "title": "Sign up",
             "next": there,
+            "adds_machine": there == ADD_MACHINE,
             "refusal": refusal,
+            "email": mended(request.query.get("email", ""))[:EMAIL_MAX],  # in an invitation's link
             "mode": self._mode,
+            "providers": self._gateway.providers.settings,
         }
         return html(request, self._gateway, "sign_up.html", context, status)
 

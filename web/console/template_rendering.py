@@ -9,6 +9,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from actors.console_hub.messages import Fragment
+from rendertrust import money
 from web.console import value_markup
 from web.console.assets import assets
 from web.console.icons import icon
@@ -34,11 +35,16 @@ def environment() -> Environment:
     filters: dict[str, Any] = made.filters
     filters.update(
         credits=value_markup.credits_,
-        amount=value_markup.amount,
+        exact=value_markup.exact,
+        amount=money.plain,
+        in_words=value_markup.in_words,
         count=value_markup.count,
         decimal=value_markup.decimal,
+        in_money=value_markup.in_money,
         price=value_markup.price,
         when=value_markup.when,
+        clock=value_markup.clock,
+        moment=value_markup.moment,
         span=value_markup.span,
         bytes=value_markup.size,
         short=value_markup.short,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Final
 from urllib.parse import urlencode
@@ -11,52 +11,91 @@ from uuid import UUID
 from markupsafe import Markup, escape
 
 from rendertrust import money
+from sql.skus import CreditPrice
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 SCALES: Final = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (1, "s"))
 SIZES: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 NOTHING, MINUS = "\u2013", "\u2212"  # typographic dashes
 TURNING: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+CUT_FROM: Final = 100 * money.UNITS_PER_CREDIT
+HUNDREDTH: Final = money.UNITS_PER_CREDIT // 100  # of a credit
 SHORT: Final = 8  # characters of an id, enough to distinguish the ids of one page
 
 
 def credits_(units: int | None) -> Markup:
-    """Return an amount of money with its unit: ``12.5000 cr``."""
+    """Return an amount of money with its unit: ``12.5 cr``, ``1,234.56 cr``.
+
+    The exact amount is its title if digits are cut.
+    """
+    shown = None if units is None else cut(units)
+    return exact(units) if shown == units else _marked(shown, f"{money.in_words(units or 0)} cr")
+
+
+def exact(units: int | None) -> Markup:
+    """Return an amount of money with all its digits: ``1,234.5678 cr``."""
     if units is None:
         return Markup('<span class="none">{}</span>').format(NOTHING)
-    text = money.render(units)
-    whole, _, fraction = text.partition(".")
-    return Markup(
-        '<span class="money">{}<span class="fine">.{}</span> <span class="unit">cr</span></span>'
-    ).format(grouped(whole), fraction)
+    return _marked(units)
 
 
-def amount(units: int) -> str:
-    """Return an amount as people type it: ``35``, ``10.5``."""
-    whole, _, fraction = money.render(units).partition(".")
-    return f"{whole}.{fraction}".rstrip("0").rstrip(".")
+def _marked(units: int | None, title: str = "") -> Markup:
+    whole, _, fraction = money.plain(units or 0).partition(".")
+    fine = Markup('<span class="fine">.{}</span>').format(fraction) if fraction else ""
+    about = Markup(' title="{}"').format(title) if title else ""
+    return Markup('<span class="money"{}>{}{} <span class="unit">cr</span></span>').format(
+        about, grouped(whole), fine
+    )
+
+
+def cut(units: int) -> int:
+    """Return an amount as pages show it: from 100 credits on without the digits after the second
+    decimal.
+
+    They are cut, so that nobody reads more than they have.
+    """
+    if abs(units) < CUT_FROM:
+        return units
+    size = abs(units) // HUNDREDTH * HUNDREDTH
+    return size if units > 0 else -size
+
+
+def in_words(units: int) -> str:
+    """Return an amount of money in a sentence: ``1 credit``, ``12.5 credits``."""
+    whole, point, fraction = money.plain(cut(units)).partition(".")
+    plural = "" if units == money.UNITS_PER_CREDIT else "s"
+    return f"{grouped(whole)}{point}{fraction} credit{plural}"
 
 
 def grouped(whole: str) -> str:
-    """Return digits grouped in threes by narrow spaces."""
-    sign, digits = (MINUS, whole[1:]) if whole.startswith("-") else ("", whole)
-    return sign + f"{int(digits):,}".replace(",", "\u202f")
+    """Return a whole number with commas between its thousands, and a typographic minus."""
+    return money.grouped(whole).replace("-", MINUS)
 
 
 def count(number: int | float | None) -> str:
-    """Return a count, grouped in threes."""
+    """Return a count with commas between its thousands."""
     return NOTHING if number is None else grouped(str(round(number)))
 
 
 def decimal(number: float | None, digits: int = 1) -> str:
-    """Return a measured number with ``digits`` decimals, grouped in threes."""
-    return NOTHING if number is None else f"{number:,.{digits}f}".replace(",", "\u202f")
+    """Return a measured number with ``digits`` decimals and commas between its thousands."""
+    return NOTHING if number is None else f"{number:,.{digits}f}"
 
 
 def price(amount: int, currency: str) -> str:
-    """Return a price in money, grouped in threes: ``1 000.00 USD``."""
-    found = money.in_currency(amount, currency)
-    return f"{found:,f}".replace(",", "\u202f") + f" {currency.upper()}"
+    """Return a price in money: ``1,000.00 USD``."""
+    return money.price_in_words(amount, currency)
+
+
+def in_money(units: int, sold: CreditPrice) -> str:
+    """Return what some credits are worth: ``≈ 1,000.00 USD``, or ``under 0.01 USD``.
+
+    Like credits, the amount is cut and not rounded up.
+    """
+    amount = abs(units) * sold.amount // sold.units
+    if not amount:
+        return f"under {price(1, sold.currency)}"
+    return f"≈ {MINUS if units < 0 else ''}{price(amount, sold.currency)}"
 
 
 def when(at: datetime | None) -> Markup:
@@ -69,10 +108,30 @@ def when(at: datetime | None) -> Markup:
     )
 
 
+def moment(at: datetime) -> str:
+    """Return a coming time with its day: ``7 December 2026, 06:00 UTC``."""
+    at = at.astimezone(UTC)
+    return f"{at.day} {at:%B %Y, %H:%M} UTC"
+
+
+def clock(at: datetime) -> Markup:
+    """Return a coming time as text, rounded up to a minute: ``14:32 UTC``.
+
+    Scripts turn it into the time of the reader's zone.
+    """
+    at = at.astimezone(UTC)
+    at += timedelta(seconds=-at.second % MINUTE, microseconds=-at.microsecond)
+    return Markup('<time class="clock" datetime="{}" title="{}">{}</time>').format(
+        at.isoformat(timespec="seconds"), f"{at:%Y-%m-%d %H:%M:%S} UTC", f"{at:%H:%M} UTC"
+    )
+
+
 def span(seconds: float | None) -> str:
     """Return a duration: ``850 ms``, ``42 s``, ``3 min 5 s``, ``2 d 4 h``."""
     if seconds is None:
         return NOTHING
+    if not seconds:
+        return "0 s"
     if seconds < 0.001:
         return f"{seconds * 1e6:.0f} µs"
     if seconds < 1:

@@ -12,6 +12,7 @@ from typing_extensions import TypeVar
 
 from web.gateway import Gateway
 from web.http.problem import Problem
+from web.identity.acting_user import ActingUser
 from web.identity.passkeys import PasskeyHolder
 from web.identity.roles import UserRole
 
@@ -65,6 +66,11 @@ class View(Generic[Q]):
     def is_admin(self) -> bool:
         """Return True if the user may change everything."""
         return self.who.role is UserRole.ADMIN
+
+    @property
+    def doer(self) -> ActingUser:
+        """Return the user as the audit log names them."""
+        return ActingUser(self.gateway, self.who.user, self.request_id)
 
     @property
     def now(self) -> datetime:

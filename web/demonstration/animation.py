@@ -9,8 +9,9 @@ import attrs
 
 from rendertrust.client import AsyncClient, JobSpec
 from rendertrust.job_status import AT_WORK
+from rendertrust.money import in_words
 from web.demonstration.child import Child
-from web.demonstration.journey import JOB_SECONDS, JobFailed
+from web.demonstration.journey import JOB_SECONDS, JobFailed, measured
 from web.demonstration.narrator import Narration
 
 FOLDER: Final = "animation"  # folder of the frames, inside the folder of the picture
@@ -59,8 +60,9 @@ async def animate(client: AsyncClient, film: DemoAnimation, narrator: Narration)
     """
     params = SMALL if film.small else {}
     spec = JobSpec("render", film.payload_ref, params, frames=film.frames, chunk=CHUNK, queue=True)
-    quote = await client.quote(spec)
-    narrator.say("animation", f"{quote.frames} frames in {quote.units} units: {quote.held} credits")
+    quote = await measured(client, spec, narrator)
+    held = in_words(quote.held)
+    narrator.say("animation", f"{quote.frames} frames in {quote.units} units: {held} credits")
     placed = await client.dispatch(spec)
     try:
         async with asyncio.TaskGroup() as group:
@@ -71,10 +73,11 @@ async def animate(client: AsyncClient, film: DemoAnimation, narrator: Narration)
         raise several.exceptions[0] from None
     paths = seen.result()
     job = await client.job(placed.job_id)
-    narrator.say("paid", f"{job.charged} credits for {len(paths)} frames in {film.out / FOLDER}")
+    charged = in_words(job.charged or "0")
+    narrator.say("paid", f"{charged} credits for {len(paths)} frames in {film.out / FOLDER}")
     movie, price = await filmed(client, job.id, film.out, narrator)
     left = (await client.balance()).balance
-    narrator.say("balance", f"{left} credits are left")
+    narrator.say("balance", f"{in_words(left)} credits are left")
     return {
         "animation_job_id": job.id,
         "frames": [str(path) for path in paths],
@@ -93,7 +96,7 @@ async def watched(client: AsyncClient, job: str, out: Path, narrator: Narration)
         narrator.progress("frames", found.done / found.units)
         if found.status in ("FAILED", "CANCELLED"):
             raise JobFailed(found.error_message or f"The animation ended as {found.status}")
-        paths = (await client.download_frames(job, out)).paths
+        paths = (await client.download_frames(job, out, stem="frame")).paths
     return paths
 
 
@@ -106,7 +109,7 @@ async def filmed(
     if done.status != "COMPLETED":
         raise JobFailed(done.error_message or f"The video ended as {done.status}")
     path = await client.download(placed.job_id, out, stem="film")
-    narrator.say("film", f"{path}, {done.charged} credits")
+    narrator.say("film", f"{path}, {in_words(done.charged or '0')} credits")
     return path, done.charged
 
 

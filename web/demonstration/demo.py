@@ -246,7 +246,7 @@ async def build_scene(to: Path) -> Path:
     """Write the scene to ``to``. Raises SceneFailed."""
     program = blender_discovery.find()
     if program is None:
-        raise SceneFailed(blender_discovery.HOW_TO_GET_BLENDER)
+        raise SceneFailed(blender_discovery.no_blender())
     box = sandbox.find(program.readable)
     if isinstance(box, sandbox.SandboxUnavailable):
         raise SceneFailed(box.reason)

@@ -10,7 +10,8 @@ import attrs
 
 from rendertrust.cli import exit_codes
 from rendertrust.cli.output import encoded
-from rendertrust.client import AsyncClient, Job, JobSpec, NotAuthenticated, Unavailable
+from rendertrust.client import AsyncClient, Job, JobSpec, NotAuthenticated, Quote, Unavailable
+from rendertrust.money import in_words
 from web.demonstration.child import ChildFailed, output_of
 from web.demonstration.narrator import Narration
 
@@ -49,20 +50,21 @@ async def travel(
     email = f"demo-{creator.hex[:12]}@example.org"
     await enter(client, email, creator.hex)
     before = await client.balance()
-    narrator.say("creator", f"{email}, {before.balance} credits to begin with")
+    narrator.say("creator", f"{email}, {in_words(before.balance)} credits to begin with")
     upload = await client.upload(order.scene)
     narrator.say("upload", f"{order.scene.name}, {upload.size / 1e6:.2f} MB")
-    placed = await client.dispatch(
-        JobSpec("render", upload.payload_ref, {"frame": order.frame}, queue=True)
-    )
+    spec = JobSpec("render", upload.payload_ref, {"frame": order.frame}, queue=True)
+    await measured(client, spec, narrator)
+    placed = await client.dispatch(spec)
     job = await watch(client, placed.job_id, narrator)
     picture = await client.download(job.id, order.out, stem=f"frame-{order.frame:04d}")
     narrator.say("picture", str(picture))
     verdict: str = (await client.receipt(job.id)).receipt["verdict"]
     narrator.say("verified", SAID.get(verdict, verdict))
     after = await client.balance()
-    narrator.say("paid", f"{job.price} credits were held, {job.charged} charged")
-    narrator.say("balance", f"{before.balance} before, {after.balance} after")
+    held, charged = in_words(job.price or "0"), in_words(job.charged or "0")
+    narrator.say("paid", f"{held} credits were held, {charged} charged")
+    narrator.say("balance", f"{in_words(before.balance)} before, {in_words(after.balance)} after")
     return upload.payload_ref, {
         "job_id": str(job.id),
         "picture": str(picture),
@@ -91,11 +93,24 @@ async def enter(client: AsyncClient, email: str, password: str) -> None:
     await client.register(email, "Demo", password)
 
 
+async def measured(client: AsyncClient, spec: JobSpec, narrator: Narration) -> Quote:
+    """Have the embedded verifier measure the scene, if it has not; return the job's price.
+
+    Raises RenderTrustError.
+    """
+    quote = await client.quote(spec)
+    if not quote.measurable:
+        return quote
+    narrator.say("check", "the embedded verifier measures the scene, for free")
+    await client.preflight(spec, within=JOB_SECONDS)
+    return await client.quote(spec)
+
+
 async def watch(client: AsyncClient, job_id: str, narrator: Narration) -> Job:
     """Report on the job until it is completed. Raises JobFailed."""
     told = ""
     job = await client.job(job_id)
-    narrator.say("job", f"{job.id}, {job.price} credits held")
+    narrator.say("job", f"{job.id}, {in_words(job.price or '0')} credits held")
     async for job in client.watch(job_id, within=JOB_SECONDS):
         if job.progress is not None:
             narrator.progress("rendering", job.progress)

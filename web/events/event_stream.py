@@ -16,14 +16,13 @@ from aiohttp_sse import EventSourceResponse, sse_response
 
 from actors.event_hub.messages import Admission, EventHub, Follow, Follower, Unfollow, UnitProgress
 from actors.kernel import AskFailed
+from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.job_status import JobStatus
 from sql.database import Unavailable
-from sql.events import EventPage, EventRow
-from web.events.event_view import shown
+from sql.events import EventPage, EventRow, shown
 from web.gateway import Gateway
 from web.http.operations import Audience
 from web.http.problem import Problem, unavailable
-from web.http.refusal_code import RefusalCode
 from web.http.responses import encode
 from web.identity.authentication import bearer, verified
 

@@ -8,10 +8,10 @@ from typing import Any, cast
 
 from aiohttp import web
 
+from rendertrust.api.refusal_code import RefusalCode
 from web.http.converter import structure
 from web.http.json_document import BYTES_MAX, Document, parse, unwritable, writable
 from web.http.problem import FAULTS_MAX, Fault, Problem, invalid
-from web.http.refusal_code import RefusalCode
 
 TOO_LARGE = Problem(
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

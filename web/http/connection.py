@@ -15,9 +15,9 @@ from prometheus_client import Counter, Gauge
 
 from config.settings import Network
 from config.settings import Server as ServerSettings
+from rendertrust.api.refusal_code import RefusalCode
 from web.http.caller import Caller, trusts
 from web.http.problem import Problem, unavailable
-from web.http.refusal_code import RefusalCode
 from web.http.responses import encode, refusal
 from web.middleware.request_head import EXPECTATION_REFUSED
 

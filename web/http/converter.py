@@ -236,9 +236,7 @@ def _checked(value: Any, meta: Meta | Limits) -> Any:
     if meta.le is not None and number > meta.le:
         raise InvalidValue(f"must be at most {meta.le}")
     if meta.pattern is not None and not re.fullmatch(meta.pattern, value, re.ASCII):
-        raise InvalidValue(
-            f"must be {meta.description}" if meta.description else f"must match {meta.pattern}"
-        )
+        raise InvalidValue(f"must be {meta.description}")
     if isinstance(meta, Meta) and (meta.extra_json_schema or {}).get("format") == "email":
         return _email(value)
     return value

@@ -11,6 +11,7 @@ from multidict import MultiDict, istr
 
 from actors.kernel import AskFailed
 from actors.watchman.messages import IsOpen, Watchman
+from rendertrust.api.refusal_code import RefusalCode
 from supervisors.registry import Registry
 from web.gateway import Gateway
 from web.http.body import digest_of, read_body, read_bytes, read_document
@@ -19,7 +20,6 @@ from web.http.converter import structure_query, uuid_of
 from web.http.operations import Answer, Call, Operation
 from web.http.problem import Problem, invalid, sentence, unavailable
 from web.http.rate_limits import PER_CALLER, admit
-from web.http.refusal_code import RefusalCode
 from web.http.responses import refusal, success
 from web.identity.authentication import identify
 from web.identity.tokens import Claims

@@ -7,10 +7,10 @@ from typing import Any
 
 import attrs
 
+from rendertrust.api.refusal_code import RefusalCode
 from sql.jobs import StoredAnswer
 from web.http.operations import Answer, Call
 from web.http.problem import Fault, Problem, invalid
-from web.http.refusal_code import RefusalCode
 
 HEADER = "Idempotency-Key"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")

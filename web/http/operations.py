@@ -10,11 +10,11 @@ import attrs
 from aiohttp import web
 from typing_extensions import TypeVar
 
+from rendertrust.api.refusal_code import RefusalCode
 from web.gateway import Gateway
 from web.http.problem import Problem
 from web.http.public_host import reached_at
 from web.http.rate_limits import Rate
-from web.http.refusal_code import RefusalCode
 from web.identity.roles import Scope as Scope  # noqa: PLC0414 - part of what this module offers
 from web.identity.tokens import Claims
 
@@ -114,7 +114,7 @@ class Operation:
     raw: bool = False  # the handler gets the raw bytes; ``body`` only describes them
     within: float | None = None  # deadline of the handler in seconds; None: the usual one
     streams: bool = False  # the answer continues, so the handler has no deadline
-    also: str | None = None  # a second media type of the first answer, by content negotiation
+    also: tuple[str, ...] = ()  # other media types of the first answer, by content negotiation
     hidden: bool = False  # not in the OpenAPI document, as it is a file of a page
     request_example: Any = None  # an example of the body, as JSON
     example: Any = None  # an example of the first answer, as JSON

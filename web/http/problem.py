@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import attrs
 
-from web.http.refusal_code import RefusalCode, of_status
+from rendertrust.api.refusal_code import RefusalCode, of_status
 
 FAULTS_MAX: Final = 20  # per answer, as even a small body can have very many
 PLACE_MAX: Final = 200  # characters of a fault's field

@@ -6,11 +6,11 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from rendertrust.api.refusal_code import RefusalCode
 from web.http.caller import CALLER
 from web.http.operations import Audience
 from web.http.problem import Problem
 from web.http.rate_limits import Rate, RateLimits, admit
-from web.http.refusal_code import RefusalCode
 from web.http.responses import refusal
 
 BUSY: Final = Problem(

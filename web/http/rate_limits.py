@@ -16,9 +16,9 @@ from prometheus_client import Counter
 
 from actors.ports import Clock
 from config.settings import Limits
+from rendertrust.api.refusal_code import RefusalCode
 from supervisors.engines.rates_valkey import AWAY, SharedRates
 from web.http.problem import Problem, unavailable
-from web.http.refusal_code import RefusalCode
 
 # Rate limits; each is a setting of the same name. Per address: login, refresh, register, node,
 # probe (health, metrics, documents), webhook, socket (the relay), object (presigned URLs). Per user

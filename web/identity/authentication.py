@@ -4,10 +4,10 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
+from rendertrust.api.refusal_code import RefusalCode
 from web.gateway import Gateway
 from web.http.operations import NOT_AUTHENTICATED, TOKEN_REFUSED, Audience, Operation
 from web.http.problem import DATABASE_AWAY, Problem
-from web.http.refusal_code import RefusalCode
 from web.identity.api_keys import PREFIX
 from web.identity.roles import Scope, UserRole
 from web.identity.tokens import Claims, TokenType

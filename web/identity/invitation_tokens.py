@@ -2,6 +2,7 @@
 
 import hashlib
 from typing import Final
+from urllib.parse import urlencode
 
 from actors.ports import Random
 
@@ -21,6 +22,10 @@ def digest_of(token: str) -> bytes:
     return hashlib.sha256(token.strip().encode()).digest()
 
 
-def link_of(address: str, token: str) -> str:
-    """Return the link to the sign-up page. Browsers send nothing after the ``#`` to a server."""
-    return f"{address.rstrip('/')}{SIGN_UP}#invitation={token}"
+def link_of(address: str, token: str, email: str | None = None) -> str:
+    """Return the link to the sign-up page, which shows the e-mail address that is invited, if any.
+
+    Browsers send nothing after the ``#`` to a server.
+    """
+    known = f"?{urlencode({'email': email})}" if email else ""
+    return f"{address.rstrip('/')}{SIGN_UP}{known}#invitation={token}"

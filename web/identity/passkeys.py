@@ -28,7 +28,7 @@ from webauthn.registration.verify_registration_response import VerifiedRegistrat
 from sql.passkeys import ChallengeOwner, PasskeyRow, Purpose
 from sql.second_factors import NewFactor
 from web.gateway import Gateway
-from web.identity.totp import ISSUER, RecoveryCodes, new_recovery_codes
+from web.identity.totp import RecoveryCodes, new_recovery_codes
 
 log = structlog.get_logger("passkeys")
 
@@ -107,7 +107,7 @@ async def new_passkey_options(gateway: Gateway, holder: PasskeyHolder, email: st
     known = await gateway.tables.passkeys.of(holder.user)
     options = generate_registration_options(
         rp_id=holder.site.rp_id,
-        rp_name=ISSUER,
+        rp_name=gateway.settings.farm_name,
         user_name=email,
         user_id=holder.user.bytes,
         challenge=await _challenge(gateway, holder, Purpose.ADD),

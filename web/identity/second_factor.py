@@ -7,11 +7,11 @@ from uuid import UUID
 
 import structlog
 
+from rendertrust.api.refusal_code import RefusalCode
 from sql.login_sessions import LoginState
 from sql.second_factors import AppSetup, FactorState, NewFactor, SealedApp, UsedStep
 from web.gateway import Gateway
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
 from web.identity.roles import UserRole
 from web.identity.totp import (
     SECRET_BYTES,
@@ -111,7 +111,7 @@ def sealed(gateway: Gateway, secret: bytes) -> bytes:
 def setup_in_session(user: UUID, session: UUID, which: UUID) -> AppSetup:
     """Return the set-up of an app in a session.
 
-    ``which``: an id that is told only to whoever gave the password or a factor, as the cookie of
+    ``which``: an id that only the person who gave the password or a factor gets, as the cookie of
     the session may be stolen.
     """
     holder = hashlib.sha256(b"app" + session.bytes + which.bytes).digest()

@@ -18,7 +18,6 @@ STEP_SECONDS: Final = 30
 DRIFT: Final = 1  # steps that an app's clock may be ahead or behind
 RECOVERY_CODES: Final = 10
 RECOVERY_BYTES: Final = 10
-ISSUER: Final = "RenderTrust"
 CODE: Final = re.compile(r"[0-9]{6}", re.ASCII)
 
 
@@ -27,9 +26,12 @@ def text_of(secret: bytes) -> str:
     return base64.b32encode(secret).decode()
 
 
-def address_of(secret: bytes, email: str, host: str) -> str:
-    """Return the ``otpauth`` address of the QR code; ``host`` tells several farms apart."""
-    issuer = f"{ISSUER} {host}".strip()
+def address_of(secret: bytes, email: str, farm: str, host: str) -> str:
+    """Return the ``otpauth`` address of the QR code.
+
+    ``farm``: the farm's name; ``host`` tells several farms of one name apart.
+    """
+    issuer = f"{farm} {host}".replace(":", " ").strip()  # apps end the issuer at a colon
     return TOTP(text_of(secret), name=email, issuer=issuer).provisioning_uri()
 
 
@@ -86,6 +88,6 @@ def grouped(text: str) -> str:
 
 
 def recovery_digest(text: str) -> bytes:
-    """Return the hash of a code as typed. 80 random bits need no slow hash: nobody guesses them."""
+    """Return the hash of a code as typed. 80 random bits need no slow hash."""
     plain = "".join(c for c in text.lower() if c.isalnum())
     return hashlib.sha256(plain.encode()).digest()

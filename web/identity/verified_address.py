@@ -3,9 +3,9 @@
 from typing import Final
 from uuid import UUID
 
+from rendertrust.api.refusal_code import RefusalCode
 from web.gateway import Gateway
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
 
 UNVERIFIED: Final = Problem(
     403,
@@ -17,7 +17,7 @@ UNVERIFIED: Final = Problem(
 async def address_refusal(gateway: Gateway, user: UUID) -> Problem | None:
     """Return a 403 if the user must verify their address first.
 
-    A gateway that sends no mail asks nobody to do so.
+    A gateway that sends no mail does not ask for it.
     """
     if not gateway.settings.mail.url:
         return None

@@ -226,6 +226,8 @@ class DeadLetterActions:
         if not await self._kept.events([id_]):
             return GONE
         try:
+            if not gateway.settings.takes_payments:
+                return "this gateway takes no payments"
             fetched = await gateway.ports.payments.event(id_)
         except PaymentsUnavailable:
             return "Stripe does not answer"

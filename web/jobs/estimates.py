@@ -1,12 +1,13 @@
-"""Estimates of render times, from small pieces of a few frames that a node rendered as a probe."""
+"""Estimates of render times, from small renders of a few frames that a node made as a probe."""
 
 from collections.abc import Sequence
 from typing import Final
 
 from rendertrust.api.preflights import Estimate
+from rendertrust.inference.row_plan import RowPlan
 from rendertrust.job_spec import JobSpec
 from rendertrust.preflight.frame_probe import spread_of
-from web.jobs.preflight_report import SceneFacts
+from web.jobs.preflight_report import ModelFacts, SceneFacts
 
 SOME: Final = 1_000  # most frames that are estimated one by one; the total is extrapolated
 STARTING: Final = 4.0  # seconds until Blender has opened a scene, if no node has measured it
@@ -40,7 +41,24 @@ def estimate_of(
         most=round(spread.most * scale + overhead, 1),
         slots=slots,
         elapsed=round(likely / parallel, 1) if parallel else None,
-        how=_explanation(facts),
+        how=_explanation(facts, wanted),
+    )
+
+
+def estimate_of_rows(model: ModelFacts, rows: RowPlan, slots: int) -> Estimate:
+    """Estimate the time for all rows, by the time of a row on the node that measured it."""
+    seconds = rows.units * (model.start + CARRYING) + rows.rows * model.row
+    parallel = min(slots, rows.units)
+    likely = round(seconds, 1)
+    return Estimate(
+        frames=rows.units,
+        least=likely,
+        likely=likely,
+        most=likely,
+        slots=slots,
+        elapsed=round(seconds / parallel, 1) if parallel else None,
+        how=f"One node measured {model.batches} batches of rows with one thread; other nodes may be"
+        f" faster or slower. {model.start + CARRYING:.0f} s are added for each unit.",
     )
 
 
@@ -49,15 +67,19 @@ def _overhead(facts: SceneFacts) -> float:
     return (facts.starting or STARTING) + CARRYING
 
 
-def _explanation(facts: SceneFacts) -> str:
+def _explanation(facts: SceneFacts, frames: Sequence[int]) -> str:
     assert facts.probe is not None, "an estimate needs a probe"
-    probed = ", ".join(str(one.frame) for one in facts.probe.frames)
+    numbers = [str(one.frame) for one in facts.probe.frames]
+    probed = f"frame {numbers[0]} was" if len(numbers) == 1 else f"frames {', '.join(numbers)} were"
     threads = facts.probe.threads
     by = f"{threads} thread{'' if threads == 1 else 's'}"
+    first, last = facts.measured
+    outside = f" Frames outside {first} to {last} count like these."
+    beyond = "" if facts.counts_for(frames) else outside
     adaptive = " Adaptive sampling may make it less." if facts.is_adaptive else ""
     return (
-        f"Small pieces of the frames {probed} were rendered by one node with {by}; other nodes may"
-        f" be faster or slower. {_overhead(facts):.0f} s are added for each unit, to start Blender,"
-        " fetch the scene and send the pictures; large files take longer. Denoising and"
-        f" compositing are not included.{adaptive}"
+        f"The {probed} rendered small by one node with {by}; other nodes may be"
+        f" faster or slower. {_overhead(facts):.0f} s are added for each unit, to start Blender,"
+        " fetch the scene and send the pictures; large files take longer. Compositing is not"
+        f" included.{beyond}{adaptive}"
     )

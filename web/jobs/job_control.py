@@ -7,20 +7,23 @@ from uuid import UUID
 from actors.ledger.effects import JobCancel, JobPause, JobResume, OfJob
 from actors.ledger.messages import (
     Commit,
+    Found,
     GuardFailed,
+    GuardReason,
     InsufficientCredits,
     Posted,
     Replayed,
+    RowState,
     UnitState,
 )
 from actors.notifier.messages import Notifier, ToOthers, announce
 from actors.scheduler.messages import JobPaused, JobsChanged, Scheduler
+from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.job_status import NOT_STARTED
 from sql.audit_log import Act
 from web.gateway import Gateway
 from web.http.operations import Call
 from web.http.problem import Problem, unavailable
-from web.http.refusal_code import RefusalCode
 from web.money.ledger_client import commit, insufficient
 
 CANCELLABLE: Final = NOT_STARTED
@@ -87,6 +90,8 @@ async def cancel_job(
     request = Commit(effects=(JobCancel(job, row.user_id),), act=act)
     outcome = await commit(gateway, request)
     if isinstance(outcome, GuardFailed):
+        if outcome.found is GuardReason.ABSENT:
+            return JOB_NOT_FOUND
         return _not_cancellable(outcome.found)  # the job began after its row was read
     if isinstance(outcome, Posted):
         registry = gateway.registry
@@ -113,15 +118,15 @@ def _tell(gateway: Gateway, effects: Sequence[OfJob], units: tuple[UnitState, ..
     scheduler.tell(JobsChanged(tuple({effect.job for effect in effects})))
 
 
-def _refused(effect: OfJob, found: str) -> Problem:
-    if not found:
+def _refused(effect: OfJob, found: Found) -> Problem:
+    if found is GuardReason.ABSENT:
         return UNIT_NOT_FOUND
-    if found == "CAP":
+    if found is GuardReason.AT_CAP:
         return AT_CAP if isinstance(effect, JobResume) else SPENT
-    if found == "STOPPED":
+    if found is GuardReason.STOPPED:
         return STOPPED
     if hasattr(effect, "unit"):
-        if found == "CANCELLED":
+        if found is RowState.CANCELLED:
             return Problem(409, "Job was cancelled", code=RefusalCode.JOB_CANCELLED)
         what = f"Unit is {found}; only FAILED units are retried"
         return Problem(409, what, code=RefusalCode.UNIT_NOT_FAILED)

@@ -1,7 +1,7 @@
 """The filter language for jobs: ``status:failed node:studio user:ann``.
 
 A job must match all terms. A term is ``word:value``; a value with a space is put in double quotes.
-A value without a word is the beginning of a job's id.
+A value without a word is a part of the job's name, or the beginning of its id.
 """
 
 import difflib
@@ -13,11 +13,13 @@ from typing import Any, Final
 import attrs
 
 from rendertrust.job_status import AT_WORK, ENDED, OPEN, STATUSES
-from sql.jobs import JobFilter
+from sql.job_filters import JobFilter
 
 CHARACTERS_MAX: Final = 500
-WORDS: Final = ("status", "type", "node", "user", "error", "since", "until", "id")
+WORDS: Final = ("name", "status", "type", "node", "user", "error", "since", "until", "id")
+PARTS_MAX: Final = 8  # parts of a name in a filter
 WHAT: Final = {
+    "name": "a part of the job's name",
     "status": "the job's status, or several separated by commas",
     "type": "the job's type, like render",
     "node": "a part of the node's name, or the beginning of its id",
@@ -92,10 +94,15 @@ def filter_of(text: str, now: datetime, *, of_everybody: bool = True) -> JobFilt
         return terms
     kept: dict[str, Any] = {}
     try:
-        for term in terms:
+        named = [_part(term) for term in terms if term.word in ("", "name")]
+        if parts := tuple(filter(None, named)):
+            kept["words"] = parts
+        if len(parts) > PARTS_MAX:
+            raise _Wrong(f"A filter has at most {PARTS_MAX} parts of a name")
+        for term in (each for each in terms if each.word not in ("", "name")):
             name, value = _read(term, now, of_everybody=of_everybody)
             if name in kept:
-                raise _Wrong(f"“{term.word or 'id'}:” occurs twice; all terms must hold at once")
+                raise _Wrong(f"“{term.word}:” occurs twice; all terms must hold at once")
             kept[name] = value
     except _Wrong as wrong:
         return Misread(str(wrong))
@@ -116,11 +123,17 @@ def with_status(text: str, status: str) -> str:
     return f"status:{status} {rest}".strip() if status else rest
 
 
+def _part(term: Term) -> str:
+    if not term.value and term.word:
+        raise _Wrong(_nothing_after(term.word))
+    return term.value
+
+
 def _read(term: Term, now: datetime, *, of_everybody: bool) -> tuple[str, object]:
     word, value = term.word, term.value
     if not value and word:
         raise _Wrong(_nothing_after(word))
-    if word in ("", "id"):
+    if word == "id":
         return "id", _id_of(term)
     if word == "status":
         return "statuses", tuple(_statuses(value))
@@ -138,7 +151,7 @@ def _read(term: Term, now: datetime, *, of_everybody: bool) -> tuple[str, object
 def _id_of(term: Term) -> str:
     if not _ID.fullmatch(term.value):
         text = f"“{term.value}” is not the beginning of a job's id"
-        raise _Wrong(f"{text}; write for example error:{term.value} or type:{term.value}")
+        raise _Wrong(f"{text}; write for example name:{term.value} or error:{term.value}")
     return term.value
 
 

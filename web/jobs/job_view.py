@@ -1,5 +1,6 @@
 """Jobs, submissions and retries as the API shows them."""
 
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -17,17 +18,17 @@ from actors.scheduler.messages import (
 )
 from rendertrust import money
 from rendertrust.api.jobs import Job, Placed
+from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.job_spec import JobSpec
 from rendertrust.preflight.frame_work import SECOND
 from sql.job_plan import PRIORITIES
-from sql.jobs import OwnerJobRow
+from sql.jobs import JobRecord, OwnerJobRow
 from web.gateway import Gateway
 from web.http.idempotency import OTHER_REQUEST, replay
 from web.http.operations import Answer
 from web.http.problem import Problem, unavailable
-from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
-from web.jobs.eta import seconds_left
+from web.jobs.eta import ShownEta
 from web.jobs.orphan_tiles import orphan_tiles_shown
 from web.jobs.retry import RetryAnswer
 from web.money.ledger_client import insufficient
@@ -40,6 +41,7 @@ CHANGED: Final = unavailable(
     "The job was changed at the same time; try again", code=RefusalCode.CHANGED_MEANWHILE
 )
 _OF_SPEC = attrs.fields_dict(JobSpec).keys() & attrs.fields_dict(Job).keys() - {
+    "name",
     "priority",
     "max_credits",
 }
@@ -113,25 +115,35 @@ async def shown(gateway: Gateway, row: OwnerJobRow) -> Job:
         priority=_WORDS[row.priority],
         max_credits=None if row.cap is None else money.render(row.cap),
         eta_seconds=None,
-        reference_seconds=None if pricing is None else round(pricing.work / SECOND, 1),
+        reference_seconds=None
+        if pricing is None or pricing.looked is None
+        else round(pricing.work / SECOND, 1),
     )
 
 
 async def in_full(gateway: Gateway, row: OwnerJobRow) -> Job:
     """Return the job, including the members that lists omit."""
     loose = await orphan_tiles_shown(gateway, row)
-    seconds = await _eta(gateway, row)
+    now = gateway.ports.clock.now()
+    eta = await eta_of(gateway, row, now)
     back = await gateway.tables.jobs.refunded_units(row.id)
     found = await shown(gateway, row)
-    return attrs.evolve(found, eta_seconds=seconds, loose_tiles=loose, given_back=back)
+    return attrs.evolve(
+        found,
+        eta_seconds=None if eta is None else round((eta.at - now).total_seconds(), 1),
+        eta_reason=None if eta is None else eta.reason,
+        loose_tiles=loose,
+        given_back=back,
+    )
 
 
-async def _eta(gateway: Gateway, row: OwnerJobRow) -> float | None:
+async def eta_of(gateway: Gateway, row: JobRecord, now: datetime) -> ShownEta | None:
+    """Return when the job will be done, as its page says now; None if that is not known."""
+    if row.status == "PAUSED":
+        gateway.etas.pause(row.id)
     if row.units == 1 or row.status != "RUNNING":
         return None
-    pace = await gateway.tables.jobs.pace(row.id, gateway.ports.clock.now())
-    left = seconds_left(pace.done, pace.mean, pace.at_work, pace.waiting)
-    return None if left is None else round(left, 1)
+    return gateway.etas.next(row.id, await gateway.tables.jobs.pace(row.id, now), now)
 
 
 async def _progress(gateway: Gateway, row: OwnerJobRow) -> float | None:

@@ -1,7 +1,8 @@
-"""Parser of a node's preflight report on a scene. The report is untrusted, so one fault refuses the
-whole report.
+"""Parser of a node's preflight report on a scene or model. The report is untrusted, so one fault
+refuses the whole report.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
 import attrs
@@ -20,7 +21,14 @@ Version = Annotated[list[Annotated[int, Meta(ge=0, le=9999)]], Meta(min_length=2
 Seconds = Annotated[float, Meta(ge=0, le=1e6)]
 Count = Annotated[int, Meta(ge=0, le=10**15)]
 Side = Annotated[int, Meta(ge=0, le=10**6)]
-ShownIn = Annotated[str, Meta(max_length=1000, pattern=r"^-?[0-9]{1,7}(?:[-,x]-?[0-9]{1,7})*$")]
+ShownIn = Annotated[
+    str,
+    Meta(
+        max_length=1000,
+        pattern=r"^-?[0-9]{1,7}(?:[-,x]-?[0-9]{1,7})*$",
+        description="frames, like 1-250, 1-100x5 or 3,7",
+    ),
+]
 Samples = Annotated[int, Meta(ge=1, le=2**31)]
 Frame = Annotated[int, Meta(ge=-(2**31), le=2**31)]
 
@@ -67,6 +75,8 @@ class ProbedFrame:
     pixel: Seconds
     least: Seconds
     most: Seconds
+    flat: Seconds = 0.0
+    sample: Seconds = 0.0
 
 
 @attrs.frozen
@@ -94,7 +104,9 @@ def _names() -> list[str]:
 class SceneFacts:
     """Facts that a node reports about a scene; the input of ``rendertrust.preflight.findings``.
 
-    If the scene could not be opened, only the first few attributes are set.
+    If the scene could not be opened, only the first few attributes are set. ``measured_range``: the
+    first and last of the frames for which the node measured some, or tells why not; None means
+    those of the scene.
     """
 
     opened: bool
@@ -119,6 +131,7 @@ class SceneFacts:
     frame_start: Frame = 0
     frame_end: Frame = 0
     frame_current: Frame = 0
+    frame_step: Annotated[int, Meta(ge=1, le=2**31)] = 1
     fps: Side = 0
     fps_base: Seconds = 1.0
     files: Annotated[list[MissingFile], Meta(max_length=500)] = attrs.field(
@@ -138,12 +151,44 @@ class SceneFacts:
     starting: Seconds = 0.0  # time until Blender had opened the scene; 0: not measured
     unprobed: Text = ""
     probe_failed: bool = False
+    measured_range: Annotated[list[Frame], Meta(min_length=2, max_length=2)] | None = None
+
+    @property
+    def measured(self) -> tuple[int, int]:
+        """The first and last of the frames for which the measurement counts."""
+        first, last = self.measured_range or (self.frame_start, self.frame_end)
+        return first, last
+
+    def counts_for(self, frames: Sequence[int]) -> bool:
+        """Return False if some of the ascending ``frames`` must be measured first."""
+        first, last = self.measured
+        return not (self.opened and frames) or (first <= frames[0] and frames[-1] <= last)
 
 
+@attrs.frozen
+class ModelFacts:
+    """Facts that a node reports about a model: seconds until it was loaded, and of a row.
+
+    ``params``: the parameters of the job for which it was measured. ``batches``: how many batches
+    of rows were measured. ``error``: why nodes do not run it.
+    """
+
+    start: Seconds = 0.0
+    row: Seconds = 0.0
+    batches: Annotated[int, Meta(ge=0, le=10**6)] = 0
+    error: Text = ""
+    params: Annotated[dict[str, int], Meta(max_length=10)] = attrs.field(factory=dict[str, int])
+
+    def counts_for(self, params: Mapping[str, Any]) -> bool:
+        """Return False if a job with these parameters must be measured first."""
+        return self.params == params
+
+
+MODEL_MEMBER: Final = "model"
 KNOWN: Final = frozenset(field.name for field in attrs.fields(SceneFacts))
 
 
-def facts_in(report: bytes) -> SceneFacts | str:
+def facts_in(report: bytes) -> SceneFacts | ModelFacts | str:
     """Return the facts of a report, or why it is invalid."""
     document = parse(report)
     if isinstance(document, Fault):
@@ -151,14 +196,18 @@ def facts_in(report: bytes) -> SceneFacts | str:
     return facts_of(document)
 
 
-def facts_of(document: dict[str, Any]) -> SceneFacts | str:
+def facts_of(document: dict[str, Any]) -> SceneFacts | ModelFacts | str:
     """Return the facts of a parsed report; unknown members, which a newer node may send, are
     ignored.
     """
     if fault := next(unwritable(document), None):
         return fault.message
-    known = {name: value for name, value in document.items() if name in KNOWN}
-    found = structure(known, SceneFacts)
+    model = document.get(MODEL_MEMBER)
+    if isinstance(model, dict):
+        found: SceneFacts | ModelFacts | list[Fault] = structure(model, ModelFacts)
+    else:
+        known = {name: value for name, value in document.items() if name in KNOWN}
+        found = structure(known, SceneFacts)
     if isinstance(found, list):
         return f"{found[0].field} {found[0].message}"
     return found

@@ -1,12 +1,13 @@
 """Preflights: a node inspects a scene before its creator pays for rendering.
 
 For each user, a node inspects each content once, in its sandbox, in a free job of the type
-``preflight``. The node reports facts about the scene. The gateway derives findings from these
-facts, for the nodes that are connected now.
+``preflight``; and again for frames outside the range that was measured. The node reports facts
+about the scene. The gateway derives findings from these facts, for the nodes that are connected
+now. No preflight makes the gateway forget an earlier one: the same frames find the same preflight.
 """
 
 from collections.abc import Sequence
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -15,23 +16,30 @@ from actors.kernel import AskFailed
 from actors.ledger.effects import JobInsert
 from actors.ports import ObjectMissing, ObjectTooLarge, place_of
 from actors.scheduler.messages import Dispatch, DispatchOutcome, FleetSummary, GetFleet, Scheduler
-from rendertrust.frame_range import parse
+from rendertrust.api.refusal_code import RefusalCode
+from rendertrust.frame_range import FrameRangeError, canonical, parse
+from rendertrust.job_name import name_of_part
 from rendertrust.job_spec import JobSpec, Pool
 from rendertrust.job_status import OPEN
-from rendertrust.job_types import PREFLIGHT, RENDER
-from rendertrust.preflight.findings import Finding, NodeClass, findings
+from rendertrust.job_types import INFERENCE, RENDER, preflight_of
+from rendertrust.preflight.findings import Finding, NodeClass, findings, needs_opengl
 from sql.job_plan import JobPlan, NewUnit
-from sql.preflights import PreflightRow
+from sql.preflights import NewPreflight, PreflightRow
 from sql.units import is_result_of
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem, invalid
-from web.http.refusal_code import RefusalCode
-from web.jobs.preflight_report import BYTES_MAX, SceneFacts, facts_in, facts_of
+from web.jobs.preflight_report import (
+    BYTES_MAX,
+    MODEL_MEMBER,
+    ModelFacts,
+    SceneFacts,
+    facts_in,
+    facts_of,
+)
 from web.jobs.submission import ask_scheduler
 
 FLEET_SECONDS: Final = 0.5
 HOUR_SECONDS: Final = 3600
-DRAWN: Final = ("BLENDER_EEVEE", "BLENDER_WORKBENCH")  # engines that need OpenGL
 UNTILED: Final = "the scene cannot be rendered in tiles; submit it without tiles. The reason: "
 UNREAD: Final = "The node's report on the scene cannot be read: "
 
@@ -42,8 +50,9 @@ Status: TypeAlias = Literal["DONE", "PENDING", "FAILED"]
 class PreflightState:
     """The preflight of a scene's content: its ``facts`` if DONE, its ``error`` if FAILED.
 
-    ``is_ours``: the node that inspected the scene is a verifier of this gateway, or embedded in any
-    gateway.
+    ``model``: the facts of a model, instead of those of a scene. ``is_ours``: the node that
+    inspected the scene, or tried to, is a verifier of this gateway, or embedded in any gateway.
+    ``ends``: the first and last of the frames that were requested.
     """
 
     job: UUID
@@ -51,11 +60,15 @@ class PreflightState:
     facts: SceneFacts | None = None
     error: str | None = None
     is_ours: bool = False
+    ends: tuple[int, int] | None = None
+    model: ModelFacts | None = None
 
 
 def scene_of(plan: JobPlan) -> bytes | None:
-    """Return the SHA-256 of a render's scene or of the list of its files; None if not uploaded."""
-    return plan.inputs.content if plan.job_type == RENDER else None
+    """Return the SHA-256 of a job's scene or model, or of the list of its files; None if it was not
+    uploaded, or the job has neither.
+    """
+    return plan.inputs.content if plan.job_type in (RENDER, INFERENCE) else None
 
 
 async def with_needs_of_scene(gateway: Gateway, user: UUID, plan: JobPlan) -> JobPlan:
@@ -64,35 +77,101 @@ async def with_needs_of_scene(gateway: Gateway, user: UUID, plan: JobPlan) -> Jo
     EEVEE, Workbench and Grease Pencil require OpenGL. Scenes that CPUs and GPUs render differently
     require a CPU, unless the job names a device.
     """
-    content = scene_of(plan)
-    found = None if content is None else await known_preflight(gateway, user, content)
+    found = await known_preflight(gateway, user, plan)
     facts = None if found is None else found.facts
     if facts is None:
         return plan
     needs = plan.needs
-    if facts.engine.startswith(DRAWN) or facts.grease_pencil is not None:
+    if needs_opengl(facts.engine, facts.grease_pencil):
         needs = attrs.evolve(needs, opengl=True)
     if facts.device_dependent and needs.device_class is None and needs.device is None:
         needs = attrs.evolve(needs, device="cpu")
     return attrs.evolve(plan, needs=needs)
 
 
-async def known_preflight(gateway: Gateway, user: UUID, content: bytes) -> PreflightState | None:
-    """Return the preflight of this content; None if the content has no preflight, or the preflight
-    was cancelled.
-    """
-    row = await gateway.tables.preflights.of(user, content)
-    if row is None or (row.facts is None and row.status in (None, "CANCELLED")):
+async def known_preflight(gateway: Gateway, user: UUID, plan: JobPlan) -> PreflightState | None:
+    """Return the preflight that counts for a job; None if there is none of its scene."""
+    content = scene_of(plan)
+    if content is None:
         return None
+    try:
+        named = named_frames(plan.spec)
+    except FrameRangeError:  # its price refuses the job
+        named = ()
+    return await fitting(gateway, user, await gateway.tables.preflights.of(user, content), named)
+
+
+async def fitting(
+    gateway: Gateway, user: UUID, rows: Sequence[PreflightRow], named: Sequence[int]
+) -> PreflightState | None:
+    """Return the preflight among these of one content, newest first, that counts for the frames.
+
+    Return None if there is no preflight, or all were cancelled.
+    """
+    states = [await _state_of(gateway, user, row) for row in rows]
+    return chosen([one for one in states if one is not None], named)
+
+
+def chosen(states: Sequence[PreflightState], named: Sequence[int]) -> PreflightState | None:
+    """Return the preflight that counts for the ascending frames ``named``; ``states`` has the
+    newest first.
+
+    A preflight that was requested for these very frames is waited for. Of those that are done, the
+    gateway's nodes' count first, then those that measured the scene's range or were requested for
+    these frames, the newest of them; then the oldest. So the price of frames stays the same when
+    others are measured.
+    """
+    ends = ends_of(named)
+    same = [one for one in states if one.ends == ends]
+    if same and same[0].status == "PENDING":
+        return same[0]
+    ranked = [
+        (_rank(one, one.facts, place, ends), one)
+        for place, one in enumerate(states)
+        if one.facts is not None and one.facts.counts_for(named)
+    ]
+    if ranked:
+        return max(ranked, key=lambda pair: pair[0])[1]
+    others = sorted(states, key=lambda one: ("PENDING", "DONE", "FAILED").index(one.status))
+    return next(iter((*same, *others)), None)
+
+
+def _rank(
+    state: PreflightState, facts: SceneFacts, place: int, ends: tuple[int, int] | None
+) -> tuple[int, ...]:
+    """Return the rank of a preflight that is done; ``place`` counts from the newest."""
+    is_scenes = facts.measured == (facts.frame_start, facts.frame_end)
+    is_asked = state.ends == ends and not is_scenes
+    newness = -place if is_scenes or is_asked else place
+    usable = (state.is_ours, facts.opened, facts.probe is not None)
+    return (*usable, is_scenes, is_asked, newness)
+
+
+def ends_of(frames: Sequence[int]) -> tuple[int, int] | None:
+    """Return the first and the last of ascending frames; None if there are none."""
+    return (frames[0], frames[-1]) if frames else None
+
+
+async def _state_of(gateway: Gateway, user: UUID, row: PreflightRow) -> PreflightState | None:
+    """Return the state of a preflight; None if it was cancelled."""
     if row.facts is not None:
         return _of_facts(gateway, row, facts_of(row.facts))
+    if row.status in (None, "CANCELLED"):
+        return None
     if row.status == "COMPLETED":
         return await _read(gateway, user, row)
     if row.status in OPEN:
-        return PreflightState(row.job_id, "PENDING")
+        return PreflightState(row.job_id, "PENDING", ends=_ends(row))
+    error = row.error_message or f"The preflight job is {row.status}"
     return PreflightState(
-        row.job_id, "FAILED", error=row.error_message or f"The preflight job is {row.status}"
+        row.job_id, "FAILED", error=error, is_ours=_is_ours(gateway, row), ends=_ends(row)
     )
+
+
+def _ends(row: PreflightRow) -> tuple[int, int] | None:
+    if row.first_frame is None or row.last_frame is None:
+        return None
+    return row.first_frame, row.last_frame
 
 
 async def _read(gateway: Gateway, user: UUID, row: PreflightRow) -> PreflightState:
@@ -100,32 +179,44 @@ async def _read(gateway: Gateway, user: UUID, row: PreflightRow) -> PreflightSta
     place = place_of(row.result_key or "")
     ours = gateway.settings.objects.bucket
     if place is None or place.bucket != ours or not is_result_of(user, place.key):
-        return PreflightState(row.job_id, "FAILED", error="The node delivered no report")
+        error = "The node delivered no report"
+        return PreflightState(row.job_id, "FAILED", error=error, ends=_ends(row))
     try:
         report = await gateway.ports.objects.get(place.key, at_most=BYTES_MAX)
     except (ObjectMissing, ObjectTooLarge):
         error = "The node's report is missing or too long"
-        return PreflightState(row.job_id, "FAILED", error=error)
+        return PreflightState(row.job_id, "FAILED", error=error, ends=_ends(row))
     found = _of_facts(gateway, row, facts_in(report))
     if found.facts is not None:
         await gateway.tables.preflights.found(user, row.job_id, attrs.asdict(found.facts))
+    if found.model is not None:
+        facts = {MODEL_MEMBER: attrs.asdict(found.model)}
+        await gateway.tables.preflights.found(user, row.job_id, facts)
     return found
 
 
-def _of_facts(gateway: Gateway, row: PreflightRow, facts: SceneFacts | str) -> PreflightState:
+def _of_facts(
+    gateway: Gateway, row: PreflightRow, facts: SceneFacts | ModelFacts | str
+) -> PreflightState:
     if isinstance(facts, str):
-        return PreflightState(row.job_id, "FAILED", error=UNREAD + facts)
-    is_ours = row.by_embedded or row.node_id in gateway.verifiers
-    return PreflightState(row.job_id, "DONE", facts, is_ours=is_ours)
+        return PreflightState(row.job_id, "FAILED", error=UNREAD + facts, ends=_ends(row))
+    is_ours, ends = _is_ours(gateway, row), _ends(row)
+    if isinstance(facts, ModelFacts):
+        return PreflightState(row.job_id, "DONE", model=facts, is_ours=is_ours, ends=ends)
+    return PreflightState(row.job_id, "DONE", facts, is_ours=is_ours, ends=ends)
+
+
+def _is_ours(gateway: Gateway, row: PreflightRow) -> bool:
+    return row.by_embedded or row.node_id in gateway.verifiers
 
 
 async def begin(
-    gateway: Gateway, user: UUID, plan: JobPlan, before: UUID | None
+    gateway: Gateway, user: UUID, plan: JobPlan, number: int
 ) -> tuple[Dispatch, DispatchOutcome] | Problem | None:
-    """Start a preflight for a planned job, with the same inputs and pool.
+    """Start a preflight for a planned job, with the same inputs and pool, for the frames it names.
 
-    ``before``: the job of the content's last preflight. Return None if another request has started
-    the preflight.
+    ``number``: the one after that of the content's last preflight. Return None if another request
+    has started the preflight.
     """
     content, now = plan.inputs.content, gateway.ports.clock.now()
     assert content is not None, "only uploads have preflights"
@@ -134,19 +225,30 @@ async def begin(
     if count >= most:
         since = 0 if first is None else int((now - first).total_seconds())
         return too_many(most, max(HOUR_SECONDS - since, 1))
-    job = gateway.ports.random.uuid()
-    if not await gateway.tables.preflights.begin(user, content, job, now, before):
+    job, named = gateway.ports.random.uuid(), named_frames(plan.spec)
+    new = NewPreflight(number, job, now, ends_of(named))
+    if not await gateway.tables.preflights.begin(user, content, new):
         return None
     spec = JobSpec(
-        PREFLIGHT,
+        preflight_of(plan.job_type),
         plan.spec.payload_ref,
         queue=True,
         priority="high",  # a preflight is short, and its creator waits for the answer
         pool=plan.spec.pool,
+        name=name_of_part(plan.name, "check"),
+        params=_params_of(plan.spec),
     )
     look = JobPlan(spec, plan.inputs, units=(NewUnit(0),))
     dispatch = Dispatch(JobInsert(job, user, look))
     return dispatch, await ask_scheduler(gateway, dispatch)
+
+
+def _params_of(spec: JobSpec) -> dict[str, Any]:
+    """Return the parameters of the preflight of a job."""
+    if spec.job_type == INFERENCE:
+        return spec.params
+    named = named_frames(spec)
+    return {"for_frames": canonical(named)} if named else {}
 
 
 def too_many(most: int, seconds: int) -> Problem:
@@ -168,27 +270,34 @@ async def fleet(gateway: Gateway, user: UUID, job_type: str, pool: Pool) -> Flee
         return FleetSummary()
 
 
-def findings_for(
-    facts: SceneFacts, nodes: FleetSummary, frames: Sequence[int] = ()
-) -> tuple[Finding, ...]:
-    """Return the findings for these nodes; without nodes, for the preflight's Blender version."""
+def findings_for(facts: SceneFacts, nodes: FleetSummary, spec: JobSpec) -> tuple[Finding, ...]:
+    """Return the findings about a job for these nodes; without nodes, for the preflight's Blender
+    version.
+    """
     inspected_with = (facts.blender[0], facts.blender[1])
     node_class = NodeClass(
         blender=nodes.blender if any(nodes.blender) else inspected_with,
         ram_bytes=nodes.memory or None,
         has_gpu=nodes.has_gpu,
+        has_opengl=nodes.has_opengl if nodes.nodes else None,
     )
-    return findings(attrs.asdict(facts), node_class, frames)
+    frames, wanted = asked_frames(facts, spec), spec.params.get("format")
+    return findings(attrs.asdict(facts), node_class, frames, wanted)
 
 
 def asked_frames(facts: SceneFacts, spec: JobSpec) -> Sequence[int]:
     """Return the frames of a job: ``frames``, or else the parameter ``frame``, or else the scene's
     current frame.
     """
+    return named_frames(spec) or (facts.frame_current,)
+
+
+def named_frames(spec: JobSpec) -> Sequence[int]:
+    """Return the frames that a job names, ascending; none if it renders the current frame."""
     if spec.frames is not None:
         return parse(spec.frames)
     frame = spec.params.get("frame")
-    return (frame if type(frame) is int else facts.frame_current,)
+    return (frame,) if type(frame) is int else ()
 
 
 async def refusal(gateway: Gateway, user: UUID, plan: JobPlan) -> Problem | None:
@@ -198,10 +307,10 @@ async def refusal(gateway: Gateway, user: UUID, plan: JobPlan) -> Problem | None
     A job with ``as_is`` is submitted in spite of errors that preflight found, unless it asks for
     tiles of a scene that cannot be rendered in tiles.
     """
-    spec, content = plan.spec, scene_of(plan)
-    if content is None:
-        return None
-    found = await known_preflight(gateway, user, content)
+    spec, found = plan.spec, await known_preflight(gateway, user, plan)
+    model = None if found is None else found.model
+    if model is not None and model.error and model.counts_for(spec.params):
+        return invalid([_fault(one) for one in findings_of_model(model)])
     if found is None or found.facts is None:
         return None
     if spec.tiles is not None and found.facts.tile_obstacles:
@@ -209,9 +318,16 @@ async def refusal(gateway: Gateway, user: UUID, plan: JobPlan) -> Problem | None
     if spec.as_is:
         return None
     nodes = await fleet(gateway, user, spec.job_type, spec.pool)
-    asked = asked_frames(found.facts, spec)
-    errors = [one for one in findings_for(found.facts, nodes, asked) if one.level == "error"]
+    errors = [one for one in findings_for(found.facts, nodes, spec) if one.level == "error"]
     return invalid([_fault(one) for one in errors]) if errors else None
+
+
+def findings_of_model(model: ModelFacts) -> tuple[Finding, ...]:
+    """Return the findings about a model and the rows of its first unit."""
+    if not model.error:
+        return ()
+    setting = "the model's export, or the arrays of rows"
+    return (Finding(code="model", level="error", message=model.error, setting=setting),)
 
 
 def _fault(found: Finding) -> Fault:

@@ -20,9 +20,10 @@ from actors.ledger.effects import JobInsert, UnitRetry
 from actors.ledger.messages import InsufficientCredits, Posted, Replayed
 from actors.scheduler.messages import Dispatch, DispatchOutcome
 from rendertrust import money
+from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.frame_range import parse
 from rendertrust.job_status import JobStatus
-from rendertrust.job_types import PREFLIGHT
+from rendertrust.job_types import is_preflight
 from rendertrust.preflight.frame_work import price_of as price_of_work
 from sql.audit_log import Act
 from sql.job_plan import NewUnit
@@ -30,7 +31,6 @@ from sql.jobs import JobOrder, PagedUnit, PastJob
 from sql.overruns import Underquoted, agreed
 from web.gateway import Gateway
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
 from web.jobs.job_control import JOB_NOT_FOUND, commit_effects
 from web.jobs.submission import ask_scheduler
 from web.money.ledger_client import insufficient
@@ -94,7 +94,7 @@ class AffordableRetry:
         are = "is" if self.frames == 1 else "are"
         return (
             f"{self.frames} of {self.of} failed frames {are} retried, in order."
-            f" {money.render(self.missing)} credits are missing to retry the others."
+            f" {money.in_words(self.missing)} credits are missing to retry the others."
         )
 
 
@@ -189,7 +189,7 @@ async def retry_as_new_job(
         )
     if row.units != 1:
         return SEVERAL_UNITS
-    if row.plan.job_type == PREFLIGHT:
+    if is_preflight(row.plan.job_type):
         return IS_PREFLIGHT
     if (underquoted := await underquoted_refusal(gateway, row.id, (0,))) is not None:
         return underquoted
@@ -221,7 +221,9 @@ def _price_now(row: PastJob, price: int) -> int:
 def _retry_of(row: PastJob, price: int, price_number: int, act: Act | None) -> Dispatch:
     job = retry_id(row.id)
     details = {"retried_by": str(job), "price": money.render(price)}
-    spec = attrs.evolve(row.plan.spec, queue=True, priority="normal", max_credits=None)
+    spec = attrs.evolve(
+        row.plan.spec, queue=True, priority="normal", max_credits=None, name=row.name
+    )
     units = (NewUnit(price, frames=row.frames),)
     plan = attrs.evolve(row.plan, spec=spec, units=units)
     return Dispatch(
@@ -242,7 +244,7 @@ async def _earlier_retry(gateway: Gateway, row: PastJob) -> RetryOutcome | Probl
 
 
 def _price_rose(row: PastJob, price: int) -> Problem:
-    was, now = money.render(row.price), money.render(price)
+    was, now = money.in_words(row.price), money.in_words(price)
     return Problem(
         409,
         f"The job cost {was} credits, and would cost {now} now; only its owner can retry it",
@@ -302,7 +304,7 @@ async def underquoted_refusal(gateway: Gateway, job: UUID, units: Sequence[int])
 
 def _too_much_work(row: Underquoted, needs: int) -> Problem:
     """Return the refusal for a unit that takes ``needs`` percent of its quoted work."""
-    was, new = money.render(row.price), money.render(-(-row.price * needs // 100))
+    was, new = money.in_words(row.price), money.in_words(-(-row.price * needs // 100))
     frames = row.overrun.frames
     one = frames is None or len(parse(frames)) == 1
     named = f"frame{'' if one else 's'} {frames}" if frames is not None else "it"

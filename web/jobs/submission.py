@@ -18,13 +18,16 @@ async def submit_job(
     plan: JobPlan,
     price_number: int,
     key: tuple[str, bytes] | None = None,
+    *,
+    job: UUID | None = None,
 ) -> tuple[Dispatch, DispatchOutcome]:
     """Submit a job; return the request and its outcome. Raises AskFailed, Unavailable.
 
-    ``key``: an idempotency key, with the hash of the request that has this key.
+    ``key``: an idempotency key, with the hash of the request that has this key. ``job``: the id of
+    the job; a second submission with the same id makes no second job; None: a new id is drawn.
     """
-    job = gateway.ports.random.uuid()
-    dispatch = Dispatch(JobInsert(job, user, plan, price_number), idempotency=key)
+    id_ = job or gateway.ports.random.uuid()
+    dispatch = Dispatch(JobInsert(id_, user, plan, price_number), idempotency=key)
     return dispatch, await ask_scheduler(gateway, dispatch)
 
 

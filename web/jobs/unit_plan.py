@@ -74,7 +74,7 @@ def split_into_units(spec: JobSpec, cost: Cost) -> UnitPlan | list[Fault]:
 def _needs_frames(spec: JobSpec) -> list[Fault]:
     """Return a fault for each option that is only allowed with ``frames``."""
     given = spec.body()
-    named = [name for name in ("chunk", "tiles", "order") if name in given]
+    named = [name for name in ("chunk", "tiles", "order", "video") if name in given]
     return [Fault(name, "value", "is only allowed with frames") for name in named]
 
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 import attrs
 import orjson
@@ -10,13 +11,14 @@ from actors.ports import ObjectMissing, ObjectsUnavailable, place_of
 from rendertrust import money
 from rendertrust.blend_file import HEAD_BYTES, is_blend
 from rendertrust.device_class import are_comparable
+from rendertrust.inference.row_plan import RowFault, read_plan
 from rendertrust.job_spec import JobSpec, Reference, RenderParams
-from rendertrust.job_types import CHECK, CHECK_BATCH, PREFLIGHT, RENDER
+from rendertrust.job_types import INFERENCE, RENDER, RENDERED, is_check, is_preflight
 from rendertrust.value_types import Doc
 from sql.database import as_stored
 from sql.job_plan import NO_INPUTS, NO_NEEDS, InputFile, Inputs, JobPlan
 from sql.jobs import JobTerms
-from sql.units import CHECKED, MINE
+from sql.units import MINE
 from sql.uploads import UploadRow
 from web.gateway import Gateway
 from web.http.converter import structure
@@ -28,13 +30,15 @@ from web.jobs.unit_plan import split_into_units
 from web.objects.manifests import files_of
 
 PARAMS_BYTES_MAX: Final = 10_240  # for job types other than render
-# Job types that only the gateway itself may submit.
-OF_GATEWAY: Final = frozenset({CHECK, CHECK_BATCH, PREFLIGHT})
 START_MOST: Final = timedelta(days=30)
 PRICE_MOST: Final = 10**18  # highest price of a job, in 1/10,000 credits
 # A verifier counts if it was seen within this time, or within ``verification.wait_seconds``.
 VERIFIER_SECONDS: Final = 30.0
 NO_VERIFIER: Final = "must have a build of Blender that a verifier of this gateway has"
+NO_ENDPOINT: Final = "none"
+NOT_YOUR_ENDPOINT: Final = (
+    "is no webhook endpoint of yours; GET /api/v1/webhooks/endpoints lists them"
+)
 NO_SCENE: Final = "is no .blend file; save the scene in Blender (File > Save As), and send that"
 
 
@@ -86,7 +90,7 @@ async def _uncheckable_class(gateway: Gateway, plan: JobPlan) -> Fault | None:
     own nodes are compared only in quarantine.
     """
     named, verification = plan.needs.device_class, gateway.settings.verification
-    is_checked = verification.enabled and plan.job_type in CHECKED and plan.spec.pool != MINE
+    is_checked = verification.enabled and plan.job_type in RENDERED and plan.spec.pool != MINE
     if named is None or not is_checked:
         return None
     within = max(verification.wait_seconds, VERIFIER_SECONDS)
@@ -102,9 +106,9 @@ def _unpayable(plan: JobPlan) -> list[Fault]:
     """
     first = plan.units[0].price
     if plan.cap is not None and plan.cap < first:
-        return [Fault("max_credits", "value", f"one unit costs {money.render(first)}")]
+        return [Fault("max_credits", "value", f"one unit costs {money.in_words(first)}")]
     if plan.price > PRICE_MOST:
-        return [Fault("frames", "value", f"cost over {money.render(PRICE_MOST)}; ask for fewer")]
+        return [Fault("frames", "value", f"cost over {money.in_words(PRICE_MOST)}; ask for fewer")]
     return []
 
 
@@ -114,6 +118,8 @@ async def _plan_of(call: Call[Any], asked: JobSpec) -> JobPlan | list[Fault]:
     inputs = await _inputs(call, asked)
     faults = [*(params if isinstance(params, list) else []), *_too_late(call, asked)]
     faults += [inputs] if isinstance(inputs, Fault) else []
+    faults += await _unknown_endpoint(call, asked)
+    faults += [] if isinstance(params, list) else _other_units(asked, params)
     if isinstance(params, list) or isinstance(inputs, Fault) or faults:
         return faults
     return JobPlan(attrs.evolve(asked, params=params), inputs, asked.needs or NO_NEEDS)
@@ -121,10 +127,12 @@ async def _plan_of(call: Call[Any], asked: JobSpec) -> JobPlan | list[Fault]:
 
 def parameters_of(job_type: str, given: dict[str, Any]) -> dict[str, Any] | list[Fault]:
     """Return the parameters to store with the job, or their faults."""
-    if job_type in OF_GATEWAY:
+    if is_preflight(job_type) or is_check(job_type):
         return [Fault("job_type", "value", "is a type that only the gateway itself dispatches")]
     if job_type == RENDER:
         return _render(given)
+    if job_type == INFERENCE and "rows" in given:
+        return _rows(given)
     if any(name.startswith("_") for name in given):
         return [Fault("params", "value", "must not contain names that begin with _")]
     if len(orjson.dumps(given)) > PARAMS_BYTES_MAX:
@@ -144,11 +152,44 @@ def _render(given: dict[str, Any]) -> dict[str, Any] | list[Fault]:
     return params.members()
 
 
+def _rows(given: dict[str, Any]) -> dict[str, Any] | list[Fault]:
+    try:
+        return {**read_plan(given).params()}
+    except RowFault as fault:
+        return [Fault("params", "value", str(fault))]
+
+
+def _other_units(asked: JobSpec, params: dict[str, Any]) -> list[Fault]:
+    """Return faults of an inference job whose units are not those of its rows."""
+    if asked.job_type != INFERENCE or "rows" not in params:
+        return []
+    given = asked.body()
+    faults = [
+        Fault(name, "value", "must be left out; rows_per_unit makes the units of rows")
+        for name in ("chunk", "tiles", "video")
+        if name in given
+    ]
+    wanted = read_plan(params).frames
+    if asked.frames != wanted:
+        faults.append(Fault("frames", "value", f"must be {wanted}, the units of these rows"))
+    return faults
+
+
 def _too_late(call: Call[Any], asked: JobSpec) -> list[Fault]:
     start = asked.start_after
     if start is None or start <= call.gateway.ports.clock.now() + START_MOST:
         return []
     return [Fault("start_after", "value", f"must be within {START_MOST.days} days")]
+
+
+async def _unknown_endpoint(call: Call[Any], asked: JobSpec) -> list[Fault]:
+    """Return a fault if the job's events shall go to an endpoint that is not the caller's."""
+    if asked.webhook is None or asked.webhook == NO_ENDPOINT:
+        return []
+    endpoint = UUID(asked.webhook)
+    if await call.gateway.tables.endpoints.by_id(endpoint, call.caller) is not None:
+        return []
+    return [Fault("webhook", "value", NOT_YOUR_ENDPOINT)]
 
 
 async def _inputs(call: Call[Any], asked: JobSpec) -> Inputs | Fault:

@@ -118,7 +118,7 @@ def of_queued(plan: JobPlan, found: WaitCounts) -> Waiting:
     if found.not_before is not None:
         begun = "An attempt failed, and the unit is retried in a few seconds. "
     if found.known == 0:
-        never = f"No node that does “{plan.job_type}” was ever connected. It waits up to 7 days."
+        never = f"No node that does “{plan.job_type}” has joined yet. It waits up to 7 days."
         return Waiting("no_node", begun + never)
     if found.ready:
         return Waiting("retry", begun.rstrip()) if begun else Waiting("soon", UNKNOWN)
@@ -142,7 +142,11 @@ def obstacles(found: WaitCounts) -> list[str]:
     """Return phrases that say how many nodes cannot do a unit for which reason."""
     kinds = (
         (found.silent, "is not connected", "are not connected"),
-        (found.barred, "is drained or in quarantine", "are drained or in quarantine"),
+        (
+            found.barred,
+            "is stopped or in quarantine",
+            "are stopped or in quarantine",
+        ),
         (found.paused, "returned work and pauses", "returned work and pause"),
         (found.closed, "is not in its pool", "are not in its pool"),
         (found.wrong_class, "is of another device class", "are of another device class"),

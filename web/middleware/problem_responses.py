@@ -7,10 +7,10 @@ from aiohttp import web
 
 from actors.kernel import ActorCrashed, AskFailed
 from actors.ports import ObjectsUnavailable
+from rendertrust.api.refusal_code import RefusalCode
 from sql.database import Conflict, Unavailable
 from web.http.body import TOO_LARGE
 from web.http.problem import DATABASE_AWAY, Problem, unavailable
-from web.http.refusal_code import RefusalCode
 from web.http.responses import REQUEST_ID
 from web.identity.passwords import Overloaded
 

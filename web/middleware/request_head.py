@@ -4,9 +4,9 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
+from rendertrust.api.refusal_code import RefusalCode
 from web.http.problem import Problem
 from web.http.public_host import is_host
-from web.http.refusal_code import RefusalCode
 
 HOST_REFUSED: Final = Problem(
     400, "The Host header is not a valid host and port", code=RefusalCode.HOST_INVALID

@@ -4,20 +4,32 @@ database.
 
 from typing import TypeVar
 
-from actors.ledger.messages import Commit, InsufficientCredits, Ledger, LedgerUnavailable, Outcome
+from actors.ledger.messages import (
+    Commit,
+    DataRefused,
+    InsufficientCredits,
+    Ledger,
+    LedgerUnavailable,
+    Outcome,
+)
 from rendertrust import money
+from rendertrust.api.refusal_code import RefusalCode
 from sql.database import Unavailable
 from web.gateway import Gateway
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
 
 Reply = TypeVar("Reply")
 ASK_SECONDS = 2.0
 
 
 async def commit(gateway: Gateway, order: Commit) -> Outcome:
-    """Return the outcome of the order. Raises AskFailed, Unavailable."""
-    return raise_if_unavailable(await gateway.registry.ref(Ledger).ask(order, within=ASK_SECONDS))
+    """Return the outcome of the order. Raises AskFailed, Unavailable.
+
+    Raises AssertionError if the database refuses the data: that is a bug of the caller.
+    """
+    outcome = await gateway.registry.ref(Ledger).ask(order, within=ASK_SECONDS)
+    assert not isinstance(outcome, DataRefused), outcome.error
+    return raise_if_unavailable(outcome)
 
 
 def raise_if_unavailable(outcome: Reply) -> Reply:

@@ -6,11 +6,13 @@ gateway is gone.
 """
 
 import asyncio
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from itertools import islice
+from operator import attrgetter
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -22,6 +24,7 @@ from sql.database import Conflict
 from sql.node_connections import ConnectionRow
 
 LOST: Final = 1006  # code if no close frame came
+PONG_SECONDS: Final = 60.0  # least time between two writes of a connection's pongs
 STOPPED: Final = "The gateway stopped without a word"
 UNWRITTEN_MOST: Final = 50_000
 AT_ONCE: Final = 1_000
@@ -41,11 +44,18 @@ MEANINGS: Final = {
     CloseCode.HEARTBEAT_TIMEOUT: "No pong for too long",
     CloseCode.REPLACED: "Replaced by a newer connection",
 }
+# Returns the columns of a row in their order.
+_COLUMNS: Final = attrgetter(*(field.name for field in attrs.fields(ConnectionRow)))
 
 
 @attrs.define(eq=False)
 class OpenConnection(ConnectionRow):
-    """A connection of a node to some gateway, open or ended."""
+    """A connection of a node to some gateway, open or ended.
+
+    ``noted_at``: when this gateway last queued it for writing, by the monotonic clock.
+    """
+
+    noted_at: float = attrs.field(default=-math.inf, init=False)
 
     @property
     def took(self) -> float | None:
@@ -98,9 +108,10 @@ class Connections:
         return connection
 
     def answered(self, connection: OpenConnection) -> None:
-        """Record a pong."""
+        """Record a pong, which is written once a minute, or when somebody reads it here."""
         connection.pong_at = self._clock.now()
-        self._note(connection)
+        if self._clock.monotonic() - connection.noted_at >= PONG_SECONDS:
+            self._note(connection)
 
     def ended(self, connection: OpenConnection, *, ours: int | None, theirs: int | None) -> None:
         """Record the end of a connection, with the close code that we sent, the node's, or 1006."""
@@ -117,6 +128,7 @@ class Connections:
         """Queue the connection for writing; if the database is down for long, the oldest ones are
         dropped.
         """
+        connection.noted_at = self._clock.monotonic()
         self._unwritten[connection.id] = connection
         if len(self._unwritten) > UNWRITTEN_MOST:
             del self._unwritten[next(iter(self._unwritten))]
@@ -135,7 +147,7 @@ class Connections:
 
     async def _write_some(self) -> None:
         batch = dict(islice(self._unwritten.items(), AT_ONCE))
-        rows = [ConnectionRow(**attrs.asdict(connection)) for connection in batch.values()]
+        rows = [ConnectionRow(*_COLUMNS(connection)) for connection in batch.values()]
         for id_ in batch:
             del self._unwritten[id_]
         try:
@@ -158,9 +170,11 @@ class Connections:
 
         Raises Unavailable.
         """
+        for connection in self._open.get(node, ()):
+            self._note(connection)
         with suppress(Conflict):
             await self.write()
-        return [OpenConnection(**attrs.asdict(row)) for row in await self._rows.of(node)]
+        return [OpenConnection(*_COLUMNS(row)) for row in await self._rows.of(node)]
 
     def by_pong(self, *, newest_first: bool) -> Sequence[UUID]:
         """Return the nodes with a socket here, sorted by when they last answered a ping, or else

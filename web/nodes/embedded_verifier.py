@@ -8,10 +8,17 @@ import attrs
 
 from config.loader import SettingsError
 from config.settings import Settings
-from rendertrust.job_types import CHECK, CHECK_BATCH, PREFLIGHT
+from rendertrust.job_types import (
+    CHECK,
+    CHECK_BATCH,
+    INFERENCE,
+    PREFLIGHT,
+    check_of,
+    preflight_of,
+)
 from rendertrust.node.state_folder import Enrolment
 from rendertrust.verdict_reason import NO_VERIFIER, OFF, VerdictReason
-from sql.nodes import NewNode
+from sql.nodes import NewNode, NodeIdentity
 from supervisors.child import Child
 from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.embedded_verifier import (
@@ -25,10 +32,12 @@ from supervisors.engines.engine_actor import engine_child
 from supervisors.engines.errors import EngineError
 from web.gateway import Gateway
 from web.http.listener import ListenAddress
-from web.nodes.relay import AcceptedNode
 
 # Without the job type ``render``, so the embedded verifier gets no rendering work.
-CAPABILITIES: Final = (CHECK, CHECK_BATCH, PREFLIGHT)
+CAPABILITIES: Final = (
+    *(CHECK, CHECK_BATCH, PREFLIGHT),
+    *(check_of(INFERENCE), preflight_of(INFERENCE)),
+)
 CHILD: Final = "embedded verifier"  # in the supervision tree, where "verifier" is an actor
 NAME: Final = f"embedded verifier on {platform.node()}"[:255]
 
@@ -76,13 +85,13 @@ class EmbeddedVerifierState:
         return [engine_child(engine, CurrentEndpoint[int](), name=CHILD, late=True)]
 
     def placed(
-        self, arrival: AcceptedNode, place: ListenAddress, settings: Settings
-    ) -> AcceptedNode:
+        self, arrival: NodeIdentity, place: ListenAddress, settings: Settings
+    ) -> NodeIdentity:
         """Let the embedded verifier use the gateway's objects at the address that it connected to.
 
         Other nodes use the public address, which may not be reachable from this machine.
         """
-        ours = self.confined is not None and arrival.node.id == self.confined.id
+        ours = self.confined is not None and arrival.id == self.confined.id
         if not ours or settings.objects.public_url:
             return arrival
         return attrs.evolve(arrival, base=place.url)

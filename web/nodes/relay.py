@@ -1,7 +1,6 @@
 """``WS /api/v1/relay/ws/{node_id}``: a node's socket, in front of its session."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from functools import partial
 from typing import Final, TypeAlias
 from uuid import UUID
@@ -49,18 +48,6 @@ CATCH_UP_SECONDS: Final = (
 log = structlog.get_logger("relay")
 
 
-@attrs.frozen
-class AcceptedNode:
-    """A node that may connect.
-
-    ``expires``: when the node's token expires; ``base``: the gateway's address that the node used.
-    """
-
-    node: NodeIdentity
-    expires: datetime
-    base: str | None
-
-
 @attrs.frozen(eq=False)
 class ServedSession:
     """A session, and the address of its node in the form in which limits count it."""
@@ -70,7 +57,7 @@ class ServedSession:
 
 
 # A function that starts a session for a node on a socket; the composition root provides it.
-OpenSession: TypeAlias = Callable[[AcceptedNode, NodeSocket], Awaitable[Ref[NodeSession]]]
+OpenSession: TypeAlias = Callable[[NodeIdentity, NodeSocket], Awaitable[Ref[NodeSession]]]
 
 
 class Relay:
@@ -104,16 +91,19 @@ class Relay:
         refused = None if node is None else self._places.resting(node)
         arrival = None if refused is not None else await self._identify(request, node)
         if arrival is not None:
-            older = self._serving.get(arrival.node.id)
+            older = self._serving.get(arrival.id)
             replaces = older is not None and older.subject == subject
             refused = self._places.refuse(subject, replaces=replaces)
         if refused is not None:
             return refusal(request, refused)
-        with self._places.taken(subject):
+        self._places.take(subject)
+        try:
             return await self._accept(request, response, arrival)
+        finally:
+            self._places.give_back(subject)
 
     async def _accept(
-        self, request: web.Request, response: SocketResponse, arrival: AcceptedNode | None
+        self, request: web.Request, response: SocketResponse, arrival: NodeIdentity | None
     ) -> web.StreamResponse:
         await response.prepare(request)
         response.headers.clear()  # the headers have been sent, and a socket stays open for days
@@ -128,20 +118,20 @@ class Relay:
         try:
             session = await self._open_session(arrival, socket)
         except StartFailed as failure:
-            log.warning("no session", node=str(arrival.node.id), reason=str(failure))
+            log.warning("no session", node=str(arrival.id), reason=str(failure))
             await socket.close(CloseCode.SERVICE_RESTART, "Try again later")
             return response
         served = ServedSession(session, request[CALLER].subject)
         known = self._gateway.connections
-        connection = known.opened(arrival.node.id, served.subject)
+        connection = known.opened(arrival.id, served.subject)
         try:
-            await self._serve(arrival.node.id, served, response, connection)
+            await self._serve(arrival.id, served, response, connection)
             await socket.goodbye()
         finally:
             known.ended(connection, ours=socket.closed_with, theirs=response.close_code)
             socket.let_go()
         if socket.closed_with == CloseCode.FLOOD or has_flooded(request):
-            self._places.rest(arrival.node.id)
+            self._places.rest(arrival.id)
         return response
 
     async def close(self, _site: web.Application) -> None:
@@ -168,15 +158,16 @@ class Relay:
             older.session.tell(Close(CloseCode.REPLACED, "Replaced by a newer connection"))
         if self._closing:
             session.tell(Close(CloseCode.SERVICE_RESTART, "The gateway stops"))
+        SOCKETS.inc()
         try:
-            with SOCKETS.track_inprogress():
-                await read(response, session, partial(known.answered, connection))
+            await read(response, session, partial(known.answered, connection))
         finally:
+            SOCKETS.dec()
             if self._serving.get(node) is served:
                 del self._serving[node]
             session.tell(Disconnected())
 
-    async def _identify(self, request: web.Request, node: UUID | None) -> AcceptedNode | None:
+    async def _identify(self, request: web.Request, node: UUID | None) -> NodeIdentity | None:
         """Return the node of the token, if the path names the same node and the node may
         connect.
         """
@@ -191,10 +182,11 @@ class Relay:
         row = await self._gateway.tables.nodes.by_id(node)
         if row is None:
             return None
-        unproved = self._gateway.settings.nodes.require_proof and row.verified_at is None
+        unproved = self._gateway.settings.nodes.require_proof and not row.verified
         if unproved or row.standing.name == REVOKED:
             return None
-        return AcceptedNode(row, claims.expires, reached_at(request, self._gateway.settings))
+        base = reached_at(request, self._gateway.settings)
+        return attrs.evolve(row, token_expires=claims.expires, base=base)
 
 
 def ignore_pong() -> None:

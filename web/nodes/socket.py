@@ -37,7 +37,7 @@ class NodeSocket:
         self._response: SocketResponse | None = response
         self._request: web.Request | None = request
         self.closed_with: int | None = None
-        self._said = asyncio.Event()
+        self._said: asyncio.Event | None = None  # since we began to close; set at the end
         transport: Any = request.transport
         if hasattr(transport, "max_size"):  # only asyncio's transports have it
             transport.max_size = READ_BYTES_MAX
@@ -55,7 +55,8 @@ class NodeSocket:
         response = self._response
         if response is None or response.closed:
             return
-        self.closed_with = code
+        self.closed_with, said = code, self._said or asyncio.Event()
+        self._said = said
         message = reason.encode()[:100]
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
@@ -64,7 +65,7 @@ class NodeSocket:
             self.abort()
         finally:
             response.let_go()
-            self._said.set()
+            said.set()
 
     async def goodbye(self) -> None:
         """Wait until the node has answered our close frame, or until the wait for its answer timed
@@ -73,7 +74,7 @@ class NodeSocket:
         If the request ended earlier, the connection would be cut: a peer that is still sending
         would discard the close frame unread.
         """
-        if self.closed_with is not None:
+        if self._said is not None:
             await self._said.wait()
 
     def abort(self) -> None:

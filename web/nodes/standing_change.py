@@ -3,10 +3,10 @@
 from typing import Final
 
 from actors.scheduler.messages import Scheduler, StandingChanged
+from rendertrust.api.refusal_code import RefusalCode
 from sql.audit_log import Act
 from sql.nodes import NodeShown, StandingChange
 from web.http.problem import Problem, unavailable
-from web.http.refusal_code import RefusalCode
 from web.identity.acting_user import ActingUser
 from web.identity.roles import UserRole
 from web.nodes.standing_policy import StandingAction, after
@@ -31,8 +31,10 @@ async def change_standing(
         return standing
     if standing == node.standing.name and reason in ("", node.standing_reason):
         return node  # the node has this standing already
-    act = None if node.owner_id == doer.user else await _act(doer, node, verb, reason)
-    word = StandingChange(node.id, node.standing.version, standing, reason)
+    is_owner = node.owner_id == doer.user
+    act = None if is_owner else await _act(doer, node, verb, reason)
+    by: Final = "OWNER" if is_owner else "ADMIN"
+    word = StandingChange(node.id, node.standing.version, standing, reason, by)
     said = await gateway.tables.nodes.stand(word, act)
     if said is None:
         return CHANGED

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
+from rendertrust.api.refusal_code import RefusalCode
 from sql.nodes import ACTIVE, DRAINING, QUARANTINED, REVOKED
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
 
 
 class StandingAction(Enum):

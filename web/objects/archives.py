@@ -1,4 +1,4 @@
-"""Archives: the complete results of a job as one zip, created while it is sent.
+"""Archives: the complete results of a job, so far, as one zip, created while it is sent.
 
 The zip is not stored anywhere: only one piece of each transfer is in memory. Like a presigned URL,
 the zip's address works for an hour, for everybody who has the address.
@@ -21,8 +21,10 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from actors.ports import ObjectMissing, Objects, ObjectsUnavailable, place_of
-from rendertrust.file_types import FRAME_FILE, HEAD_BYTES, suffix_of
+from rendertrust.api.refusal_code import RefusalCode
+from rendertrust.file_types import FRAME_FILE, HEAD_BYTES, attachment, suffix_of
 from rendertrust.frame_range import parse
+from rendertrust.job_name import file_stem, padded
 from rendertrust.job_status import ENDED
 from sql.database import Unavailable
 from sql.jobs import PagedUnit
@@ -30,7 +32,6 @@ from sql.units import is_result_of
 from web.gateway import Gateway
 from web.http.converter import uuid_of
 from web.http.problem import Problem, unavailable
-from web.http.refusal_code import RefusalCode
 from web.http.responses import refusal
 from web.objects.checksums import Checksums, ClientLeftError, IsGone, content
 from web.objects.transfer_rate import TransferRate, write_in_pace
@@ -47,6 +48,7 @@ PATH: Final = "/archives/{user}/{job}.zip"
 IDLE_SECONDS: Final = 30.0  # a client that takes no bytes for so long is disconnected
 UNITS_MAX: Final = 10_000
 KEPT_SECONDS: Final = 60.0
+FRESH_SECONDS: Final = 10.0  # during which the layout of a job at work stays as it is
 MEMBERS_KEPT: Final = 50_000  # files in the layouts that are cached: some 20 MB
 # statuses in which new results come only from units that still run
 RESTING: Final = (*ENDED, "PAUSED")
@@ -56,7 +58,8 @@ NOT_OPEN: Final = Problem(
 )
 NO_ARCHIVE: Final = Problem(404, "There is no such archive", code=RefusalCode.ARCHIVE_NOT_FOUND)
 AWAY: Final = unavailable("The object store is not available", code=RefusalCode.OBJECTS_UNAVAILABLE)
-Version: TypeAlias = tuple[UUID, str, int, datetime]  # version of a job: its owner and its progress
+# version of a job: its owner, its name and its progress
+Version: TypeAlias = tuple[UUID, str, str, int, datetime]
 _RANGE: Final = re.compile(r"bytes=(\d{1,18})-", re.ASCII)
 
 log = structlog.get_logger(__name__)
@@ -74,8 +77,11 @@ def address_of(gateway: Gateway, user: UUID, job: UUID, base: str, within: int) 
 class Archive:
     """The layout of a job's zip, with its size and ETag; ``made_at`` is a time of the monotonic
     clock.
+
+    ``stem``: the zip's name without suffix, with which the names of its files begin.
     """
 
+    stem: str
     layout: ZipLayout
     size: int
     tag: str
@@ -83,16 +89,22 @@ class Archive:
     made_at: float
 
     def is_of(self, version: Version, now: float) -> bool:
-        """Return True if the job is unchanged and the layout was made recently."""
-        return self.version == version and now - self.made_at < KEPT_SECONDS
+        """Return True if the job is unchanged and the layout was made recently.
+
+        Units of a job at work complete all the time: its layout is made again after a while.
+        """
+        age = now - self.made_at
+        if version[2] not in RESTING and age < FRESH_SECONDS:
+            return self.version[:3] == version[:3]
+        return self.version == version and age < KEPT_SECONDS
 
 
 @attrs.define
 class Archives:
     """Handler of the archives. ``crcs`` caches checksums, so that resuming is cheap.
 
-    Layouts are cached for ``KEPT_SECONDS``, unless their job changes: an address may be requested
-    thousands of times a minute.
+    Layouts are cached for ``KEPT_SECONDS``, unless their job changes, and of jobs at work for
+    ``FRESH_SECONDS``: an address may be requested thousands of times a minute.
     """
 
     gateway: Gateway
@@ -119,7 +131,7 @@ class Archives:
             return refusal(request, NO_ARCHIVE)
         if archive is None:
             return refusal(request, NO_ARCHIVE)
-        return await self._answer(request, archive, job[1])
+        return await self._answer(request, archive)
 
     def _opened(self, request: web.Request) -> tuple[UUID, UUID] | Problem:
         """Return the user and the job of a valid address; the signature is checked first."""
@@ -134,9 +146,10 @@ class Archives:
     async def _archive(self, user: UUID, job: UUID, is_gone: IsGone) -> Archive | None:
         """Return the cached archive, or create it once for all concurrent requests."""
         row = await self.gateway.tables.jobs.by_id(job, user)
-        if row is None or row.status not in RESTING or row.units == 1 or not row.done:
+        if row is None or row.units == 1 or not row.done:
             return None
-        version, clock = (user, row.status, row.done, row.updated_at), self.gateway.ports.clock
+        version = (user, row.name, row.status, row.done, row.updated_at)
+        clock = self.gateway.ports.clock
         if (lock := self._making.get(job)) is None:
             lock = self._making[job] = asyncio.Lock()
         async with lock:
@@ -144,10 +157,11 @@ class Archives:
             if kept is not None and kept.is_of(version, clock.monotonic()):
                 self._kept.move_to_end(job)
                 return kept
-            layout = await self._layout(user, job, is_gone)
+            stem = file_stem(row.name)
+            layout = await self._layout(user, job, stem, is_gone)
             if layout is None:
                 return None
-            made = Archive(layout, layout.size, tag_of(layout), version, clock.monotonic())
+            made = Archive(stem, layout, layout.size, tag_of(layout), version, clock.monotonic())
             self._keep(job, made)
             return made
 
@@ -160,7 +174,7 @@ class Archives:
             _, dropped = self._kept.popitem(last=False)
             self._files -= len(dropped.layout.members)
 
-    async def _layout(self, user: UUID, job: UUID, is_gone: IsGone) -> ZipLayout | None:
+    async def _layout(self, user: UUID, job: UUID, stem: str, is_gone: IsGone) -> ZipLayout | None:
         rows = await self.gateway.tables.jobs.unit_page(job, -1, UNITS_MAX)
         units = [unit for unit in worth_keeping(rows) if unit.state == "COMPLETED"]
         bucket = self.gateway.settings.objects.bucket
@@ -170,44 +184,45 @@ class Archives:
         kept = [(unit, key) for unit, key in zip(units, keys, strict=True) if key is not None]
         frames = [(unit, key) for unit, key in kept if unit.tile is None]
         tiles = [(unit, key) for unit, key in kept if unit.tile is not None]
-        return laid_out([*await self._of_frames(frames, is_gone), *await self._of_tiles(tiles)])
+        named = (await self._of_frames(frames, stem, is_gone), await self._of_tiles(tiles, stem))
+        return laid_out([member for members in named for member in members])
 
     async def _of_frames(
-        self, kept: Sequence[tuple[PagedUnit, str]], is_gone: IsGone
+        self, kept: Sequence[tuple[PagedUnit, str]], stem: str, is_gone: IsGone
     ) -> list[ZipMember]:
         suffix = await suffix_of_singles(self.gateway.ports.objects, kept)
         members: list[ZipMember] = []
         for unit, key in kept:
             if is_gone():
                 raise ClientLeftError
-            members += await self._members(unit, key, ZIP if is_chunk(unit) else suffix)
+            suffix_of_unit = ZIP if is_chunk(unit) else suffix
+            members += await self._members(unit, key, stem, suffix_of_unit)
         return members
 
-    async def _of_tiles(self, kept: Sequence[tuple[PagedUnit, str]]) -> list[ZipMember]:
+    async def _of_tiles(self, kept: Sequence[tuple[PagedUnit, str]], stem: str) -> list[ZipMember]:
         suffix = await suffix_of_singles(self.gateway.ports.objects, kept)
         return [
-            ZipMember(tile_name(unit, suffix), key, 0, unit.result_size or 0) for unit, key in kept
+            ZipMember(f"tiles/{unit_stem(stem, unit)}{suffix}", key, 0, unit.result_size or 0)
+            for unit, key in kept
         ]
 
-    async def _members(self, unit: PagedUnit, key: str, suffix: str) -> Sequence[ZipMember]:
+    async def _members(
+        self, unit: PagedUnit, key: str, stem: str, suffix: str
+    ) -> Sequence[ZipMember]:
         """Return the files of a unit: one, or those of a chunk."""
-        size, frames = unit.result_size or 0, (0,) if unit.frames is None else parse(unit.frames)
-        name = padded(frames[0])
+        size = unit.result_size or 0
         if suffix == ZIP:
             start = max(0, size - TAIL_BYTES)
             tail = await self.gateway.ports.objects.piece(key, start, TAIL_BYTES)
             try:
                 members = members_of(tail, size, key)
                 if all(FRAME_FILE.fullmatch(member.name) for member in members):
-                    return members
+                    return [attrs.evolve(one, name=f"{stem}-{one.name}") for one in members]
             except NotABundle as fault:
                 log.info("archive_not_a_bundle", reason=str(fault))
-            name = f"{name}_{padded(frames[-1])}"
-        return [ZipMember(f"{name}{suffix}", key, 0, size)]
+        return [ZipMember(f"{unit_stem(stem, unit)}{suffix}", key, 0, size)]
 
-    async def _answer(
-        self, request: web.Request, archive: Archive, job: UUID
-    ) -> web.StreamResponse:
+    async def _answer(self, request: web.Request, archive: Archive) -> web.StreamResponse:
         size, tag = archive.size, archive.tag
         start = start_of(request, tag)
         if start is not None and start >= size:
@@ -226,7 +241,7 @@ class Archives:
         response.content_length = size - (start or 0)
         response.headers[hdrs.ETAG] = f'"{tag}"'
         response.headers[hdrs.ACCEPT_RANGES] = "bytes"
-        response.headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="frames-{job}.zip"'
+        response.headers[hdrs.CONTENT_DISPOSITION] = attachment(f"{archive.stem}{ZIP}")
         if start is not None:
             response.headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{size - 1}/{size}"
         await response.prepare(request)
@@ -285,9 +300,18 @@ def worth_keeping(units: Sequence[PagedUnit]) -> list[PagedUnit]:
     return [unit for unit in units if unit.feeds not in whole]
 
 
-def tile_name(unit: PagedUnit, suffix: str) -> str:
-    """Return a name like ``tiles/0012-3.exr``, for tile 3 of frame 12."""
-    return f"tiles/{padded(int(unit.frames or 0))}-{unit.tile}{suffix}"
+def unit_stem(stem: str, unit: PagedUnit) -> str:
+    """Return the name of a unit's file without suffix: ``cathedral-0012``.
+
+    Tile 3 of frame 12 is ``cathedral-0012-3``, a chunk ``cathedral-0001_0010``, and a unit without
+    a frame number ``cathedral``.
+    """
+    told = unit.frames or unit.frame
+    if told is None:
+        return stem
+    frames = parse(told)
+    ends = "_".join(padded(frame) for frame in dict.fromkeys((frames[0], frames[-1])))
+    return f"{stem}-{ends}" if unit.tile is None else f"{stem}-{ends}-{unit.tile}"
 
 
 def is_chunk(unit: PagedUnit) -> bool:
@@ -321,11 +345,6 @@ def start_of(request: web.Request, tag: str) -> int | None:
     if found is None or request.headers.get(hdrs.IF_RANGE, f'"{tag}"') != f'"{tag}"':
         return None
     return int(found[1])
-
-
-def padded(frame: int) -> str:
-    """Return a frame number as in Blender's file names."""
-    return ("-" if frame < 0 else "") + f"{abs(frame):04}"
 
 
 def add_archive_route(

@@ -14,7 +14,8 @@ import structlog
 from aiohttp import hdrs, web
 
 from actors.ports import ObjectMissing, Objects, ObjectsUnavailable
-from rendertrust.file_types import BYTES, HEAD_BYTES, MEDIA, suffix_of
+from rendertrust.file_types import BYTES, HEAD_BYTES, MEDIA, attachment, suffix_of
+from supervisors.engines.s3_signing import DISPOSITION
 
 REMEMBERED_MAX: Final = 10_000
 # The store's headers that describe the sent bytes.
@@ -36,6 +37,10 @@ SAFE: Final = {
 _RESULT: Final = re.compile(
     r"results/[0-9a-f-]{36}/(?P<job>[0-9a-f-]{36})/(?P<unit>\d{1,9})/\d{1,9}/(result|evidence)",
     re.ASCII,
+)
+# What the gateway signs as the name of a download.
+_ATTACHMENT: Final = re.compile(
+    r"""attachment; filename="[A-Za-z0-9._ -]+"(; filename\*=UTF-8''[A-Za-z0-9._~%-]+)?""", re.ASCII
 )
 
 log = structlog.get_logger(__name__)
@@ -64,7 +69,9 @@ class DownloadHeaders:
             suffix = await self._suffix(key, begin) if _RESULT.fullmatch(key) else ""
             name = name_of(key, suffix)
             headers[hdrs.CONTENT_TYPE] = MEDIA.get(suffix, BYTES)
-            headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{name}"'
+            signed = request.query.get(DISPOSITION, "")
+            is_ours = _ATTACHMENT.fullmatch(signed) is not None
+            headers[hdrs.CONTENT_DISPOSITION] = signed if is_ours else attachment(name)
         elif hdrs.CONTENT_TYPE in told:
             # an error message of the store keeps its own media type
             headers[hdrs.CONTENT_TYPE] = told[hdrs.CONTENT_TYPE]

@@ -8,11 +8,11 @@ from typing import Final
 import attrs
 
 from actors.ports import ObjectMissing, Part, PartsRefused
+from rendertrust.api.refusal_code import RefusalCode
 from sql.multiparts import Multipart
 from sql.uploads import UploadRow
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem, invalid
-from web.http.refusal_code import RefusalCode
 
 PART_BYTES: Final = 64 << 20
 RANGES_SHOWN: Final = 10

@@ -15,6 +15,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from actors.ports import Objects
+from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.file_types import HEAD_BYTES
 from rendertrust.write_timeout import WriteTimeout
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
@@ -23,7 +24,6 @@ from web.http.operations import Audience
 from web.http.problem import Problem, unavailable
 from web.http.rate_gate import RateGate
 from web.http.rate_limits import RateLimits
-from web.http.refusal_code import RefusalCode
 from web.http.responses import refusal
 from web.objects.download_headers import DownloadHeaders
 from web.objects.transfer_rate import TransferRate, write_in_pace

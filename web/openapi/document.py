@@ -13,8 +13,10 @@ from web.http.operations import Audience, Operation
 from web.http.problem import Fault
 from web.nodes.relay import PATH as RELAY
 from web.openapi import error_responses, relay
+from web.openapi.code_samples import code_samples
 from web.openapi.error_responses import GivenUp, Refusal, Shortfall, headers
 from web.openapi.schemas import Schema, components, markdown, members_of, schema_of
+from web.openapi.webhook_events import webhook_events
 
 VERSION: Final = "3.1.1"
 INTRODUCTION: Final = """\
@@ -82,6 +84,7 @@ def describe(operations: Iterable[Operation]) -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "tags": tags(shown),
         "paths": paths(shown),
+        "webhooks": webhook_events(),
         "components": {
             "schemas": schemas(shown),
             "responses": error_responses.response_components(),
@@ -127,6 +130,7 @@ def described(operation: Operation, name: str) -> Schema:
         "parameters": parameters(operation),
         "requestBody": request_body(operation),
         "responses": {**successes(operation), **error_responses.responses_of(operation)},
+        "x-codeSamples": code_samples(operation),
     }
     return {key: value for key, value in done.items() if value or key == "security"}
 
@@ -190,8 +194,8 @@ def successes(operation: Operation) -> Schema:
             if index == 0 and operation.example is not None:
                 content["example"] = operation.example
             answer["content"] = {operation.media: content}
-            if index == 0 and operation.also is not None:
-                answer["content"][operation.also] = {"schema": {"type": "string"}}
+            for media in operation.also if index == 0 else ():
+                answer["content"][media] = {"schema": {"type": "string"}}
         found[str(status)] = answer
     return found
 

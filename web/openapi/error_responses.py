@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import attrs
 
+from rendertrust.api.refusal_code import RefusalCode, table
 from rendertrust.value_types import Credits
 from web.http.json_document import BYTES_MAX
 from web.http.operations import Audience, Operation
 from web.http.problem import Fault, Problem
-from web.http.refusal_code import RefusalCode, table
 from web.openapi.schemas import Schema
 
 # Texts for the refusals that come from the steps which all operations share.

@@ -23,11 +23,12 @@ from supervisors.engines.lazy_chain import EvmChain, KnownChain, remote_chain
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
+from supervisors.engines.provider_requests import HttpProviders
 from supervisors.engines.rates_valkey import SharedRates
 from supervisors.engines.remote import remote_objects, remote_postgres, remote_valkey
 from supervisors.engines.seaweedfs import EmbeddedObjects
 from supervisors.engines.smtp import SmtpTransport
-from supervisors.engines.stripe_payments import StripeEndpoint, StripePayments
+from supervisors.engines.stripe_payments import NoPayments, StripeEndpoint, StripePayments
 from supervisors.engines.stripe_stand_in.engine import EmbeddedStripe
 from supervisors.engines.system_clock import SystemClock
 from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint, process_at
@@ -50,9 +51,10 @@ class Adapters:
     leadership: SqlLeadership
     objects: S3Objects
     bus: ValkeyBus
-    payments: StripePayments
+    payments: StripePayments | NoPayments
     rates: SharedRates
     post: HttpPost
+    providers: HttpProviders | None  # None: there are no providers of OpenID Connect
     mail: SmtpTransport | None  # None: no mail is sent
     chain: EvmChain | None  # the chain on which checkpoints are anchored; None: nothing is anchored
     probes: dict[str, Probe]
@@ -63,6 +65,8 @@ class Adapters:
         if self.chain is not None:
             await self.chain.close()
         await self.post.close()
+        if self.providers is not None:
+            await self.providers.close()
         await self.rates.close()
         await self.bus.close()
         await self.payments.aclose()
@@ -94,7 +98,8 @@ def build_outside(
     def public_url() -> str:
         return settings.server.public_url or own_url()
 
-    account, given = engine_account(), bool(settings.stripe.secret_key)
+    account = engine_account()
+    stands_in = settings.takes_payments and not settings.stripe.secret_key
     if not (settings.database.url and settings.redis.url and settings.objects.url):
         check_way(data, account)
     postgres, valkey = CurrentEndpoint[PostgresEndpoint](), CurrentEndpoint[ValkeyEndpoint]()
@@ -111,7 +116,7 @@ def build_outside(
             ),
             engine_child(_objects(settings, data, account), stored),
             engine_child(_valkey(settings, data, account), valkey),
-            *([] if given else [engine_child(EmbeddedStripe(data, own_url), stripe)]),
+            *([engine_child(EmbeddedStripe(data, own_url), stripe)] if stands_in else []),
             *chain_engine,
         ],
         stored=stored,
@@ -120,9 +125,10 @@ def build_outside(
         leadership=SqlLeadership(database, halts),
         objects=objects,
         bus=ValkeyBus(valkey),
-        payments=StripePayments(stripe),
+        payments=StripePayments(stripe) if settings.takes_payments else NoPayments(),
         post=HttpPost(private=settings.webhooks.private),
-        mail=mail_of(settings.mail),
+        providers=providers_of(settings),
+        mail=mail_of(settings.mail, settings.farm_name),
         rates=SharedRates(valkey, lambda: SystemClock().now().timestamp()),
         chain=chain,
         probes=probes_of(database, valkey, objects),
@@ -166,9 +172,18 @@ def stripe_of(settings: Settings) -> CurrentEndpoint[StripeEndpoint]:
     return CurrentEndpoint(StripeEndpoint(given.secret_key, given.webhook_secret, given.url))
 
 
-def mail_of(mail: Mail) -> SmtpTransport | None:
-    """Return the mail server of the settings; None if they have none."""
-    return SmtpTransport(mail_server(mail.url), mail.sender) if mail.url else None
+def providers_of(settings: Settings) -> HttpProviders | None:
+    """Return the sender of requests to providers of OpenID Connect; None if there are none."""
+    return HttpProviders(loopback=not settings.production) if settings.oidc.providers else None
+
+
+def mail_of(mail: Mail, farm: str) -> SmtpTransport | None:
+    """Return the mail server of the settings; None if they have none. ``farm``: the sender's
+    name.
+    """
+    if not mail.url:
+        return None
+    return SmtpTransport(mail_server(mail.url), mail.sender, name=farm)
 
 
 def _postgres(settings: Settings, data: Path, account: EngineAccount | None) -> RunsEngine[Any]:

@@ -6,12 +6,14 @@ seconds, however many requests there are.
 
 import asyncio
 import math
+import platform
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import Counter, Gauge
 
+import rendertrust
 from actors.ports import Clock
 from rendertrust.money import UNITS_PER_CREDIT
 from sql.database import Unavailable
@@ -58,6 +60,9 @@ HALTED: Final = Gauge(
     "rendertrust_log_halted",
     "1: nothing is written, as the chain or the gateway's checkpoint file contradicts the log.",
 )
+BUILD: Final = Gauge(
+    "rendertrust_build_info", "Always 1; the labels say which program runs.", ["version", "python"]
+)
 DROPPED: Final = Counter("rendertrust_log_lines_dropped", "Lines that were not read in time.")
 FRESH_SECONDS: Final = 10.0
 
@@ -69,6 +74,7 @@ class GatewayMetrics:
         self._database, self._probes, self._clock = database, probes, clock
         self._halts = halts
         self._actors = ActorMetrics()
+        BUILD.labels(rendertrust.__version__, platform.python_version()).set(1)
         self._stale_at = -math.inf
         self._dropped = 0
         self._reading = asyncio.Lock()  # concurrent requests wait for one reading

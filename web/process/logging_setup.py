@@ -16,6 +16,7 @@ from structlog.types import EventDict, ExcInfo, Processor, WrappedLogger
 
 from config.redaction import cleaned_items, redact, shown
 from web.process.log_writer import LAST_LINES_SECONDS, LINES, LogWriter
+from web.process.trace_context import TRACE, TraceContext
 
 # The id of the current request, if any; the id is added to every line that is logged during the
 # request.
@@ -81,11 +82,16 @@ def level_now() -> str:
 
 
 def with_request(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Add the id of the current request, unless the event has one."""
+    """Add the id of the current request, unless the event has one, and its trace."""
     request = REQUEST.get()
     if request:
         event.setdefault("request_id", request)
-    return event
+    return {**event, **members_of(TRACE.get())}
+
+
+def members_of(trace: TraceContext | None) -> dict[str, str]:
+    """Return the members of a line that belongs to a trace."""
+    return {} if trace is None else {"trace_id": trace.trace_id, "parent_id": trace.parent_id}
 
 
 def redact_event(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
@@ -96,7 +102,14 @@ def redact_event(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def access(  # noqa: PLR0917 - by name it would cost more, at every request
-    at: datetime, request: str, method: str, path: str, status: int, seconds: float, ip: str | None
+    at: datetime,
+    request: str,
+    method: str,
+    path: str,
+    status: int,
+    seconds: float,
+    ip: str | None,
+    trace: TraceContext | None,
 ) -> None:
     """Log one request; the writing thread makes the line.
 
@@ -114,6 +127,7 @@ def access(  # noqa: PLR0917 - by name it would cost more, at every request
                 "status": status,
                 "ms": round(seconds * 1000, 1),
                 "ip": ip,
+                **members_of(trace),
             }
         )
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import structlog
 
@@ -49,6 +50,10 @@ class StopSignals:
         self._manager.say(READY=1)
 
 
+async def nothing() -> None:
+    """Do nothing."""
+
+
 async def run(
     application: Application,
     ready: Callable[[], None],
@@ -56,12 +61,14 @@ async def run(
     *,
     manager: ServiceManager = NOBODY,
     reload: Callable[[], None] | None = None,
+    offer: Callable[[], Coroutine[Any, Any, None]] = nothing,
 ) -> int:
     """Start, serve, stop, and return the exit code: 0 after a signal.
 
     The code is 1 if the gateway gave up, or that of a ``Fatal``. ``ready`` is called once the
     gateway serves; ``tell`` gets a line that explains an exit code other than 0. ``manager`` is
-    notified of start and stop; ``reload`` is called on SIGHUP.
+    notified of start and stop; ``reload`` is called on SIGHUP. ``offer`` runs beside the gateway
+    once it serves.
     """
     stop = StopSignals(manager, reload)
     stop.install()
@@ -71,7 +78,7 @@ async def run(
         manager.say(READY=1, STATUS=f"Serving {application.url}")
 
     try:
-        reason = await _run(application, serves, stop)
+        reason = await _run(application, serves, offer, stop)
     finally:
         await application.close()
     if reason is not None:
@@ -80,7 +87,10 @@ async def run(
 
 
 async def _run(
-    application: Application, ready: Callable[[], None], stop: StopSignals
+    application: Application,
+    ready: Callable[[], None],
+    offer: Callable[[], Coroutine[Any, Any, None]],
+    stop: StopSignals,
 ) -> str | None:
     """Run the application; return why it gave up, or None after a signal."""
     root = application.root
@@ -96,9 +106,11 @@ async def _run(
             return failure
         settle_down()
         ready()
+        offering = group.create_task(offer())
         failed = group.create_task(root.failed())
         await asyncio.wait((asked, failed), return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
+        offering.cancel()
         if failed.done():
             return failed.result()
         failed.cancel()

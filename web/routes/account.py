@@ -1,4 +1,4 @@
-"""The caller's own account: which mails they get, export and deletion."""
+"""The caller's own account: mails, the buyer on invoices, export and deletion."""
 
 from collections.abc import AsyncIterator, Collection
 from typing import Final, Literal, TypeAlias, get_args
@@ -10,20 +10,23 @@ from aiohttp import web
 
 from rendertrust import money
 from rendertrust.api.accounts import AccountExport, OwnAccount
+from rendertrust.api.refusal_code import RefusalCode
 from sql.account_deletion import Obstacles
 from sql.account_export import SECTIONS
 from sql.users import UserRow
 from web.gateway import Gateway
 from web.http.operations import TOKEN_REFUSED, Call, Operations
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
 from web.http.responses import encode, from_row
+from web.money.invoice_terms import InvoiceAddress
+from web.money.payout_accounts import own_account as own_payout_account
 from web.openapi.examples import reference as examples
+from web.routes.admin import factor_refusal
 from web.routes.auth import PASSWORD_INCORRECT, Done, PasswordGuess
 
 operations = Operations()
 log = structlog.get_logger("account")
-PASSWORD_BYTES: Final = 32  # of the password, which nobody knows, of a deleted account
+PASSWORD_BYTES: Final = 32  # of the unknown password of a deleted account
 
 # The mails that a user may switch off.
 Notice: TypeAlias = Literal[
@@ -31,6 +34,7 @@ Notice: TypeAlias = Literal[
     "job.failed",
     "job.paused",
     "node.offline",
+    "node.failing",
     "dispute.opened",
     "dispute.decided",
     "payout.paid",
@@ -41,9 +45,12 @@ NOTICES: tuple[Notice, ...] = get_args(Notice)
 
 @attrs.frozen
 class AccountChange:
-    """``mails``: the kinds of mail that you want; all others are switched off."""
+    """``mails``: the kinds of mail that you want; all others are switched off. ``invoice_to``: the
+    lines of your name and address on invoices; empty: your name and your address of mail.
+    """
 
     mails: list[Notice] | None = None
+    invoice_to: InvoiceAddress | None = None
 
 
 @operations.get(
@@ -61,18 +68,21 @@ async def show(call: Call) -> OwnAccount | Problem:
     example=examples.OWN_ACCOUNT,
 )
 async def change(call: Call[AccountChange]) -> OwnAccount | Problem:
-    """Choose which mails you get.
+    """Choose which mails you get, and to whom your invoices are addressed.
 
     Mails about your password and your address are always sent.
     """
     if call.body.mails is not None:
         await choose_mails(call.gateway, call.caller, call.body.mails)
+    if call.body.invoice_to is not None:
+        await call.gateway.tables.users.set_invoice_to(call.caller, call.body.invoice_to.strip())
     return await _own(call.gateway, call.caller)
 
 
 @operations.get(
     "/api/v1/auth/account/export",
     answers={200: AccountExport},
+    refusals={403: "The second factor was not given in the last ten minutes"},
     rate="login",
     example=examples.ACCOUNT_EXPORT,
 )
@@ -80,8 +90,12 @@ async def export(call: Call) -> web.Response | Problem:
     """Get everything that the gateway stores of you, as JSON.
 
     It has no secrets, and not the pictures. It is read while it is sent, so it may end early if the
-    gateway fails: then it is no valid JSON.
+    gateway fails: then it is no valid JSON. If you have a second factor, you must have given it in
+    this session in the last ten minutes.
     """
+    refused = await factor_refusal(call)
+    if refused is not None:
+        return refused
     account = await _own(call.gateway, call.caller)
     if isinstance(account, Problem):
         return account
@@ -92,7 +106,13 @@ async def export(call: Call) -> web.Response | Problem:
 
 async def exported(gateway: Gateway, account: OwnAccount, base: str) -> AsyncIterator[bytes]:
     """Yield an ``AccountExport`` in pieces, because a user may have a million entries."""
-    head = {"exported_at": gateway.ports.clock.now(), "gateway": base, "account": account}
+    payout_account = await own_payout_account(gateway, UUID(account.id))
+    head = {
+        "exported_at": gateway.ports.clock.now(),
+        "gateway": base,
+        "account": account,
+        "payout_account": payout_account,
+    }
     yield encode(head)[:-1]
     for section in SECTIONS:
         yield f',\n"{section}": ['.encode()
@@ -114,7 +134,7 @@ class Deletion:
 @operations.post(
     "/api/v1/auth/account/delete",
     refusals={
-        403: "The password is incorrect",
+        403: "The password is incorrect, or the second factor was not given in ten minutes",
         409: "Something must be settled first, such as an open job: `detail` says what",
     },
     rate="login",
@@ -124,10 +144,15 @@ class Deletion:
 async def delete(call: Call[Deletion]) -> Done | Problem:
     """Delete your account for good; your name, address, sessions, keys and webhooks are erased.
 
-    Entries of the ledger and receipts stay, without your name. The address can register again, as a
+    Entries of the ledger and receipts stay, without your name; invoices stay as they are, as the
+    seller must keep them. The address can register again, as a
     new account. Refused while jobs are open, or bought credits, unpaid earnings or open disputes
-    are left.
+    are left. If you have a second factor, you must have given it in this session in the last ten
+    minutes.
     """
+    refused = await factor_refusal(call)
+    if refused is not None:
+        return refused
     return await delete_account(call.gateway, call.caller, call.body.password)
 
 
@@ -136,12 +161,17 @@ async def delete_account(gateway: Gateway, user: UUID, password: str) -> Done | 
     row = await gateway.tables.users.by_id(user)
     if row is None or row.password_hash is None:
         return TOKEN_REFUSED
-    passwords = gateway.identity.passwords
-    if not await passwords.matches(password, row.password_hash):
+    if not await gateway.identity.passwords.matches(password, row.password_hash):
         return PASSWORD_INCORRECT
-    unusable = await passwords.hash(gateway.ports.random.token(PASSWORD_BYTES).hex())
+    return await erase_account(gateway, user, row.password_hash)
+
+
+async def erase_account(gateway: Gateway, user: UUID, password_hash: str) -> Done | Problem:
+    """Delete the account of a user who has confirmed who they are."""
+    unknown = gateway.ports.random.token(PASSWORD_BYTES).hex()
+    unusable = await gateway.identity.passwords.hash(unknown)
     deleted = await gateway.tables.account_deletion.delete(
-        *(user, row.password_hash, unusable, gateway.ports.clock.now())
+        *(user, password_hash, unusable, gateway.ports.clock.now())
     )
     if deleted is None:
         return PASSWORD_INCORRECT  # it was changed while it was checked
@@ -174,7 +204,7 @@ def unsettled(found: Obstacles) -> list[str]:
         (found.disputes, "dispute", "still open"),
         (found.last_owner, "organisation", "without another owner"),
     )
-    words = [text.format(money.render(amount)) for amount, text in sums if amount]
+    words = [text.format(money.in_words(amount)) for amount, text in sums if amount]
     words += [
         f"{number} {noun if number == 1 else noun + 's'} {text}"
         for number, noun, text in counts

@@ -7,12 +7,12 @@ import attrs
 import structlog
 from msgspec import Meta
 
+from rendertrust.api.refusal_code import RefusalCode
 from sql.link_tokens import TOKEN_MAX, digest_of
 from sql.mails import LINKS_AN_HOUR, MailKind, NewMail
 from web.gateway import Gateway
 from web.http.operations import Audience, Call, Operations
 from web.http.problem import Problem, unavailable
-from web.http.refusal_code import RefusalCode
 from web.openapi.examples import reference as examples
 from web.routes.auth import Done, mail_id
 from web.routes.password_resets import MAIL_OFF

@@ -8,11 +8,12 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
+from rendertrust.api.refusal_code import RefusalCode
 from sql.audit_log import Act, ActRow
-from sql.users import EndedLogins, UserRow
+from sql.users import EndedLogins, LastAdmin, UserRow
+from web.gateway import Gateway
 from web.http.operations import TOKEN_REFUSED, Audience, Call, Handler, Operations
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
 from web.http.responses import REQUEST_ID, from_row
 from web.identity.acting_user import ActingUser
 from web.identity.roles import RoleName
@@ -25,6 +26,7 @@ USER_NOT_FOUND: Final = Problem(404, "User not found", code=RefusalCode.USER_NOT
 ONESELF: Final = Problem(
     409, "You cannot do this to your own account: ask another admin", code=RefusalCode.OWN_MATTER
 )
+LAST_ADMIN: Final = Problem(409, "The farm would have no admin left", code=RefusalCode.LAST_ADMIN)
 
 Reason = Annotated[
     str,
@@ -148,7 +150,7 @@ def _upon_user(act: str, example: examples.Example) -> Callable[[Handler], Handl
     return operations.post(
         f"/api/v1/admin/users/{{user_id}}/{act}",
         request_example=example,
-        refusals={409: "It is your own account"},
+        refusals={409: "It is your own account, or the farm would have no admin left"},
         absent=USER_NOT_FOUND,
         example=examples.ACCOUNT,
     )
@@ -156,40 +158,71 @@ def _upon_user(act: str, example: examples.Example) -> Callable[[Handler], Handl
 
 @_upon_user("deactivate", examples.BECAUSE)
 async def deactivate(call: Call[Because]) -> Account | Problem:
-    """Deactivate a user: their sessions end, their API keys are refused, they cannot log in."""
-    return await _set_active(call, "user.deactivate", active=False)
+    """Deactivate a user: their sessions end, their API keys are refused, they cannot log in.
+
+    Their open jobs go on and are charged, and their nodes go on. To end these, too, cancel the jobs
+    and revoke the nodes. Links and invitations that an admin made end with them. If you have a
+    second factor, you must have given it in this session in the last ten minutes.
+    """
+    return await _set_active(call, active=False)
 
 
 @_upon_user("activate", examples.BECAUSE)
 async def activate(call: Call[Because]) -> Account | Problem:
-    """Activate a user again."""
-    return await _set_active(call, "user.activate", active=True)
+    """Activate a user again.
+
+    If you have a second factor, you must have given it in this session in the last ten minutes.
+    """
+    return await _set_active(call, active=True)
 
 
-async def _set_active(call: Call[Because], name: str, *, active: bool) -> Account | Problem:
-    user = call.ids["user_id"]
-    act = await act_of(call, name, user, call.body.reason)
+async def _set_active(call: Call[Because], *, active: bool) -> Account | Problem:
+    refused = await factor_refusal(call)
+    if refused is not None:
+        return refused
+    row = await activity_set(doer_of(call), call.ids["user_id"], call.body.reason, active=active)
+    return row if isinstance(row, Problem) else shown(row)
+
+
+async def activity_set(
+    doer: ActingUser, user: UUID, reason: str, *, active: bool
+) -> UserRow | Problem:
+    """Activate or deactivate a user on an admin's behalf."""
+    name = "user.activate" if active else "user.deactivate"
+    act = await act_upon(doer, name, user, reason)
     if isinstance(act, Problem):
         return act
-    administration = call.gateway.tables.administration
-    return changed(call, await administration.set_active(user, act, active=active))
+    administration = doer.gateway.tables.administration
+    try:
+        ended = await administration.set_active(user, act, active=active)
+    except LastAdmin:
+        return LAST_ADMIN
+    return noted(doer.gateway, ended)
 
 
 @_upon_user("role", examples.NEW_ROLE)
 async def role(call: Call[NewRole]) -> Account | Problem:
-    """Set a user's role; they must log in again.
+    """Set a user's role; they must log in again. Links and invitations of an admin end.
 
     If you have a second factor, you must have given it in this session in the last ten minutes.
     """
     refused = await factor_refusal(call)
     if refused is not None:
         return refused
-    user, body = call.ids["user_id"], call.body
-    act = await act_of(call, "user.role", user, body.reason, {"role": body.role})
+    row = await role_set(doer_of(call), call.ids["user_id"], call.body)
+    return row if isinstance(row, Problem) else shown(row)
+
+
+async def role_set(doer: ActingUser, user: UUID, wanted: NewRole) -> UserRow | Problem:
+    """Set a user's role on an admin's behalf."""
+    act = await act_upon(doer, "user.role", user, wanted.reason, {"role": wanted.role})
     if isinstance(act, Problem):
         return act
-    ended = await call.gateway.tables.administration.set_role(user, body.role, act)
-    return changed(call, ended)
+    try:
+        ended = await doer.gateway.tables.administration.set_role(user, wanted.role, act)
+    except LastAdmin:
+        return LAST_ADMIN
+    return noted(doer.gateway, ended)
 
 
 @_upon_user("password", examples.NEW_PASSWORD)
@@ -206,7 +239,8 @@ async def password(call: Call[NewPassword]) -> Account | Problem:
     if isinstance(act, Problem):
         return act
     fresh = await gateway.identity.passwords.hash(body.password)
-    return changed(call, await gateway.tables.administration.set_password(user, fresh, act))
+    row = noted(gateway, await gateway.tables.administration.set_password(user, fresh, act))
+    return row if isinstance(row, Problem) else shown(row)
 
 
 @operations.get(
@@ -272,13 +306,13 @@ async def act_on(
     return TOKEN_REFUSED if act is None else act
 
 
-def changed(call: Call[Any, Any], ended: EndedLogins | None) -> Account | Problem:
+def noted(gateway: Gateway, ended: EndedLogins | None) -> UserRow | Problem:
     """Return the changed user; this gateway refuses the ended tokens from now on."""
     if ended is None:
         return USER_NOT_FOUND
-    call.gateway.identity.revocations.add(*ended.sessions)
-    call.gateway.identity.revocations.changed(ended.user.id)
-    return shown(ended.user)
+    gateway.identity.revocations.add(*ended.sessions)
+    gateway.identity.revocations.changed(ended.user.id)
+    return ended.user
 
 
 def shown(row: UserRow) -> Account:

@@ -12,10 +12,10 @@ from actors.ledger.messages import (
 )
 from rendertrust import money
 from rendertrust.api.credits import Entry
+from rendertrust.api.refusal_code import RefusalCode
 from web.http.idempotency import key_of
 from web.http.operations import Answer, Audience, Call, Handler, Operations
 from web.http.problem import Fault, Problem, invalid
-from web.http.refusal_code import RefusalCode
 from web.identity.acting_user import ActingUser
 from web.money.credit_adjustments import (
     ADJUST,
@@ -188,7 +188,7 @@ def signed(text: str) -> int:
 
 def too_much(charged: int) -> Problem:
     """Return 422 for a refund that is higher than the charge."""
-    words = f"must not be higher than the charge: {money.render(charged)}"
+    words = f"must not be higher than the charge: {money.in_words(charged)}"
     return invalid([Fault("amount", "value", words)])
 
 

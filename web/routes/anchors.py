@@ -8,13 +8,13 @@ from msgspec import Meta
 
 from actors.ports import ChainRefused, ChainUnavailable
 from rendertrust import merkle
+from rendertrust.api.refusal_code import RefusalCode
 from sql.anchors import AnchorRow, CoveringAnchor
 from sql.log import leaf_text
 from sql.proofs import LeafPosition, OwnEntry
 from web.gateway import Gateway
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem, unavailable
-from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.openapi.examples import log as examples
 from web.routes.ledger import ENTRY_NOT_FOUND, EntryWord, Hash, LogPosition, position_of

@@ -1,12 +1,11 @@
-"""Archives: all results of an ended job in one zip."""
+"""Archives: all complete results of a job in one zip."""
 
 from typing import Final
 
 from rendertrust.api.jobs import ResultUrl
-from rendertrust.job_status import ENDED
+from rendertrust.api.refusal_code import RefusalCode
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
 from web.jobs.job_control import JOB_NOT_FOUND
 from web.jobs.job_view import URL_SECONDS
 from web.objects.archives import address_of
@@ -24,7 +23,7 @@ ALONE: Final = Problem(
     scope=Scope.JOBS_READ,
     refusals={
         404: "Job not found, or no unit of it is complete",
-        409: "The job has not ended, or has one unit",
+        409: ALONE.detail,
     },
     absent=JOB_NOT_FOUND,
     example=examples.ARCHIVE,
@@ -32,19 +31,14 @@ ALONE: Final = Problem(
 async def archive(call: Call) -> ResultUrl | Problem:
     """Get the download address of a zip with all results of a job of several units.
 
-    The address is valid for an hour. The job may have ended in any state. The zip has the complete
-    frames and, in the folder `tiles/`, the tiles of incomplete frames, named like `0012-3.exr` by
-    frame and tile. The zip is generated while it is sent; ``Range`` works.
+    The address is valid for an hour. The job may be at work, or have ended in any state. The zip
+    has the frames that are complete when it is fetched and, in the folder `tiles/`, the tiles of
+    incomplete frames, named like `0012-3.exr` by frame and tile. The zip is generated while it is
+    sent; ``Range`` works.
     """
     row = await call.gateway.tables.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:
         return JOB_NOT_FOUND
-    if row.status not in ENDED:
-        return Problem(
-            409,
-            f"Job is {row.status}; its zip is available when it has ended",
-            code=RefusalCode.JOB_NOT_ENDED,
-        )
     if row.units == 1:
         return ALONE
     if not row.done:

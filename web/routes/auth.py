@@ -13,6 +13,7 @@ from actors.ledger.effects import Transfer
 from actors.ledger.messages import Commit, Posted
 from rendertrust import money
 from rendertrust.api.accounts import Registered, Tokens, User
+from rendertrust.api.refusal_code import RefusalCode
 from sql.account_names import ADJUSTMENTS, user_account
 from sql.database import Unavailable
 from sql.invitations import NotInvited
@@ -22,7 +23,6 @@ from web.gateway import Gateway
 from web.http.converter import Email
 from web.http.operations import TOKEN_REFUSED, Audience, Call, Operations
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
 from web.identity.invitation_tokens import TOKEN_MAX, digest_of
 from web.identity.roles import UserRole
 from web.identity.second_factor import CODE_MAX, factor_of_login
@@ -39,6 +39,9 @@ PasswordGuess = Annotated[str, Meta(min_length=1, max_length=1024)]
 CLIENT_CHARACTERS_MAX = 200
 LOGIN_REFUSED = Problem(
     401, "Invalid credentials or inactive account", code=RefusalCode.CREDENTIALS_INVALID
+)
+DEACTIVATED = Problem(
+    401, "The account is deactivated: ask an admin", code=RefusalCode.ACCOUNT_DEACTIVATED
 )
 REFRESH_REFUSED = Problem(
     401, "Invalid, expired or used refresh token", code=RefusalCode.REFRESH_TOKEN_INVALID
@@ -147,8 +150,8 @@ async def login(call: Call[Credentials]) -> Tokens | Problem:
     """
     gateway, body = call.gateway, call.body
     checked = await checked_password(gateway, body.email, body.password)
-    if checked is None:
-        return LOGIN_REFUSED
+    if isinstance(checked, Problem):
+        return checked
     factor = await factor_of_login(gateway, checked, body.otp)
     if isinstance(factor, Problem):
         return factor
@@ -284,13 +287,18 @@ async def registration_refusal(gateway: Gateway, wanted: Registration) -> Proble
     return None if is_open else INVITATION_INVALID
 
 
-async def checked_password(gateway: Gateway, email: str, password: str) -> LoginState | None:
-    """Return the active user with this password; None otherwise, after the same time."""
+async def checked_password(gateway: Gateway, email: str, password: str) -> LoginState | Problem:
+    """Return the active user with this password; a refusal otherwise, after the same time.
+
+    Only a user who knows the password learns that the account is deactivated.
+    """
     row = await gateway.tables.users.by_email(email)
     kept = None if row is None else row.password_hash
     fits = await gateway.identity.passwords.matches(password, kept)
-    if not fits or row is None or kept is None or not row.is_active:
-        return None
+    if not fits or row is None or kept is None:
+        return LOGIN_REFUSED
+    if not row.is_active:
+        return DEACTIVATED
     return LoginState(row.id, kept, row.role)
 
 
@@ -333,7 +341,7 @@ async def grant_starter(gateway: Gateway, user: UUID) -> None:
         amount=gateway.starter,
         kind="ADJUSTMENT",
         reference=f"starter:{user}",
-        description=f"Starter credits: {money.render(gateway.starter)}",
+        description=f"Starter credits: {money.plain(gateway.starter)}",
     )
     try:
         if await gateway.tables.account_deletion.had_starter(user):

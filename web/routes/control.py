@@ -1,10 +1,13 @@
-"""Control of open jobs: pause, resume, stop, change priority or cap."""
+"""Control of jobs: pause, resume, stop, rename, change priority or cap."""
+
+from uuid import UUID
 
 import attrs
 
 from actors.ledger.effects import JobChange, JobPause, JobResume, JobStop, OfJob
 from rendertrust import money
 from rendertrust.api.jobs import Job
+from rendertrust.job_name import JobName, trimmed
 from rendertrust.job_spec import Priority
 from rendertrust.value_types import Amount
 from sql.job_plan import PRIORITIES
@@ -16,17 +19,18 @@ from web.openapi.examples import jobs as examples
 
 operations = Operations(absent=JOB_NOT_FOUND)
 REFUSALS = {409: "The job has ended"}
-NOTHING = invalid([Fault("", "missing", "name priority, max_credits, or both")])
+NOTHING = invalid([Fault("", "missing", "give name, priority or max_credits")])
 UNSAID = ""  # marks an absent amount: an absent amount keeps the cap, null removes the cap
 
 
 @attrs.frozen
 class JobWish:
-    """Changes of an open job.
+    """Changes of a job. A job that has ended can only be renamed.
 
     ``max_credits``: the job pauses before it would cost more; null removes the cap.
     """
 
+    name: JobName | None = None
     priority: Priority | None = None
     max_credits: Amount | None = attrs.field(
         factory=lambda: UNSAID
@@ -79,14 +83,23 @@ async def stop(call: Call) -> Job | Problem:
     example=examples.MANY,
 )
 async def change(call: Call[JobWish]) -> Job | Problem:
-    """Change priority or ``max_credits`` of an open job; null removes the cap."""
-    wish = call.body
-    if wish.priority is None and wish.max_credits == UNSAID:
+    """Rename a job, or change priority or ``max_credits`` of an open job; null removes the cap.
+
+    If the change of priority or cap is refused, the job is not renamed either.
+    """
+    wish, job = call.body, call.ids["job_id"]
+    if wish.name is None and wish.priority is None and wish.max_credits == UNSAID:
         return NOTHING
-    priority = None if wish.priority is None else PRIORITIES[wish.priority]
-    cap = money.parse(wish.max_credits) if wish.max_credits else None
-    uncapped = wish.max_credits is None
-    return await _done(call, JobChange(call.ids["job_id"], call.caller, priority, cap, uncapped))
+    if wish.priority is not None or wish.max_credits != UNSAID:
+        priority = None if wish.priority is None else PRIORITIES[wish.priority]
+        cap = money.parse(wish.max_credits) if wish.max_credits else None
+        effect = JobChange(job, call.caller, priority, cap, uncapped=wish.max_credits is None)
+        refused = await commit_for_owner(call, effect)
+        if refused is not None:
+            return refused
+    if wish.name is not None:
+        await call.gateway.tables.jobs.rename(job, call.caller, trimmed(wish.name))
+    return await _now(call, job)
 
 
 async def _done(call: Call | Call[JobWish], effect: OfJob) -> Job | Problem:
@@ -94,5 +107,9 @@ async def _done(call: Call | Call[JobWish], effect: OfJob) -> Job | Problem:
     refused = await commit_for_owner(call, effect)
     if refused is not None:
         return refused
-    row = await call.gateway.tables.jobs.by_id(effect.job, call.caller)
+    return await _now(call, effect.job)
+
+
+async def _now(call: Call | Call[JobWish], job: UUID) -> Job | Problem:
+    row = await call.gateway.tables.jobs.by_id(job, call.caller)
     return JOB_NOT_FOUND if row is None else await in_full(call.gateway, row)

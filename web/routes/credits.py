@@ -22,6 +22,7 @@ from actors.ledger.messages import (
 )
 from rendertrust import money
 from rendertrust.api.credits import Balance, DayOfUsage, Entry, History, Hold, Holds, Usage
+from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.value_types import Amount
 from sql.account_names import ADJUSTMENTS, user_account
 from sql.credits import AccountEntryRow, OpenHoldRow, UsageRow
@@ -30,7 +31,6 @@ from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.http.operations import Answer, Call, Operations, Scope
 from web.http.pagination import NOT_THERE, Cursor, Window, next_of, span_of
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.money.ledger_client import commit, insufficient
 from web.openapi.examples import reference as examples
@@ -159,13 +159,18 @@ def moved(outcome: Outcome, otherwise: Problem) -> Answer | Problem:
     return otherwise
 
 
+def source_of(kind: str) -> str:
+    """Return the API's ``source`` of an entry."""
+    return _SOURCES.get(kind, kind)
+
+
 def shown(row: AccountEntryRow) -> Entry:
     return Entry(
         id=str(row.id),
         entry_id=row.entry_id,
         amount=money.render(abs(row.amount)),
         direction="CREDIT" if row.amount > 0 else "DEBIT",
-        source=_SOURCES.get(row.kind, row.kind),
+        source=source_of(row.kind),
         reference_id=row.reference,
         balance_after=money.render(row.after),
         description=row.description,

@@ -6,15 +6,13 @@ import attrs
 from aiohttp import web
 from msgspec import Meta
 
+from rendertrust.api.refusal_code import RefusalCode
 from web.http import spreadsheet
 from web.http.operations import TOKEN_REFUSED, Audience, Call, Operations
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
-from web.http.responses import REQUEST_ID
-from web.identity.acting_user import ActingUser
 from web.jobs.dead_letters import AT_ONCE, DeadLetterActions, Kind, Letter, LetterList, LettersDone
 from web.openapi.examples import jobs as examples
-from web.routes.admin import Limit, Reason
+from web.routes.admin import Limit, Reason, doer_of
 
 NO_LETTERS: Final = Problem(
     404, "There is no such kind of dead letter", code=RefusalCode.LETTERS_NOT_FOUND
@@ -54,7 +52,7 @@ class NamedLetters:
 @operations.get(
     "/api/v1/admin/dead-letters/{kind}",
     words=Which,
-    also=spreadsheet.MEDIA,
+    also=(spreadsheet.MEDIA,),
     example=examples.DEAD_LETTERS,
 )
 async def index(call: Call[None, LetterQuery]) -> LetterList | web.Response:
@@ -115,7 +113,7 @@ def _cell(letter: Letter, name: str) -> str:
 
 
 def _actions(call: Call[Any, Any]) -> DeadLetterActions:
-    return DeadLetterActions(ActingUser(call.gateway, call.caller, call.request[REQUEST_ID]))
+    return DeadLetterActions(doer_of(call))
 
 
 def _kind(call: Call[Any, Any]) -> Any:

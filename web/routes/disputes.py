@@ -1,6 +1,7 @@
 """Disputes: a creator claims that a unit was not worth its charge; a check or an admin decides."""
 
 import base64
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
@@ -10,11 +11,12 @@ from aiohttp import web
 from msgspec import Meta
 
 from actors.ledger.effects import DisputeDecide, DisputeOpen
-from actors.ledger.messages import Commit, GuardFailed, Posted
+from actors.ledger.messages import Commit, Found, GuardFailed, GuardReason, Posted
 from actors.ports import ObjectInfo
 from rendertrust import money
-from rendertrust.api.earnings import Dispute, Disputes
+from rendertrust.api.earnings import Dispute, DisputeAnswer, Disputes, PictureRegion
 from rendertrust.api.jobs import ResultUrl
+from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.relay_frames import SHEET_BYTES_MAX
 from rendertrust.value_types import Credits, Id
 from sql.disputes import DisputeShown
@@ -23,7 +25,6 @@ from web.gateway import Gateway
 from web.http.operations import TOKEN_REFUSED, Answer, Audience, Call, Operations, Scope
 from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Fault, Problem, invalid
-from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.identity.acting_user import ActingUser
 from web.identity.roles import UserRole
@@ -39,6 +40,9 @@ operations = Operations()
 PICTURE_MAX: Final = 512 << 10  # bytes
 LAST: Final = 1 - 2**-20  # places are from 0 up to, but not including, 1
 COMPARISONS_MOST: Final = 20  # most open disputes with a comparison, per creator
+WHOLE: Final = 1 + 2**-20  # the right or lower edge of a picture, with rounding
+OTHER: Final = "other"
+OUTSIDE: Final = invalid([Fault("region", "value", "reaches beyond the picture")])
 PNG: Final = b"\x89PNG\r\n\x1a\n"
 NO_PICTURE: Final = Problem(
     404, "The unit's dispute has no picture", code=RefusalCode.PICTURE_NOT_FOUND
@@ -58,10 +62,10 @@ TOO_MANY: Final = Problem(
     code=RefusalCode.UNIT_NOT_DISPUTABLE,
 )
 # The reason for a refusal, by what the Ledger found.
-_WHY: Final = {
-    "uncharged": "The unit cost nothing, so there is nothing to refund",
-    "closed": "The dispute window of the unit has closed",
-    "disputed": "The unit is already disputed, or its dispute was already decided",
+_WHY: Final[Mapping[Found | None, str]] = {
+    GuardReason.UNCHARGED: "The unit cost nothing, so there is nothing to refund",
+    GuardReason.WINDOW_CLOSED: "The dispute window of the unit has closed",
+    GuardReason.DISPUTED: "The unit is already disputed, or its dispute was already decided",
 }
 Complaining = Annotated[str, Meta(min_length=1, max_length=500)]
 DisputeState = Literal["open", "upheld", "rejected"]
@@ -95,22 +99,44 @@ class Comparison:
 
 
 @attrs.frozen
+class Region:
+    """A rectangle of a picture, as fractions of its width and height; 0, 0 is the upper left."""
+
+    x: Annotated[float, Meta(ge=0, lt=1)]
+    y: Annotated[float, Meta(ge=0, lt=1)]
+    width: Annotated[float, Meta(gt=0, le=1)]
+    height: Annotated[float, Meta(gt=0, le=1)]
+
+    @property
+    def is_inside(self) -> bool:
+        """True if the region does not reach beyond the picture, apart from rounding."""
+        return self.x + self.width <= WHOLE and self.y + self.height <= WHOLE
+
+    @property
+    def shares(self) -> Sequence[float]:
+        return (self.x, self.y, self.width, self.height)
+
+
+@attrs.frozen
 class Complaint:
     """A new dispute: why the unit was not worth its charge, for the admin who decides.
 
     With a ``comparison``, one of the gateway's verifiers renders the whole frame and decides the
-    dispute. If no verifier can, an admin decides.
+    dispute. If no verifier can, an admin decides. ``problem`` is the kind of problem (default
+    ``other``), and ``region`` its place in the picture.
     """
 
     reason: Complaining
     comparison: Comparison | None = None
+    problem: Literal["black", "noise", "missing", "size", "differs", "other"] | None = None
+    region: Region | None = None
 
 
 @attrs.frozen
 class UnitOfJob:
     """A unit of a job, by its number from 0."""
 
-    unit: Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,8})$")]
+    unit: Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,8})$", description="a whole number")]
 
 
 @attrs.frozen
@@ -173,10 +199,32 @@ async def open_dispute(call: Call[Complaint]) -> Answer | Problem:
     given = given_of(call.body.comparison)
     if isinstance(given, Problem):
         return given
+    if (fault := outside(call.body.region)) is not None:
+        return fault
     done = await opened(call.gateway, call.caller, job, unit, call.body.reason, given=given)
     if isinstance(done, Problem):
         return done
-    return Answer(201 if done.is_new else 200, shown(done.row))
+    row = await reported(call.gateway, done.row, call.body.problem, call.body.region)
+    return Answer(201 if done.is_new else 200, shown(row))
+
+
+def outside(region: Region | None) -> Problem | None:
+    """Return the fault of a region that reaches beyond the picture."""
+    return None if region is None or region.is_inside else OUTSIDE
+
+
+async def reported(
+    gateway: Gateway, row: DisputeShown, problem: str | None, region: Region | None
+) -> DisputeShown:
+    """Store what the creator reports about their dispute, and return the dispute with it.
+
+    The first report of a dispute counts. Raises Unavailable.
+    """
+    if row.by_gateway or (problem is None and region is None):
+        return row
+    kept = gateway.tables.disputes
+    await kept.keep_problem(row.id, problem or OTHER, None if region is None else region.shares)
+    return await kept.one(row.id) or row
 
 
 def given_of(told: Comparison | None) -> GivenComparison | Problem | None:
@@ -285,12 +333,12 @@ async def opened(
     id_ = gateway.ports.random.uuid()
     effect = DisputeOpen(id_, job, unit, user, reason, window, comparison=given)
     outcome = await commit(gateway, Commit(effects=(effect,)))
-    found = "" if not isinstance(outcome, GuardFailed) else outcome.found
-    if isinstance(outcome, GuardFailed) and not found:
+    found = outcome.found if isinstance(outcome, GuardFailed) else None
+    if found is GuardReason.ABSENT:
         return UNIT_NOT_FOUND
     row = await gateway.tables.disputes.of_unit(job, unit)
     is_new = isinstance(outcome, Posted)
-    is_same = found == "disputed" and row is not None and row.reason == reason
+    is_same = found is GuardReason.DISPUTED and row is not None and row.reason == reason
     if row is not None and (is_new or is_same):
         if given is not None and is_same and row.state == "OPEN" and not row.by_gateway:
             await gateway.tables.disputes.keep_comparison(row.id, given)
@@ -413,9 +461,26 @@ async def _page(
 
 def shown(row: DisputeShown) -> Dispute:
     """Return the row as its creator sees it."""
-    return from_row(Dispute, row, state=row.state.lower())
+    return from_row(Dispute, row, **_words(row))
 
 
 def whole(row: DisputeShown) -> DisputeToDecide:
     """Return the row as admins see it."""
-    return from_row(DisputeToDecide, row, state=row.state.lower())
+    return from_row(DisputeToDecide, row, **_words(row))
+
+
+def _words(row: DisputeShown) -> Mapping[str, Any]:
+    return {"state": row.state.lower(), "region": region_of(row), "answer": answer_of(row)}
+
+
+def answer_of(row: DisputeShown) -> DisputeAnswer | None:
+    """Return what the operator answered."""
+    if row.answer is None or row.answered_at is None:
+        return None
+    place = None if row.answer_region is None else PictureRegion(*row.answer_region)
+    return DisputeAnswer(row.answer, place, row.answered_at)
+
+
+def region_of(row: DisputeShown) -> PictureRegion | None:
+    """Return the place of the problem in the picture."""
+    return None if row.region is None else PictureRegion(*row.region)

@@ -85,7 +85,7 @@ def part(path: Path) -> Handler:
     return serve
 
 
-# Each file is an operation of its own, so that no request can name another file.
+# Each file is a separate operation, so that no request can name another file.
 for found in (*sorted(FOLDER.glob("vendored/*")), *sorted(FOLDER.glob("pages/*"))):
     if found.suffix in (".js", ".css"):
         operations.get(

@@ -9,13 +9,13 @@ from msgspec import Meta
 
 from rendertrust import webhooks
 from rendertrust.api.events import Deliveries, Delivery, Hook, Hooks, HookWithSecret, Reply
+from rendertrust.api.refusal_code import RefusalCode
 from sql.webhooks import ENDPOINTS_MAX, DeliveryRow, EndpointPatch, EndpointRow, NewEndpoint
 from supervisors.engines.webhook_http import refused
 from web.gateway import Gateway
 from web.http.operations import Call, Operations, Scope
 from web.http.pagination import next_of
 from web.http.problem import Fault, Problem, invalid
-from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.openapi.examples import reference as examples
 from web.routes.auth import Done
@@ -27,11 +27,15 @@ SECRET_BYTES: Final = 32
 FORMER_FOR: Final = timedelta(hours=24)  # how long the former secret also signs deliveries
 
 Url = Annotated[str, Meta(min_length=1, max_length=2000)]
+_JOB, _UNIT = (
+    "|".join(name.removeprefix(family) for name in webhooks.EVENTS if name.startswith(family))
+    for family in ("job.", "unit.")
+)
 Type = Annotated[
     str,
     Meta(
-        pattern="^(job\\.(\\*|queued|dispatched|running|paused|completed|failed|cancelled)"
-        "|unit\\.(\\*|assigned|running|verifying|completed|failed|cancelled|retried|copied|thumbnail))$"
+        pattern=f"^(job\\.(\\*|{_JOB})|unit\\.(\\*|{_UNIT}))$",
+        description="a type of events, like job.completed, or job.* or unit.*",
     ),
 ]
 Types = Annotated[list[Type], Meta(min_length=1, max_length=20)]

@@ -7,11 +7,11 @@ from aiohttp import hdrs, web
 from msgspec import Meta
 
 from actors.event_hub.messages import Follower
+from rendertrust.api.refusal_code import RefusalCode
+from sql.events import Event, shown
 from web.events.event_stream import PAGE, EventStream
-from web.events.event_view import Event, shown
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
-from web.http.refusal_code import RefusalCode
 from web.jobs.job_control import JOB_NOT_FOUND
 from web.openapi.examples import jobs as examples
 
@@ -53,7 +53,7 @@ class EventList:
     "/api/v1/jobs/{job_id}/events",
     scope=Scope.JOBS_READ,
     answers={200: EventList, 204: None},
-    also=STREAM,
+    also=(STREAM,),
     headers={LAST: "For a stream: the number of the last event that you have seen."},
     refusals={409: "The job has fewer events than you have seen"},
     streams=True,

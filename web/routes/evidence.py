@@ -1,9 +1,9 @@
 """Evidence: the render passes of which a picture was made, for verifiers and its creator."""
 
 from rendertrust.api.jobs import ResultUrl
+from rendertrust.api.refusal_code import RefusalCode
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
 from web.jobs.job_view import URL_SECONDS
 from web.openapi.examples import jobs as examples
 from web.routes.units import UnitWord

@@ -16,20 +16,19 @@ from rendertrust.api.nodes import (
     NodeList,
     Reputation,
 )
+from rendertrust.api.refusal_code import RefusalCode
 from sql.nodes import CheckShown, NodeShown
 from web.http.operations import Call, Handler, Operations, Scope
 from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
-from web.http.responses import REQUEST_ID, from_row
-from web.identity.acting_user import ActingUser
+from web.http.responses import from_row
 from web.identity.roles import UserRole
 from web.nodes.connections import OpenConnection
 from web.nodes.standing_change import change_standing
 from web.nodes.standing_policy import StandingAction
 from web.nodes.verifier_coverage import checkable
 from web.openapi.examples import reference as examples
-from web.routes.admin import Because
+from web.routes.admin import Because, doer_of
 
 NODE_NOT_FOUND = Problem(404, "Node not found", code=RefusalCode.NODE_NOT_FOUND)
 operations = Operations(absent=NODE_NOT_FOUND)
@@ -164,7 +163,10 @@ def shown(
     """Return the row as the API shows it, with its reputation and whether it is checkable."""
     reputation = tuple(known.get(row.id, ()))
     standing, checkable = row.standing.name, able.get(row.id)
-    return from_row(Node, row, standing=standing, reputation=reputation, checkable=checkable)
+    by = None if row.standing_by is None else row.standing_by.lower()
+    return from_row(
+        Node, row, standing=standing, standing_by=by, reputation=reputation, checkable=checkable
+    )
 
 
 async def _known(call: Call[Any, Any], *nodes: UUID) -> Mapping[UUID, list[Reputation]]:
@@ -187,8 +189,7 @@ async def _say(call: Call[Said] | Call[Because], verb: StandingAction) -> Node |
     row = await _visible(call, call.ids["node_id"])
     if row is None:
         return NODE_NOT_FOUND
-    doer = ActingUser(call.gateway, call.caller, call.request[REQUEST_ID])
-    said = await change_standing(doer, _role(call), row, verb, call.body.reason)
+    said = await change_standing(doer_of(call), _role(call), row, verb, call.body.reason)
     return said if isinstance(said, Problem) else await _shown(call, said)
 
 

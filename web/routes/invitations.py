@@ -8,12 +8,12 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
+from rendertrust.api.refusal_code import RefusalCode
 from sql.invitations import InvitationRow, NewInvitation
 from web.http.converter import Email
 from web.http.operations import TOKEN_REFUSED, Audience, Call, Operations
 from web.http.pagination import Window
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.identity.acting_user import ActingUser
 from web.identity.invitation_tokens import digest_of, link_of, make_token
@@ -132,7 +132,7 @@ async def invite(
     row = await gateway.tables.invitations.insert(new, act)
     if row is None:
         return TOO_MANY
-    link = link_of(base or gateway.url(), token)
+    link = link_of(base or gateway.url(), token, order.email)
     return CreatedInvitation(**attrs.asdict(shown(row)), token=token, link=link)
 
 

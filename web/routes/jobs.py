@@ -1,18 +1,23 @@
 """Jobs: submit, list, show, cancel, retry, and download the result."""
 
+from typing import Annotated, Literal
+
 import attrs
+from msgspec import Meta
 
 from actors.ports import place_of
 from rendertrust import money
 from rendertrust.api.jobs import Job, JobList, Placed, ResultUrl
+from rendertrust.api.refusal_code import RefusalCode
+from rendertrust.job_name import NAME_MAX
 from rendertrust.job_status import JobStatus
+from sql.job_filters import OwnJobFilter
 from sql.jobs import JobOrder
 from sql.units import is_result_of
 from web.http.idempotency import answered_before, key_of
 from web.http.operations import Answer, Call, Operations, Scope
 from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
 from web.jobs.job_control import JOB_NOT_FOUND, cancel_job
 from web.jobs.job_view import URL_SECONDS, in_full, placed, retried, shown
 from web.jobs.preflights import refusal
@@ -28,7 +33,13 @@ operations = Operations(absent=JOB_NOT_FOUND)
 
 @attrs.frozen
 class Page(Cursor):
+    """``name``: a part of the job's name, in any case. ``checks``: ``none`` leaves out the checks
+    of scenes (jobs of the type ``preflight``), ``only`` lists them alone.
+    """
+
     status: JobStatus | None = None
+    name: Annotated[str, Meta(min_length=1, max_length=NAME_MAX)] | None = None
+    checks: Literal["none", "only"] | None = None
 
 
 @operations.post(
@@ -49,10 +60,12 @@ class Page(Cursor):
 async def dispatch(call: Call[NewJob]) -> Answer | Problem:
     """Submit a job: its price is held, and a node is assigned at once (200) or later (202).
 
-    The price is the sum over all frames (`POST /jobs/quote`), or the table's price for a job
-    without frames. The whole price is held; the holds of units that fail or are stopped are
-    released. If a preflight found errors in the scene (`POST /jobs/preflight`), the answer is 422
-    and nothing is held; with `as_is` the scene is rendered anyway.
+    The price is the sum over all frames (`POST /jobs/quote`), or the table's price for a job that
+    names neither frames nor parameters. The whole price is held; the holds of units that fail or
+    are stopped are released. A job that names frames or parameters is refused while a connected
+    verifier could measure its scene and has not done so (409).
+    If a preflight found errors in the scene (`POST /jobs/preflight`), the answer is 422 and nothing
+    is held; with `as_is` the scene is rendered anyway.
     """
     key = key_of(call)
     if isinstance(key, Problem):
@@ -77,7 +90,7 @@ async def _refusal(call: Call[NewJob], offer: PricedJob) -> Problem | None:
     if found is not None:
         return found
     if quoted is not None and price > money.parse(quoted, zero=True):
-        said = f"It costs {money.render(price)} now, but {quoted} was quoted"
+        said = f"It costs {money.in_words(price)} now, but {money.in_words(quoted)} was quoted"
         return Problem(
             409, f"{said}; nothing is held. {offer.tariff.how}", code=RefusalCode.PRICE_CHANGED
         )
@@ -90,12 +103,18 @@ async def _refusal(call: Call[NewJob], offer: PricedJob) -> Problem | None:
     example=examples.JOBS,
 )
 async def index(call: Call[None, Page]) -> JobList | Problem:
-    """List your jobs, newest first."""
+    """List your jobs, newest first.
+
+    With `name`, the newest 10,000 jobs are searched. `checks=none` leaves out the checks of scenes
+    (jobs of the type `preflight`), and `checks=only` lists them alone.
+    """
     page = call.query
-    rows = await call.gateway.tables.jobs.page(call.caller, page.status, span_of(page))
+    checks = None if page.checks is None else page.checks == "only"
+    wanted = OwnJobFilter(page.status, page.name, checks)
+    rows = await call.gateway.tables.jobs.page(call.caller, span_of(page), wanted)
     if rows is None:
         return NOT_THERE
-    count = await call.gateway.tables.jobs.count(call.caller, page.status)
+    count = await call.gateway.tables.jobs.count(call.caller, wanted)
     jobs = [await shown(call.gateway, row) for row in rows[: page.limit]]
     return JobList(tuple(jobs), count, next_of(rows, page.limit))
 

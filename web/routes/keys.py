@@ -8,12 +8,12 @@ import attrs
 from msgspec import Meta
 
 from rendertrust.api.accounts import ApiKey, ApiKeys, CreatedApiKey
+from rendertrust.api.refusal_code import RefusalCode
 from sql.api_keys import LIVING_MAX, ApiKeyRow, NewApiKey
 from web.gateway import Gateway
 from web.http.operations import Call, Operations
 from web.http.pagination import Window
 from web.http.problem import Fault, Problem, invalid
-from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.identity.api_keys import HINT, digest, make_key
 from web.identity.roles import Scope, ScopeName

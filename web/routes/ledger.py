@@ -9,6 +9,7 @@ from msgspec import Meta
 from actors.sequencer.messages import CheckpointReady, RequestCheckpoint, Sequencer
 from rendertrust import note
 from rendertrust.api.ledger import EntryProof, LogCheckpoint, Opening
+from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.leaf import salt_of
 from rendertrust.merkle import SIZE_MAX, inclusion_ranges
 from sql.anchors import CoveringAnchor
@@ -19,7 +20,6 @@ from web.gateway import Gateway
 from web.http.converter import uuid_of
 from web.http.operations import Audience, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
-from web.http.refusal_code import RefusalCode
 from web.openapi.examples import log as examples
 
 operations = Operations()
@@ -31,7 +31,7 @@ NOT_YET = unavailable(
 )
 NO_LOG = unavailable("The log has not begun yet; try again", code=RefusalCode.LOG_NOT_BEGUN)
 
-Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="SHA-256 in hexadecimal")]
+Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="64 hexadecimal digits")]
 
 
 @attrs.frozen
@@ -58,7 +58,7 @@ class WithOpening:
 class AskedOf:
     """Query. ``nonce``: 32 fresh random bytes in hexadecimal, to be signed with the log's key."""
 
-    nonce: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")] | None = None
+    nonce: Hash | None = None
 
 
 Size = Annotated[int, Meta(ge=1, le=SIZE_MAX)]
@@ -199,10 +199,25 @@ async def logged_position(
             )
         found = await gateway.tables.proofs.entry(owner, key) or found
         signed = await gateway.tables.proofs.newest()
-    if signed is None or found.place is None or found.place.leaf_index >= signed.size:
-        return NOT_YET
-    covering = await gateway.tables.anchors.covering(found.place.leaf_index)
-    return LogPosition(found, found.place, signed, covering)
+    return await _in_log(gateway, found, signed) or NOT_YET
+
+
+async def known_position(gateway: Gateway, key: int) -> LogPosition | None:
+    """Return the position of anybody's entry; None if it is not in the log yet."""
+    found = await gateway.tables.proofs.entry(None, key)
+    signed = await gateway.tables.proofs.newest()
+    return None if found is None else await _in_log(gateway, found, signed)
+
+
+async def _in_log(
+    gateway: Gateway, own: OwnEntry, signed: SignedCheckpoint | None
+) -> LogPosition | None:
+    """Return the position of an entry that the checkpoint covers, or None."""
+    place = own.place
+    if signed is None or place is None or place.leaf_index >= signed.size:
+        return None
+    covering = await gateway.tables.anchors.covering(place.leaf_index)
+    return LogPosition(own, place, signed, covering)
 
 
 async def _absent(gateway: Gateway, key: int | UUID) -> Problem:

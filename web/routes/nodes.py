@@ -12,13 +12,14 @@ from msgspec import Meta
 
 from actors.paymaster.messages import FindClaimable, Paymaster
 from actors.scheduler.messages import NodeProved, NodeSeen, Scheduler
+from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.node_key import KeyRefused, proof_holds, read_public_key
 from sql.nodes import REVOKED, NewChallenge, NodeIdentity
 from sql.nodes import NewNode as NodeRow
+from web.gateway import Gateway
 from web.http.operations import TOKEN_REFUSED, Audience, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
 from web.http.public_host import is_reached_as
-from web.http.refusal_code import RefusalCode
 from web.identity.tokens import TokenType
 from web.openapi.examples import reference as examples
 
@@ -62,8 +63,8 @@ class Proof:
     """
 
     node_id: UUID
-    challenge: Annotated[str, Meta(pattern="[0-9a-f]{64}")]
-    signature: Annotated[str, Meta(pattern="[0-9a-f]{128}")]
+    challenge: Annotated[str, Meta(pattern="[0-9a-f]{64}", description="64 hexadecimal digits")]
+    signature: Annotated[str, Meta(pattern="[0-9a-f]{128}", description="128 hexadecimal digits")]
     authority: Annotated[str, Meta(min_length=1, max_length=300)] | None = None
 
 
@@ -105,28 +106,29 @@ class HeartbeatSeen:
     example=examples.REGISTERED_NODE,
 )
 async def register(call: Call[NewNode]) -> RegisteredNode | Problem:
-    """Register a node; with a user's token the node belongs to the user once its key is proved."""
-    key = read_public_key(call.body.public_key)
-    faults = [*_metadata_faults(call.body.metadata)]
-    if isinstance(key, KeyRefused):
-        faults.append(Fault("public_key", "value", f"is {key.reason}"))
-    if faults or isinstance(key, KeyRefused):
-        return invalid(faults)
-    raw = key.public_bytes_raw()
-    known = await call.gateway.tables.nodes.by_verified_key(raw)
-    challenge = _challenge(call)
+    """Register a node; with a user's token the node belongs to the user once its key is proved.
+
+    A node that the gateway knows by its key keeps its id, and gets this name then.
+    """
+    owner = None if call.claims is None else call.claims.subject
+    described = described_node(call.gateway, call.body)
+    if isinstance(described, Problem):
+        return described
+    known = await call.gateway.tables.nodes.by_verified_key(described.public_key)
+    challenge = new_challenge(call.gateway, owner)
     if known is None:
-        node, kind = call.gateway.ports.random.uuid(), TokenType.NODE
-        kept = await call.gateway.tables.nodes.insert(_row(node, raw, call.body), challenge)
+        node, kind = described.id, TokenType.NODE
+        kept = await call.gateway.tables.nodes.insert(described, challenge)
     else:
         # The caller has not proved the key yet, so this token opens nothing; ``verify`` issues one
         # that does.
         node, kind = known, TokenType.UNPROVED
-        kept = await call.gateway.tables.nodes.insert_challenge(node, challenge)
+        named = attrs.evolve(challenge, name=described.name)
+        kept = await call.gateway.tables.nodes.insert_challenge(node, named)
     if not kept:
         return TOKEN_REFUSED
     await call.gateway.tables.nodes.sweep(call.gateway.ports.clock.now() - CHALLENGES_KEPT)
-    token = _token(call, kind, node)
+    token = node_token(call.gateway, kind, node)
     return RegisteredNode(node, challenge.challenge.hex(), token, "REGISTERED")
 
 
@@ -145,7 +147,7 @@ async def register(call: Call[NewNode]) -> RegisteredNode | Problem:
     example=examples.VERIFIED_NODE,
 )
 async def verify(call: Call[Proof]) -> VerifiedNode | Problem:
-    """Prove possession of the key: key and owner are bound to the node."""
+    """Prove possession of the key: key and owner are bound to the node, and its name is set."""
     body, now = call.body, call.gateway.ports.clock.now()
     challenge = bytes.fromhex(body.challenge)
     asked = await call.gateway.tables.nodes.challenge(challenge, body.node_id)
@@ -177,12 +179,12 @@ async def verify(call: Call[Proof]) -> VerifiedNode | Problem:
             "The key was proved for another node, or the challenge was used at the same time",
             code=RefusalCode.CHALLENGE_USED,
         )
-    call.gateway.registry.ref(Scheduler).tell(NodeProved(node.id, node.owner_id))
-    if node.owner_id is not None:  # the node got an owner: its waiting earnings go to the owner
+    call.gateway.registry.ref(Scheduler).tell(NodeProved(node.id, node.owner))
+    if node.owner is not None:  # the node got an owner: its waiting earnings go to the owner
         call.gateway.registry.ref(Paymaster).tell(FindClaimable())
     _tell_scheduler(call, node, None)
-    token = _token(call, TokenType.NODE, node.id)
-    return VerifiedNode(node.id, token, node.status, node.owner_id)
+    token = node_token(call.gateway, TokenType.NODE, node.id)
+    return VerifiedNode(node.id, token, node.status, node.owner)
 
 
 @operations.post(
@@ -213,20 +215,28 @@ def _pem(raw: bytes) -> str:
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
-def _row(node: UUID, raw: bytes, body: NewNode) -> NodeRow:
+def described_node(gateway: Gateway, body: NewNode) -> NodeRow | Problem:
+    """Return the row of a new node with this description, or why the description is refused."""
+    key = read_public_key(body.public_key)
+    faults = _metadata_faults(body.metadata)
+    if isinstance(key, KeyRefused):
+        return invalid([*faults, Fault("public_key", "value", f"is {key.reason}")])
+    if faults:
+        return invalid(faults)
     capabilities = tuple(dict.fromkeys(body.capabilities))
+    node, raw = gateway.ports.random.uuid(), key.public_bytes_raw()
     return NodeRow(node, body.name, raw, capabilities, body.metadata)
 
 
-def _challenge(call: Call[NewNode]) -> NewChallenge:
-    gateway = call.gateway
-    owner = None if call.claims is None else call.claims.subject
+def new_challenge(gateway: Gateway, owner: UUID | None) -> NewChallenge:
+    """Return a challenge; once a node has answered it, ``owner`` owns the node."""
     expires = gateway.ports.clock.now() + timedelta(seconds=CHALLENGE_SECONDS)
     return NewChallenge(gateway.ports.random.token(32), owner, expires)
 
 
-def _token(call: Call[Any, Any], kind: TokenType, node: UUID) -> str:
-    token, _ = call.gateway.identity.tokens.issue(kind, node, call.gateway.ports.random.uuid())
+def node_token(gateway: Gateway, kind: TokenType, node: UUID) -> str:
+    """Return a new token for a node."""
+    token, _ = gateway.identity.tokens.issue(kind, node, gateway.ports.random.uuid())
     return token
 
 
@@ -236,9 +246,9 @@ def _tell_scheduler(call: Call[Any, Any], node: NodeIdentity, load: float | None
     """
     if node.status != "HEALTHY":
         return
-    if call.gateway.settings.nodes.require_proof and node.verified_at is None:
+    if call.gateway.settings.nodes.require_proof and not node.verified:
         return
-    seen = NodeSeen(node.id, node.owner_id, node.capabilities, load)
+    seen = NodeSeen(node.id, node.owner, node.capabilities, load)
     call.gateway.registry.ref(Scheduler).tell(seen)
 
 

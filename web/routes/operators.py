@@ -1,24 +1,50 @@
 """Earnings of operators, unit by unit, and payouts to credits or money."""
 
-from typing import Final, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import attrs
+from msgspec import Meta
 
 from actors.ledger.effects import PayoutTake
-from actors.ledger.messages import Commit, GuardFailed, IdempotencyKey, KeyConflict, Replayed
-from rendertrust.api.earnings import Earnings, EarningTotals, Payout, Payouts, Share
+from actors.ledger.messages import (
+    Commit,
+    GuardFailed,
+    GuardReason,
+    IdempotencyKey,
+    KeyConflict,
+    Replayed,
+)
+from rendertrust import money
+from rendertrust.api.earnings import (
+    Earnings,
+    EarningSum,
+    EarningSums,
+    EarningTotals,
+    Payout,
+    Payouts,
+    Share,
+    UnpaidResult,
+    UnpaidResults,
+)
+from rendertrust.api.refusal_code import RefusalCode
+from sql.earning_figures import EarningSum as RowSum
+from sql.earning_figures import UnpaidResult as UnpaidRow
 from sql.operator_accounts import EarningTotals as RowTotals
 from sql.operator_accounts import PayoutShown, ShareRow
+from sql.payout_rules import least_units
+from web.gateway import Gateway
 from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.http.operations import Answer, Call, Operations, Scope
 from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.identity.verified_address import address_refusal
 from web.money.ledger_client import commit
+from web.money.periods import Day, period_of
+from web.money.unpaid_reason import unpaid_code, why_unpaid
 from web.openapi.examples import earnings as examples
+from web.routes.admin import factor_refusal
 
 operations = Operations()
 FINED: Final = "a fine: another result of this operator's nodes was invalid"
@@ -28,14 +54,43 @@ PayoutState = Literal["requested", "approved", "paid", "rejected"]
 PayoutTo = Literal["credits", "money"]
 NOTHING = Problem(
     409,
-    "Nothing is payable: GET /operators/me/earnings lists future earnings with their dates",
+    "Nothing is payable yet",
     code=RefusalCode.NOTHING_PAYABLE,
+)
+
+NO_MONEY: Final = Problem(
+    404,
+    "This farm pays out no money: take your earnings as credits",
+    code=RefusalCode.PAYMENTS_OFF,
 )
 
 
 @attrs.frozen
 class ShareQuery(Cursor):
     state: ShareState | None = None
+
+
+@attrs.frozen
+class EarningSumsQuery:
+    """Query. ``from`` and ``to``: the first and the last day, in UTC; by default the last 30
+    days.
+    """
+
+    by: Literal["day", "node"] = "day"
+    from_: Day = ""
+    to: Day = ""
+
+
+@attrs.frozen
+class UnpaidQuery:
+    """Query. ``from`` and ``to``: the first and the last day, in UTC; by default the last 30
+    days. ``node``: only the results of this node.
+    """
+
+    from_: Day = ""
+    to: Day = ""
+    node: UUID | None = None
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 50
 
 
 @attrs.frozen
@@ -67,6 +122,54 @@ async def earnings(call: Call[None, ShareQuery]) -> Earnings | Problem:
 
 
 @operations.get(
+    "/api/v1/operators/me/earnings/sums",
+    scope=Scope.CREDITS_READ,
+    example=examples.EARNING_SUMS,
+)
+async def earning_sums(call: Call[None, EarningSumsQuery]) -> EarningSums | Problem:
+    """Get what your nodes earned in a period of at most 366 days, by day or by node."""
+    query = call.query
+    period = period_of(query.from_, query.to, call.gateway.ports.clock.now().date())
+    if isinstance(period, Problem):
+        return period
+    kept = call.gateway.tables.earning_figures
+    found = await kept.sums(call.caller, period.first, period.last)
+    return EarningSums(
+        first=str(period.first),
+        last=str(period.last),
+        by=query.by,
+        sums=tuple(map(sum_shown, found.days if query.by == "day" else found.nodes)),
+        nodes=found.total.nodes,
+        total=sum_shown(found.total),
+    )
+
+
+@operations.get(
+    "/api/v1/operators/me/earnings/unpaid",
+    scope=Scope.CREDITS_READ,
+    example=examples.UNPAID_RESULTS,
+)
+async def unpaid(call: Call[None, UnpaidQuery]) -> UnpaidResults | Problem:
+    """List results of your nodes that were not paid, newest first, and why.
+
+    The period has at most 366 days.
+    """
+    query, gateway = call.query, call.gateway
+    period = period_of(query.from_, query.to, gateway.ports.clock.now().date())
+    if isinstance(period, Problem):
+        return period
+    share_now = gateway.settings.earnings.share_percent
+    wanted = call.caller, period.first, period.last, query.limit + 1, share_now
+    rows = await gateway.tables.earning_figures.unpaid(*wanted, node=query.node)
+    return UnpaidResults(
+        first=str(period.first),
+        last=str(period.last),
+        results=tuple(map(unpaid_shown, rows[: query.limit])),
+        has_more=len(rows) > query.limit,
+    )
+
+
+@operations.get(
     "/api/v1/operators/me/payouts",
     scope=Scope.CREDITS_READ,
     example=examples.PAYOUTS,
@@ -86,7 +189,12 @@ async def payouts(call: Call[None, Cursor]) -> Payouts | Problem:
     "/api/v1/operators/me/payouts",
     scope=Scope.CREDITS_WRITE,
     answers={200: Payout, 202: Payout},
-    refusals={409: "Nothing is payable"},
+    refusals={
+        403: "The second factor was not given in the last ten minutes, or your address is not"
+        " verified",
+        404: "Payout of money from a farm that takes no payments",
+        409: "Nothing is payable, or less than the minimum",
+    },
     idempotency=True,
     request_example=examples.NEW_PAYOUT,
     example=examples.PAYOUT,
@@ -94,30 +202,72 @@ async def payouts(call: Call[None, Cursor]) -> Payouts | Problem:
 async def pay_out(call: Call[NewPayout]) -> Answer | Problem:
     """Pay out everything payable: as credits at once (200), or as money on request (202).
 
-    A payout includes at most the 5,000 oldest earnings; repeat the request for more.
+    A payout includes at most the 5,000 oldest earnings; repeat the request for more. Credits can
+    be spent at once: if you have a second factor, you must have given it in this session in the
+    last ten minutes. API keys need none.
     """
+    refused = await spending_refusal(call) if call.body.to == "credits" else None
+    if refused is not None:
+        return refused
     key = key_of(call)
     if isinstance(key, Problem):
         return key
-    payout = call.gateway.ports.random.uuid()
-    kind: Literal["CREDITS", "MONEY"] = "CREDITS" if call.body.to == "credits" else "MONEY"
-    if (
-        kind == "MONEY"
-        and (refused := await address_refusal(call.gateway, call.caller)) is not None
-    ):
+    return await paid_out(call.gateway, call.caller, call.body.to, key)
+
+
+async def paid_out(
+    gateway: Gateway, operator: UUID, to: PayoutTo, key: tuple[str, bytes] | None = None
+) -> Answer | Problem:
+    """Pay out what is payable to an operator. Raises AskFailed, Unavailable."""
+    refused = await money_refusal(gateway, operator) if to == "money" else None
+    if refused is not None:
         return refused
-    kept = None if key is None else _kept(call.caller, key, payout)
-    effect = PayoutTake(payout, call.caller, kind)
-    outcome = await commit(call.gateway, Commit(effects=(effect,), idempotency=kept))
+    payout = gateway.ports.random.uuid()
+    kind: Literal["CREDITS", "MONEY"] = "CREDITS" if to == "credits" else "MONEY"
+    least = 0 if kind == "CREDITS" else await least_money(gateway, operator)
+    kept = None if key is None else _kept(operator, key, payout)
+    effect = PayoutTake(payout, operator, kind, least)
+    outcome = await commit(gateway, Commit(effects=(effect,), idempotency=kept))
     if isinstance(outcome, KeyConflict):
         return OTHER_REQUEST
     if isinstance(outcome, GuardFailed):
-        return NOTHING
+        is_low = outcome.found is GuardReason.BELOW_MINIMUM
+        return below_minimum(least) if is_low else NOTHING
     again = isinstance(outcome, Replayed) and outcome.answer is not None
     if isinstance(outcome, Replayed) and outcome.answer is not None:
         payout = UUID(outcome.answer["payout"])
-    [row] = await call.gateway.tables.operators.payouts_by_id([payout])
+    [row] = await gateway.tables.operators.payouts_by_id([payout])
     return begun(row, again=again)
+
+
+async def spending_refusal(call: Call[Any, Any]) -> Problem | None:
+    """Refuse a session that could spend earnings as credits without a recent second factor; API
+    keys were made with one.
+    """
+    is_key = call.claims is not None and call.claims.scopes is not None
+    return None if is_key else await factor_refusal(call)
+
+
+async def money_refusal(gateway: Gateway, operator: UUID) -> Problem | None:
+    """Return why an operator cannot be paid out in money; None if they can."""
+    if not gateway.settings.takes_payments:
+        return NO_MONEY
+    return await address_refusal(gateway, operator)
+
+
+async def least_money(gateway: Gateway, operator: UUID) -> int:
+    """Return what a payout of money to an operator has at least, in units of money."""
+    rule = attrs.evolve(await gateway.tables.payout_rules.of(operator), kind="MONEY")
+    return rule.least(least_units(gateway.settings.earnings.payout_minimum))
+
+
+def below_minimum(least: int) -> Problem:
+    """Return the refusal of a payout that has less than its minimum."""
+    return Problem(
+        409,
+        f"Less than {money.in_words(least)} credits is payable, which a payout has at least",
+        code=RefusalCode.PAYOUT_BELOW_MINIMUM,
+    )
 
 
 def begun(row: PayoutShown, *, again: bool) -> Answer:
@@ -148,6 +298,32 @@ def why_gone(state: str, decision: str | None) -> str | None:
     if decision is None:
         return None
     return decision or "a dispute by its creator was upheld"
+
+
+def sum_shown(row: RowSum) -> EarningSum:
+    """Return the sum as the API shows it."""
+    return from_row(
+        EarningSum,
+        row,
+        day=None if row.day is None else str(row.day),
+        node_name=row.node,
+        seconds=round(row.seconds, 3),
+        per_hour=None if row.per_hour is None else money.render(row.per_hour),
+    )
+
+
+def unpaid_shown(row: UnpaidRow) -> UnpaidResult:
+    """Return the result as the API shows it."""
+    picture = f"/api/v1/jobs/{row.job_id}/units/{row.unit}/dispute/picture"
+    return from_row(
+        UnpaidResult,
+        row,
+        node_name=row.node,
+        reason=unpaid_code(row),
+        why=why_unpaid(row),
+        dispute_id=None if row.dispute is None else str(row.dispute),
+        picture_path=picture if row.has_picture else None,
+    )
 
 
 def summed(totals: RowTotals) -> EarningTotals:

@@ -13,6 +13,7 @@ from rendertrust.api.organisations import (
     OrganisationPage,
     Organisations,
 )
+from rendertrust.api.refusal_code import RefusalCode
 from sql.audit_log import Act
 from sql.organisations import (
     INVITED_BY_USER_MOST,
@@ -25,12 +26,11 @@ from sql.organisations import Organisations as Rows
 from web.http.converter import Email
 from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
-from web.http.responses import REQUEST_ID, from_row
-from web.identity.acting_user import ActingUser
+from web.http.responses import from_row
 from web.identity.verified_address import address_refusal
 from web.nodes.access_updates import announce_access_change
 from web.openapi.examples import organisations as examples
+from web.routes.admin import doer_of
 from web.routes.auth import Done
 
 ONLY_OWNERS: Final = "Only owners of the organisation may do this"
@@ -236,8 +236,7 @@ async def unlend(call: Call) -> Done | Problem:
 
 async def act_of(call: Call[Any, Any], name: str, target: str, reason: str) -> Act | None:
     """Return the audit record of the caller's action; None if their account no longer exists."""
-    doer = ActingUser(call.gateway, call.caller, call.request[REQUEST_ID])
-    return await doer.act(name, target, reason, {})
+    return await doer_of(call).act(name, target, reason, {})
 
 
 async def changed(

@@ -8,14 +8,15 @@ import attrs
 import structlog
 from msgspec import Meta
 
+from rendertrust.api.refusal_code import RefusalCode
 from sql.link_tokens import BYTES, RESET, TOKEN_MAX, digest_of, link_of, link_token
-from sql.password_resets import ResetTokenInvalid
+from sql.password_resets import ResetTokenInvalid, TooManyLinks
+from sql.users import MailQueueFull
 from web.gateway import Gateway
 from web.http.converter import Email
 from web.http.operations import Audience, Call, Operations
 from web.http.problem import Problem, unavailable
 from web.http.rate_limits import RateState
-from web.http.refusal_code import RefusalCode
 from web.identity.acting_user import ActingUser
 from web.openapi.examples import reference as examples
 from web.routes.admin import USER_NOT_FOUND, Because, act_upon, doer_of, factor_refusal
@@ -28,6 +29,17 @@ ASKED: Final = Done("If an account has this address, a link for a new password i
 CHANGED: Final = Done("Password changed; all sessions have ended")
 MAIL_OFF: Final = Problem(
     404, "This gateway sends no mail: ask an admin for a link", code=RefusalCode.MAIL_OFF
+)
+MAILED: Final = Done("A link for a new password is on its way to the user")
+NO_MAIL: Final = Problem(
+    404,
+    "This gateway sends no mail: make a link, and hand it to the user",
+    code=RefusalCode.MAIL_OFF,
+)
+TOO_MANY_LINKS: Final = Problem(
+    409,
+    "The user got three links within an hour: wait, or make a link and hand it over",
+    code=RefusalCode.TOO_MANY_MAILS,
 )
 TOO_MANY_WAIT: Final = unavailable(
     "Too many mails wait to be sent; try again", code=RefusalCode.GATEWAY_BUSY
@@ -91,7 +103,9 @@ async def forgot(call: Call[ForgottenPassword]) -> Done | Problem:
 async def reset(call: Call[PasswordReset]) -> Done | Problem:
     """Choose a new password with the token of a link; all sessions end.
 
-    API keys still work. The user is told by mail, if the gateway sends mail.
+    API keys still work, unless this mail is the first proof of your address: then they are revoked.
+    Identities of OpenID Connect that were linked before that proof are unlinked. The user is told
+    by mail, if the gateway sends mail.
     """
     return await choose_password(call.gateway, call.body)
 
@@ -115,6 +129,43 @@ async def admin_link(call: Call[Because]) -> ResetLink | Problem:
         return refused
     user, reason = call.ids["user_id"], call.body.reason
     return await make_link(doer_of(call), user, reason, call.base)
+
+
+@operations.post(
+    "/api/v1/admin/users/{user_id}/reset-mail",
+    audience=Audience.ADMIN,
+    answers={202: Done},
+    refusals={
+        404: "User not found, or this gateway sends no mail",
+        409: "It is your own account, or the user got three such mails in an hour",
+    },
+    absent=USER_NOT_FOUND,
+    request_example=examples.BECAUSE,
+    example=examples.RESET_MAILED,
+)
+async def admin_mail(call: Call[Because]) -> Done | Problem:
+    """Have a link sent to a user, by mail, with which they choose a new password.
+
+    The link works once, for 30 minutes. Nobody but the user sees it.
+    """
+    return await mail_link(doer_of(call), call.ids["user_id"], call.body.reason)
+
+
+async def mail_link(doer: ActingUser, user: UUID, reason: str) -> Done | Problem:
+    """Write a mail with a link on an admin's behalf."""
+    gateway = doer.gateway
+    if not gateway.settings.mail.url:
+        return NO_MAIL
+    act = await act_upon(doer, "user.reset_mail", user, reason)
+    if isinstance(act, Problem):
+        return act
+    try:
+        row = await gateway.tables.password_resets.mail(user, gateway.ports.random.uuid(), act)
+    except TooManyLinks:
+        return TOO_MANY_LINKS
+    except MailQueueFull:
+        return TOO_MANY_WAIT
+    return USER_NOT_FOUND if row is None else MAILED
 
 
 async def request_link(gateway: Gateway, email: str) -> Done | Problem:
@@ -148,7 +199,7 @@ async def choose_password(gateway: Gateway, wanted: PasswordReset) -> Done | Pro
         ended = await resets.use(digest, password_hash, now, mail_id(gateway))
     except ResetTokenInvalid:  # another use was faster
         return TOKEN_INVALID
-    gateway.identity.revocations.add(*ended.sessions)
+    gateway.identity.revocations.add(*ended.sessions, *ended.keys)
     log.info("password reset", user=str(ended.user.id), ended=len(ended.sessions))
     return CHANGED
 

@@ -1,8 +1,8 @@
 """Payouts of money, for admins: approve in batches, export, mark as paid, reject."""
 
-from collections.abc import Sequence
-from datetime import UTC
-from typing import Annotated, Final, Literal
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import attrs
@@ -13,24 +13,29 @@ from actors.ledger.effects import PayoutApprove, PayoutPay, PayoutReject
 from actors.ledger.messages import (
     Commit,
     GuardFailed,
+    GuardReason,
     IdempotencyKey,
     KeyConflict,
     Posted,
     Replayed,
+    RowState,
 )
 from rendertrust import money
-from rendertrust.api.earnings import Payout
+from rendertrust.api.earnings import Payout, PayoutAccount
+from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.value_types import Credits, Id
 from sql.operator_accounts import PayoutShown
+from web.gateway import Gateway
 from web.http import spreadsheet
 from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.http.operations import TOKEN_REFUSED, Answer, Audience, Call, Operations
 from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Fault, Problem, invalid
-from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.identity.acting_user import ActingUser
+from web.identity.roles import UserRole
 from web.money.ledger_client import commit
+from web.money.payout_accounts import accounts_of, masked
 from web.openapi.examples import earnings as examples
 from web.routes.admin import Reason, doer_of, factor_refusal
 from web.routes.operators import PayoutState
@@ -38,6 +43,7 @@ from web.routes.operators import PayoutState
 operations = Operations(audience=Audience.ADMIN)
 PAYOUT_NOT_FOUND: Final = Problem(404, "Payout not found", code=RefusalCode.PAYOUT_NOT_FOUND)
 BATCH_NOT_FOUND: Final = Problem(404, "Batch not found", code=RefusalCode.BATCH_NOT_FOUND)
+NAMED_MOST: Final = 3  # operators that a refusal names
 SENDING_SECONDS: Final = 1.2  # of a request's two seconds; large batches need several requests
 OWN: Final = Problem(
     409, "You cannot approve your own payout: ask another admin", code=RefusalCode.OWN_MATTER
@@ -56,6 +62,7 @@ ALL_REJECTED: Final = Problem(
 COLUMNS: Final = (
     *("payout_id", "operator_id", "email", "name", "amount", "units"),
     *("state", "requested_at", "reference"),
+    *("method", "account", "currency", "account_changed_at"),
 )
 
 
@@ -66,11 +73,16 @@ class PayoutQuery(Cursor):
 
 @attrs.frozen
 class OperatorsPayout(Payout):
-    """A payout and its operator."""
+    """A payout and its operator.
+
+    ``account``: where the operator has money sent, now; null if they have not said so. Auditors see
+    only the end of it.
+    """
 
     operator_id: UUID
     email: str
     name: str
+    account: PayoutAccount | None
 
 
 @attrs.frozen
@@ -137,7 +149,7 @@ async def index(call: Call[None, PayoutQuery]) -> OperatorsPayouts | Problem:
     if rows is None:
         return NOT_THERE
     count = await kept.payouts_count(None, state)
-    payouts = [shown(row) for row in rows[: page.limit]]
+    payouts = await with_accounts(call.gateway, rows[: page.limit], whole=may_pay(call))
     return OperatorsPayouts(payouts, count, next_of(rows, page.limit))
 
 
@@ -147,7 +159,8 @@ async def index(call: Call[None, PayoutQuery]) -> OperatorsPayouts | Problem:
     refusals={
         403: "The second factor was not given in the last ten minutes",
         404: PAYOUT_NOT_FOUND.detail,
-        409: "A payout is not waiting for approval, or is your own",
+        409: "A payout is not waiting for approval, is your own, or its operator has no account"
+        " that can be used",
     },
     idempotency=True,
     request_example=examples.APPROVAL,
@@ -155,6 +168,8 @@ async def index(call: Call[None, PayoutQuery]) -> OperatorsPayouts | Problem:
 )
 async def approve(call: Call[Approval]) -> Answer | Problem:
     """Approve payouts of money as one batch, to be exported, sent and marked as paid.
+
+    Their operators need payout accounts whose 72 hours are over.
 
     If you have a second factor, you must have given it in this session in the last ten minutes.
     """
@@ -171,7 +186,8 @@ async def approve(call: Call[Approval]) -> Answer | Problem:
     if isinstance(done, Problem):
         return done
     rows = await call.gateway.tables.operators.payouts_by_id(batches=[done.batch])
-    return Answer(200, batch_of(done.batch, rows), REPLAYED if done.again else {})
+    answer = await batch_of(call.gateway, done.batch, rows, whole=True)
+    return Answer(200, answer, REPLAYED if done.again else {})
 
 
 @attrs.frozen
@@ -195,6 +211,9 @@ async def approved(
         return PAYOUT_NOT_FOUND
     if any(row.operator_id == doer.user for row in rows):
         return OWN
+    lack = account_lack(rows, await accounts_of(gateway, [row.operator_id for row in rows]))
+    if lack is not None:
+        return Problem(409, lack, code=RefusalCode.PAYOUT_ACCOUNT_UNUSABLE)
     batch = gateway.ports.random.uuid()
     details = {"payouts": [str(id_) for id_ in ids], "amount": summed(rows)}
     act = await doer.act("payout.approve", f"batch:{batch}", reason, details)
@@ -230,7 +249,10 @@ async def reject(call: Call[Rejection]) -> OperatorsPayout | Problem:
     """
     body = call.body
     row = await rejected(doer_of(call), call.ids["payout_id"], body.reason, not_paid=body.not_paid)
-    return row if isinstance(row, Problem) else shown(row)
+    if isinstance(row, Problem):
+        return row
+    [payout] = await with_accounts(call.gateway, [row], whole=True)
+    return payout
 
 
 async def rejected(
@@ -243,7 +265,7 @@ async def rejected(
         return TOKEN_REFUSED
     effects = (PayoutReject(id_, not_paid),)
     outcome = await commit(doer.gateway, Commit(effects=effects, act=act))
-    if isinstance(outcome, GuardFailed) and outcome.found == "APPROVED":
+    if isinstance(outcome, GuardFailed) and outcome.found is RowState.APPROVED:
         return ON_THE_WAY
     if isinstance(outcome, GuardFailed):
         return _not_that(outcome)
@@ -254,18 +276,26 @@ async def rejected(
 @operations.get(
     "/api/v1/admin/batches/{batch_id}",
     absent=BATCH_NOT_FOUND,
-    also=spreadsheet.MEDIA,
+    also=(spreadsheet.MEDIA,),
     example=examples.BATCH,
 )
 async def batch(call: Call[None, BatchQuery]) -> Batch | Problem | web.Response:
-    """Get a batch of approved payouts; as CSV (``format=csv``, or by Accept) for the bank."""
-    id_ = call.ids["batch_id"]
+    """Get a batch of approved payouts; as CSV (``format=csv``, or by Accept) for the bank.
+
+    Auditors get only the ends of the accounts. Others who have a second factor must have given it
+    in this session in the last ten minutes to get the CSV.
+    """
+    id_, whole = call.ids["batch_id"], may_pay(call)
+    is_file = spreadsheet.wants_csv(call, call.query.format)
+    refused = await factor_refusal(call) if is_file and whole else None
+    if refused is not None:
+        return refused
     rows = await call.gateway.tables.operators.payouts_by_id(batches=[id_])
     if not rows:
         return BATCH_NOT_FOUND
-    if spreadsheet.wants_csv(call, call.query.format):
-        return exported(id_, rows)
-    return batch_of(id_, rows)
+    if is_file:
+        return await exported(call.gateway, id_, rows, whole=whole)
+    return await batch_of(call.gateway, id_, rows, whole=whole)
 
 
 @operations.post(
@@ -283,7 +313,9 @@ async def paid(call: Call[Sent]) -> Batch | Problem:
     """
     id_, body = call.ids["batch_id"], call.body
     rows = await paid_out(doer_of(call), id_, body.reference, body.reason)
-    return rows if isinstance(rows, Problem) else batch_of(id_, rows)
+    if isinstance(rows, Problem):
+        return rows
+    return await batch_of(call.gateway, id_, rows, whole=True)
 
 
 async def paid_out(
@@ -326,7 +358,7 @@ async def _sent(doer: ActingUser, row: PayoutShown, reference: str, reason: str)
     effects = (PayoutPay(row.id, reference),)
     outcome = await commit(doer.gateway, Commit(effects=effects, act=act))
     assert isinstance(outcome, Posted | Replayed | GuardFailed), outcome
-    if isinstance(outcome, GuardFailed) and outcome.found == "PAID":
+    if isinstance(outcome, GuardFailed) and outcome.found is RowState.PAID:
         rows = await doer.gateway.tables.operators.payouts_by_id([row.id])
         return Problem(
             409, sent_under(rows, reference) or "", code=RefusalCode.BATCH_REFERENCE_DIFFERS
@@ -343,8 +375,25 @@ def sent_under(rows: Sequence[PayoutShown], reference: str) -> str | None:
     return f"The batch was marked as paid under {other!r}: a batch is sent once"
 
 
+def account_lack(rows: Sequence[PayoutShown], accounts: Mapping[UUID, PayoutAccount]) -> str | None:
+    """Return why payouts that wait for approval cannot be sent: their operators have no account
+    that can be used now; None if all have one.
+    """
+    without = [
+        row.email for row in rows if row.state == "REQUESTED" and row.operator_id not in accounts
+    ]
+    named = list(dict.fromkeys(without))
+    if not named:
+        return None
+    who = ", ".join(named[:NAMED_MOST]) + (" and others" if len(named) > NAMED_MOST else "")
+    return (
+        f"There is no payout account that can be used now of {who}: a new account can be used "
+        "after 72 hours; ask them to set one, or reject the payout"
+    )
+
+
 def _not_that(outcome: GuardFailed) -> Problem:
-    if not outcome.found:
+    if outcome.found is GuardReason.ABSENT:
         return PAYOUT_NOT_FOUND
     return Problem(
         409,
@@ -353,15 +402,39 @@ def _not_that(outcome: GuardFailed) -> Problem:
     )
 
 
-def shown(row: PayoutShown) -> OperatorsPayout:
+def shown(row: PayoutShown, account: PayoutAccount | None) -> OperatorsPayout:
     """Return the row as admins see it."""
-    return from_row(OperatorsPayout, row, to=row.kind.lower(), state=row.state.lower())
+    words = {"to": row.kind.lower(), "state": row.state.lower()}
+    return from_row(OperatorsPayout, row, account=account, **words)
 
 
-def batch_of(batch: UUID, rows: Sequence[PayoutShown]) -> Batch:
+def may_pay(call: Call[Any, Any]) -> bool:
+    """Return True if the caller approves and sends payouts, and so needs the whole accounts."""
+    return call.claims is not None and call.claims.role is UserRole.ADMIN
+
+
+async def with_accounts(
+    gateway: Gateway, rows: Sequence[PayoutShown], *, whole: bool
+) -> list[OperatorsPayout]:
+    """Return the rows as admins see them, each with its operator's account, or the end of it."""
+    accounts = await accounts_shown(gateway, rows, whole=whole)
+    return [shown(row, accounts.get(row.operator_id)) for row in rows]
+
+
+async def accounts_shown(
+    gateway: Gateway, rows: Sequence[PayoutShown], *, whole: bool
+) -> Mapping[UUID, PayoutAccount]:
+    """Return the accounts that payouts use now, or the ends of them, by operator."""
+    found = await accounts_of(gateway, [row.operator_id for row in rows])
+    return found if whole else {user: masked(account) for user, account in found.items()}
+
+
+async def batch_of(
+    gateway: Gateway, batch: UUID, rows: Sequence[PayoutShown], *, whole: bool
+) -> Batch:
     """Return a batch as admins see it; rejected payouts are not part of its amount."""
     left = sum(row.state == "APPROVED" for row in rows)
-    return Batch(batch, summed(rows), left, [shown(row) for row in rows])
+    return Batch(batch, summed(rows), left, await with_accounts(gateway, rows, whole=whole))
 
 
 def summed(rows: Sequence[PayoutShown]) -> str:
@@ -369,15 +442,27 @@ def summed(rows: Sequence[PayoutShown]) -> str:
     return money.render(sum(row.amount for row in rows if row.state != "REJECTED"))
 
 
-def exported(batch: UUID, rows: Sequence[PayoutShown]) -> web.Response:
+async def exported(
+    gateway: Gateway, batch: UUID, rows: Sequence[PayoutShown], *, whole: bool
+) -> web.Response:
     """Return a batch as a CSV file, for the person who sends the money."""
-    text = spreadsheet.lines([COLUMNS, *(cells(row) for row in rows)])
+    accounts = await accounts_shown(gateway, rows, whole=whole)
+    text = spreadsheet.lines([COLUMNS, *(cells(row, accounts) for row in rows)])
     return spreadsheet.attachment(f"rendertrust-payouts-{batch}.csv", text)
 
 
-def cells(row: PayoutShown) -> tuple[object, ...]:
-    """Return the payout's line in the CSV file."""
-    requested = row.requested_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+def cells(row: PayoutShown, accounts: Mapping[UUID, PayoutAccount]) -> tuple[object, ...]:
+    """Return the payout's line in the CSV file; without an account, its cells are empty."""
     name, email = spreadsheet.harmless(row.name), spreadsheet.harmless(row.email)
     amounts = (money.render(row.amount), row.units, row.state.lower())
-    return (row.id, row.operator_id, email, name, *amounts, requested, row.reference)
+    first = (row.id, row.operator_id, email, name, *amounts, utc(row.requested_at), row.reference)
+    account = accounts.get(row.operator_id)
+    if account is None:
+        return (*first, "", "", "", "")
+    texts = (spreadsheet.harmless(text) for text in (account.method, account.account))
+    return (*first, *texts, account.currency.upper(), utc(account.changed_at))
+
+
+def utc(at: datetime) -> str:
+    """Return a time as the CSV file has it."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

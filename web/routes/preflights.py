@@ -1,33 +1,37 @@
 """Preflight: findings about a scene and an estimate of its time, before credits are held."""
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, Literal
 
 import attrs
 
 from actors.ledger.messages import Posted
-from actors.scheduler.messages import TooManyOpen
-from rendertrust.api.preflights import Preflight, SceneFinding, SceneSummary, Waiting
+from actors.scheduler.messages import FleetSummary, TooManyOpen
+from rendertrust.api.preflights import Estimate, Preflight, SceneFinding, SceneSummary, Waiting
+from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.api_paths import thumbnail_path
 from rendertrust.frame_range import parse
+from rendertrust.inference.row_plan import read_plan
 from rendertrust.job_spec import Frames, JobSpec, Pool, Reference
-from rendertrust.preflight.findings import stops
+from rendertrust.job_types import preflight_of as preflight_type
+from rendertrust.preflight.findings import Finding, stops
 from sql.job_plan import JobPlan
 from sql.jobs import JobOrder
 from web.http.operations import Answer, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
-from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
-from web.jobs.estimates import estimate_of
+from web.jobs.estimates import estimate_of, estimate_of_rows
 from web.jobs.job_view import too_many_open
 from web.jobs.preflight_report import SceneFacts
 from web.jobs.preflights import (
     PreflightState,
-    asked_frames,
     begin,
     findings_for,
+    findings_of_model,
+    fitting,
     fleet,
     known_preflight,
-    scene_of,
+    named_frames,
 )
 from web.jobs.validation import offer_of
 from web.jobs.wait_reasons import reasons_of
@@ -47,7 +51,8 @@ NOT_NOW: Final = unavailable(
 
 @attrs.frozen
 class Look:
-    """A scene to check: an upload, and the ``manifest`` of its files if it has some.
+    """A scene to check: an upload, and the ``manifest`` of its files if it has some. Or a model to
+    measure with its rows, if ``job_type`` is ``inference``.
 
     ``frames`` and ``params`` are those of the job to estimate. ``pool``: the nodes that may see the
     scene. ``again``: check the scene again even if a node has checked it before.
@@ -59,6 +64,7 @@ class Look:
     frames: Frames | None = None
     pool: Pool = "any"
     again: bool = False
+    job_type: Literal["render", "inference"] = "render"
 
 
 @operations.post(
@@ -71,22 +77,24 @@ class Look:
     example=examples.PREFLIGHT,
 )
 async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:
-    """Have a node check a scene in its sandbox; a preflight is free, and nothing is held.
+    """Have a node check a scene, or measure a model, in its sandbox.
 
-    The answer is 202 until a node has checked the scene; repeat the request, or follow the
-    preflight's job. The same content is checked once per user; later requests for it are answered
-    at once. Findings are for the nodes of the pool that are online.
+    A preflight is free, and nothing is held. The answer is 202 until a node has checked the scene;
+    repeat the request, or follow the preflight's job. The same content is checked once per user;
+    later requests for it are answered at once, unless they name frames outside those that were
+    measured. Frames that were measured before find their earlier preflight again. Findings are for
+    the nodes of the pool that are online.
     """
     body = call.body
     idea = JobSpec(
-        job_type="render",
+        job_type=body.job_type,
         payload_ref=body.payload_ref,
         params=body.params,
         manifest=body.manifest,
         frames=body.frames,
         pool=body.pool,
     )
-    terms = await call.gateway.tables.jobs.terms(JobOrder(call.caller, "render", None))
+    terms = await call.gateway.tables.jobs.terms(JobOrder(call.caller, body.job_type, None))
     offer = await offer_of(call, idea, attrs.evolve(terms, price=0))  # a preflight is free
     if isinstance(offer, Problem):
         return offer
@@ -102,13 +110,12 @@ async def _known_or_begun(call: Call[Look], plan: JobPlan) -> PreflightState | P
     gateway, content = call.gateway, plan.inputs.content
     if content is None:
         return invalid([NOT_OURS])
-    found = await known_preflight(gateway, call.caller, content)
+    rows = await gateway.tables.preflights.of(call.caller, content)
+    found = await fitting(gateway, call.caller, rows, named_frames(plan.spec))
     again = call.body.again and found is not None and found.status != "PENDING"
-    if found is not None and not again:
+    if found is not None and not again and not await _must_measure(call, plan, found):
         return found
-    row = await gateway.tables.preflights.of(call.caller, content)
-    before = None if row is None else row.job_id
-    begun = await begin(gateway, call.caller, plan, before)
+    begun = await begin(gateway, call.caller, plan, 1 + (rows[0].number if rows else 0))
     if begun is None:
         return AT_ONCE
     if isinstance(begun, Problem):
@@ -121,21 +128,50 @@ async def _known_or_begun(call: Call[Look], plan: JobPlan) -> PreflightState | P
     return PreflightState(dispatch.insert.job, "PENDING")
 
 
+async def _must_measure(call: Call[Look], plan: JobPlan, found: PreflightState) -> bool:
+    """Return True if the known measurement does not count for the job's frames or rows, and one of
+    the gateway's nodes can measure them now.
+    """
+    if found.model is not None:
+        if found.model.counts_for(plan.spec.params):
+            return False
+    elif found.facts is None or found.facts.counts_for(named_frames(plan.spec)):
+        return False
+    wanted = preflight_type(plan.job_type)
+    return (await fleet(call.gateway, call.caller, wanted, plan.spec.pool)).ours > 0
+
+
 async def preflight_of(call: Call[Any], plan: JobPlan) -> Preflight | None:
     """Return the preflight of a job's scene; None if no preflight of it was requested, or the job
     has no scene.
     """
-    content = scene_of(plan)
-    found = None if content is None else await known_preflight(call.gateway, call.caller, content)
+    found = await known_preflight(call.gateway, call.caller, plan)
     return None if found is None else await _shown(call, plan, found)
 
 
 async def _shown(call: Call[Any], plan: JobPlan, found: PreflightState) -> Preflight:
     spec, facts = plan.spec, found.facts
-    nodes = await fleet(call.gateway, call.caller, "render", spec.pool)
+    nodes = await fleet(call.gateway, call.caller, spec.job_type, spec.pool)
+    if found.model is not None:
+        said = findings_of_model(found.model)
+        is_measured = not said and "rows" in spec.params
+        rows = read_plan(spec.params) if is_measured else None
+        estimate = None if rows is None else estimate_of_rows(found.model, rows, nodes.slots)
+        return await _answer(call, found, nodes, said, estimate)
     frames = () if spec.frames is None else parse(spec.frames)
-    said = () if facts is None else findings_for(facts, nodes, asked_frames(facts, spec))
+    said = () if facts is None else findings_for(facts, nodes, spec)
     estimate = None if facts is None else estimate_of(facts, frames, spec, nodes.slots)
+    return await _answer(call, found, nodes, said, estimate)
+
+
+async def _answer(
+    call: Call[Any],
+    found: PreflightState,
+    nodes: FleetSummary,
+    said: Sequence[Finding],
+    estimate: Estimate | None,
+) -> Preflight:
+    facts = found.facts
     return Preflight(
         status=found.status,
         job_id=str(found.job),

@@ -7,11 +7,11 @@ import attrs
 from msgspec import Meta
 
 from rendertrust import money
+from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.value_types import Credits
 from sql.prices import EVERY_OTHER, PriceRow, shown
 from web.http.operations import Audience, Call, Operations
 from web.http.problem import Fault, Problem, invalid
-from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.openapi.examples import reference as examples
 from web.routes.admin import Limit, Reason, act_on

@@ -22,12 +22,13 @@ from actors.ledger.messages import (
 from actors.ports import PaymentOrder, PaymentSession, PaymentsUnavailable
 from rendertrust import money
 from rendertrust.api.credits import Checkout, Offer, Offers
+from rendertrust.api.refusal_code import RefusalCode
+from rendertrust.credit_packs import AMOUNT_MAX, KINDS_MAX, PACKS_MAX
 from sql.purchases import PurchaseRow
 from sql.skus import SkuRow
 from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.http.operations import TOKEN_REFUSED, Answer, Audience, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
-from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.identity.verified_address import address_refusal
 from web.money.ledger_client import commit
@@ -40,6 +41,11 @@ AWAY: Final = unavailable(
     retry_after=5,
     code=RefusalCode.PAYMENTS_UNAVAILABLE,
 )
+NOTHING_SOLD: Final = Problem(
+    404, "Nothing is for sale: this farm takes no payments", code=RefusalCode.PAYMENTS_OFF
+)
+NOT_SOLD: Final = "is not for sale; see GET /api/v1/credits/skus"
+TOO_MUCH: Final = f"is more than one payment can be, at most {PACKS_MAX} packages; buy fewer"
 PAGES: Final = Path(__file__).parent.parent / "checkout"
 POLICY: Final = (
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -48,14 +54,58 @@ POLICY: Final = (
 PAGE: Final = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
 log = structlog.get_logger("purchases")
 
-SkuName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,49}$")]
+Quantity = Annotated[int, Meta(ge=1, le=PACKS_MAX)]
+SkuName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,49}$",
+        description="a name of at most 50 small letters, digits, - and _, like cred10",
+    ),
+]
+# A page of the console with its query. Payment providers refuse much longer addresses.
+ConsolePath = Annotated[
+    str,
+    Meta(
+        pattern=r"^/console/[!-\[\]-~]*$",
+        max_length=2000,
+        description="a page of the console, like /console/jobs/new",
+    ),
+]
+
+
+@attrs.frozen
+class MorePackages:
+    """Further packages of a purchase, in the currency of its first one."""
+
+    sku: SkuName
+    quantity: Quantity = 1
 
 
 @attrs.frozen
 class NewPurchase:
-    """A purchase to begin. ``sku``: the name of the package of credits."""
+    """A purchase to begin. ``sku``: the name of the package of credits; ``quantity``: how many.
+
+    ``more``: packages of other kinds in the same payment. ``back``: the page of the console to
+    which the buyer returns, like /console/jobs/new. After a payment, its query has ``bought``.
+    """
 
     sku: SkuName
+    quantity: Quantity = 1
+    back: ConsolePath | None = None
+    more: Annotated[list[MorePackages], Meta(max_length=KINDS_MAX - 1)] = attrs.field(
+        factory=list[MorePackages]
+    )
+
+
+@attrs.frozen
+class Cancelled:
+    """``purchase``: the purchase that was not paid; ``back``: as when it began.
+
+    Only the buyer and Stripe know the purchase's id, and its session can only be ended.
+    """
+
+    purchase: UUID | None = None
+    back: ConsolePath | None = None
 
 
 @operations.get(
@@ -65,6 +115,8 @@ class NewPurchase:
 )
 async def offers(call: Call) -> Offers:
     """List what is on sale, by currency, the cheapest first."""
+    if not call.gateway.settings.takes_payments:
+        return Offers(())
     return Offers(tuple(offer(row) for row in await call.gateway.tables.skus.all()))
 
 
@@ -72,6 +124,7 @@ async def offers(call: Call) -> Offers:
     "/api/v1/credits/checkout",
     scope=Scope.CREDITS_WRITE,
     answers={200: Checkout},
+    refusals={404: NOTHING_SOLD.detail},
     within=CHECKOUT_SECONDS,
     idempotency=True,
     request_example=examples.NEW_PURCHASE,
@@ -82,6 +135,8 @@ async def checkout(call: Call[NewPurchase]) -> Answer | Problem:
 
     The credits are added once the purchase is paid.
     """
+    if not call.gateway.settings.takes_payments:
+        return NOTHING_SOLD
     key = key_of(call)
     if isinstance(key, Problem):
         return key
@@ -95,7 +150,8 @@ async def checkout(call: Call[NewPurchase]) -> Answer | Problem:
         return Answer(200, Checkout(purchase.url), headers)
     title = await _title(call, purchase)
     try:
-        session = await call.gateway.ports.payments.open(order_of(call, purchase, title))
+        order = order_of(call, purchase, title, call.body.back)
+        session = await call.gateway.ports.payments.open(order)
     except PaymentsUnavailable as error:
         log.warning(
             "a payment session could not be created", purchase=str(purchase.id), why=str(error)
@@ -115,13 +171,22 @@ async def done(call: Call) -> web.FileResponse:
 @operations.get(
     "/checkout/cancelled",
     audience=Audience.PUBLIC,
-    rate="probe",
-    answers={200: str},
+    answers={200: str, 303: None},
     media="text/html",
+    rate="probe",
+    within=CHECKOUT_SECONDS,
 )
-async def cancelled(call: Call) -> web.FileResponse:
-    """Page to which buyers return without paying."""
-    return web.FileResponse(PAGES / "cancelled.html", headers=PAGE)
+async def cancelled(call: Call[None, Cancelled]) -> web.FileResponse | web.Response:
+    """Page to which buyers return without paying: it ends their payment session.
+
+    It sends them on to the page of the console where they began, or to ``stripe.return_url``.
+    """
+    if call.query.purchase is not None:
+        await _expire(call, call.query.purchase)
+    there = return_url(call, "cancelled", call.query.back)
+    if there is None:
+        return web.FileResponse(PAGES / "cancelled.html", headers=PAGE)
+    return web.Response(status=303, headers={"Location": there, "Cache-Control": "no-store"})
 
 
 @operations.get(
@@ -147,17 +212,36 @@ async def _begun(
         if kept.request != key[1]:
             return OTHER_REQUEST
         return await _purchase(call, UUID(kept.answer["purchase"])), REPLAYED
-    sku = await tables.skus.by_name(call.body.sku)
-    if sku is None or not sku.on_sale:
-        return invalid([Fault("sku", "value", "is not for sale; see GET /api/v1/credits/skus")])
-    return await _open(call, sku, key)
+    total = await _total(call)
+    return total if isinstance(total, Problem) else await _open(call, total, key)
+
+
+async def _total(call: Call[NewPurchase]) -> SkuRow | Problem:
+    """Return the package of the order with the credits and the price of all."""
+    body, skus = call.body, call.gateway.tables.skus
+    ordered = [("", body.sku, body.quantity)]
+    ordered += [(f"more[{at}].", each.sku, each.quantity) for at, each in enumerate(body.more)]
+    first, units, amount, count = None, 0, 0, 0
+    for place, name, quantity in ordered:
+        sku = await skus.by_name(name)
+        if sku is None or not sku.on_sale:
+            return invalid([Fault(f"{place}sku", "value", NOT_SOLD)])
+        first = first or sku
+        if sku.currency != first.currency:
+            return invalid([Fault(f"{place}sku", "value", "has another currency: buy it alone")])
+        units, amount = units + sku.units * quantity, amount + sku.amount * quantity
+        count += quantity
+        if amount > AMOUNT_MAX or count > PACKS_MAX:
+            return invalid([Fault(f"{place}quantity", "value", TOO_MUCH)])
+    assert first is not None, "one package at least is ordered"
+    return attrs.evolve(first, units=units, amount=amount)
 
 
 async def _open(
-    call: Call[NewPurchase], sku: SkuRow, key: tuple[str, bytes] | None
+    call: Call[NewPurchase], total: SkuRow, key: tuple[str, bytes] | None
 ) -> tuple[PurchaseRow, dict[str, str]] | Problem:
     id_ = call.gateway.ports.random.uuid()
-    terms = (call.caller, sku.name, sku.units, sku.amount, sku.currency)
+    terms = (call.caller, total.name, total.units, total.amount, total.currency)
     answer = {"status": 200, "purchase": str(id_)}
     named = None if key is None else IdempotencyKey(call.caller, *key, answer=answer)
     order = Commit(effects=(PurchaseOpen(id_, *terms),), idempotency=named)
@@ -180,7 +264,7 @@ async def _purchase(call: Call[Any, Any], id_: UUID) -> PurchaseRow:
 
 async def _title(call: Call[Any, Any], purchase: PurchaseRow) -> str:
     sku = await call.gateway.tables.skus.by_name(purchase.sku)
-    return purchase.sku if sku is None else sku.title
+    return purchase.sku if sku is None else sku.title_of(purchase.units)
 
 
 async def _with_session(
@@ -206,26 +290,48 @@ async def _with_session(
     return Answer(200, Checkout(now.url), headers)
 
 
-def order_of(call: Call[Any, Any], purchase: PurchaseRow, title: str) -> PaymentOrder:
+def order_of(
+    call: Call[Any, Any], purchase: PurchaseRow, title: str, back: str | None
+) -> PaymentOrder:
     """Return the order for Stripe, which is always the same for one purchase."""
     return PaymentOrder(
         purchase=purchase.id,
         title=title,
         amount=purchase.amount,
         currency=purchase.currency,
-        done_url=return_url(call, "done"),
-        cancelled_url=return_url(call, "cancelled"),
+        done_url=return_url(call, "done", back) or f"{call.gateway.url()}/checkout/done",
+        cancelled_url=cancel_url(call, purchase.id, back),
     )
 
 
-def return_url(call: Call[Any, Any], how: Literal["done", "cancelled"]) -> str:
-    """Return the address to which a buyer returns: ``stripe.return_url`` with the outcome as
-    ``checkout``, or the gateway's own page.
+def cancel_url(call: Call[Any, Any], purchase: UUID, back: str | None) -> str:
+    """Return the address that ends the purchase's session and sends the buyer back."""
+    query = {"purchase": str(purchase)} | ({} if back is None else {"back": back})
+    return str(URL(f"{call.gateway.url()}/checkout/cancelled").with_query(query))
+
+
+def return_url(
+    call: Call[Any, Any], how: Literal["done", "cancelled"], back: str | None
+) -> str | None:
+    """Return the address to which a buyer returns: the page ``back``, else ``stripe.return_url``
+    with the outcome as ``checkout``, else None: the gateway's own page.
     """
+    if back is not None:
+        page = URL(f"{call.gateway.url()}{back}")
+        return str(page.update_query(bought="1") if how == "done" else page)
     given = call.gateway.settings.stripe.return_url
-    if given:
-        return str(URL(given).update_query(checkout=how))
-    return f"{call.gateway.url()}/checkout/{how}"
+    return str(URL(given).update_query(checkout=how)) if given else None
+
+
+async def _expire(call: Call[Any, Any], purchase: UUID) -> None:
+    """End the session of a purchase, unless it is paid; Stripe's event then ends the purchase."""
+    session = await call.gateway.tables.purchases.open_session(purchase)
+    if session is None:
+        return
+    try:
+        await call.gateway.ports.payments.expire(session)
+    except PaymentsUnavailable as error:
+        log.warning("a payment session could not be ended", purchase=str(purchase), why=str(error))
 
 
 def offer(row: SkuRow) -> Offer:

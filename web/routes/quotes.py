@@ -1,17 +1,27 @@
 """Quotes: the price of a job before anything is held."""
 
+from decimal import Decimal
+from typing import Final
+
+import attrs
+
 from rendertrust import money
-from rendertrust.api.units import Quote
+from rendertrust.api.units import Money, Quote
 from rendertrust.job_spec import JobSpec
 from sql.jobs import JobOrder
+from sql.skus import CreditPrice, cheapest
+from web.gateway import Gateway
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.jobs.orphan_tiles import WORDS
+from web.jobs.pricing import is_measurable
 from web.jobs.validation import offer_of
 from web.openapi.examples import jobs as examples
 from web.routes.preflights import preflight_of
+from web.routes.videos import price_of_one
 
 operations = Operations()
+FINER: Final = 10_000
 
 
 @operations.post(
@@ -37,6 +47,7 @@ async def quote(call: Call[JobSpec]) -> Quote | Problem:
     balance = await gateway.tables.credits.balance(call.caller)
     available = balance.balance - balance.held
     least, most = tariff.ends(frames)
+    film = 0 if body.video is None else await price_of_one(gateway, call.caller, body.pool)
     return Quote(
         units=len(plan.units),
         frames=len(frames),
@@ -47,9 +58,37 @@ async def quote(call: Call[JobSpec]) -> Quote | Problem:
         available=money.render(available),
         enough=available >= plan.price,
         max_credits=None if plan.cap is None else money.render(plan.cap),
-        priced_by="table" if tariff.work is None else "work",
+        priced_by=tariff.priced_by,
         priced_how=tariff.how if body.tiles is None else f"{tariff.how} {WORDS}",
         reference_seconds=tariff.seconds(frames),
-        measurable=tariff.measurable,
+        measurable=await is_measurable(gateway, call.caller, plan, tariff),
         preflight=await preflight_of(call, plan),
+        measured=tariff.looked is not None,
+        video_price=None if body.video is None else money.render(film),
+        credits=money.render(plan.price + film),
+        money=await _money_of(gateway, plan.price + film),
+        basis=tariff.basis,
     )
+
+
+async def _money_of(gateway: Gateway, units: int) -> Money | None:
+    """Return what some credits cost in the cheapest package; None if nothing is sold in the
+    currency of ``pricing.currency``.
+    """
+    if not gateway.settings.takes_payments:
+        return None
+    sold = cheapest(await gateway.tables.skus.all(), gateway.settings.pricing.currency)
+    if sold is None:
+        return None
+    return Money(f"{cost_of(units, sold):f}", sold.currency)
+
+
+def cost_of(units: int, sold: CreditPrice) -> Decimal:
+    """Return what some credits cost, rounded up to the currency's smallest unit.
+
+    What costs less than that unit has four more decimals instead.
+    """
+    if not units or units * sold.amount >= sold.units:
+        return money.in_currency(sold.of(units), sold.currency)
+    finer = attrs.evolve(sold, amount=sold.amount * FINER)
+    return money.in_currency(finer.of(units), sold.currency) / FINER

@@ -6,16 +6,17 @@ import orjson
 
 from rendertrust.api.jobs import ResultUrl
 from rendertrust.api.ledger import EntryProof, ReceiptFile, Withdrawn
+from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.receipt_check import FILE
 from sql.receipts import ReceiptRow
+from web.gateway import Gateway
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
 from web.jobs.job_control import JOB_NOT_FOUND
 from web.jobs.job_view import URL_SECONDS
 from web.openapi.examples import jobs as job_examples
 from web.openapi.examples import log as examples
-from web.routes.ledger import logged_position, proof_of
+from web.routes.ledger import LogPosition, known_position, logged_position, proof_of
 from web.routes.units import UnitWord
 
 operations = Operations()
@@ -86,29 +87,37 @@ async def manifest(call: Call) -> ResultUrl | Problem:
 
 async def _receipt(call: Call, job: UUID, number: int) -> ReceiptFile | Problem:
     row = await call.gateway.tables.receipts.of(job, number, call.caller)
-    if row is None:
-        return NONE
+    return NONE if row is None else await file_of(call.gateway, row)
+
+
+async def file_of(gateway: Gateway, row: ReceiptRow, *, as_logged: bool = False) -> ReceiptFile:
+    """Return the file of a receipt, with the proof that its entry is in the log.
+
+    An entry that is not in the log yet is added; with ``as_logged`` it is left without a proof.
+    """
+    found = await gateway.tables.receipts.withdrawn(row.job_id, row.unit)
+    withdrawn = None
+    if found is not None:
+        proof = await _proof(gateway, found.entry_id, as_logged=as_logged)
+        withdrawn = Withdrawn(found.entry_id, found.at, proof)
     return ReceiptFile(
         format=FILE,
         receipt=orjson.loads(row.document),
         signature=row.signature.hex(),
         entry_id=row.entry_id,
-        proof=await _proof(call, row.entry_id),
-        withdrawn=await _withdrawn(call, row),
+        proof=await _proof(gateway, row.entry_id, as_logged=as_logged),
+        withdrawn=withdrawn,
     )
 
 
-async def _withdrawn(call: Call, row: ReceiptRow) -> Withdrawn | None:
-    found = await call.gateway.tables.receipts.withdrawn(row.job_id, row.unit)
-    if found is None:
-        return None
-    return Withdrawn(found.entry_id, found.at, await _proof(call, found.entry_id))
-
-
-async def _proof(call: Call, entry: int | None) -> EntryProof | None:
+async def _proof(gateway: Gateway, entry: int | None, *, as_logged: bool) -> EntryProof | None:
     if entry is None:
         return None
-    # The entry is the creator's, and an operator may read its proof, too: the proof reveals
-    # nothing beyond the receipt.
-    position = await logged_position(call.gateway, None, entry)
-    return None if isinstance(position, Problem) else await proof_of(call.gateway, position)
+    # The entry is the creator's, and others may read its proof, too: the proof reveals nothing
+    # beyond the receipt.
+    position: LogPosition | Problem | None
+    if as_logged:
+        position = await known_position(gateway, entry)
+    else:
+        position = await logged_position(gateway, None, entry)
+    return await proof_of(gateway, position) if isinstance(position, LogPosition) else None

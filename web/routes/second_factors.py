@@ -5,9 +5,9 @@ from typing import Annotated, Final
 import attrs
 from msgspec import Meta
 
+from rendertrust.api.refusal_code import RefusalCode
 from web.http.operations import TOKEN_REFUSED, Call, Operations
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
 from web.identity.second_factor import CODE_MAX, is_right
 from web.openapi.examples import reference as examples
 from web.routes.auth import Done

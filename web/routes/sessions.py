@@ -4,11 +4,11 @@ from typing import Final
 from uuid import UUID
 
 from rendertrust.api.accounts import Session, Sessions
+from rendertrust.api.refusal_code import RefusalCode
 from web.gateway import Gateway
 from web.http.operations import Call, Operations
 from web.http.pagination import Window
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.openapi.examples import reference as examples
 from web.routes.auth import Done

@@ -7,11 +7,12 @@ import attrs
 from msgspec import Meta
 
 from rendertrust import money
+from rendertrust.api.refusal_code import RefusalCode
+from rendertrust.credit_packs import AMOUNT_MAX
 from rendertrust.value_types import Credits
 from sql.skus import SkuRow
 from web.http.operations import Audience, Call, Operations
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.openapi.examples import reference as examples
 from web.routes.admin import Reason, act_on
@@ -43,9 +44,11 @@ class Terms:
 
     title: Annotated[str, Meta(min_length=1, max_length=100)]
     credits: Brought
-    amount: Annotated[int, Meta(ge=1, le=99_999_999)]
+    amount: Annotated[int, Meta(ge=1, le=AMOUNT_MAX)]
     reason: Reason
-    currency: Annotated[str, Meta(pattern=r"^[a-z]{3}$")] = "usd"
+    currency: Annotated[
+        str, Meta(pattern=r"^[a-z]{3}$", description="three small letters, such as eur")
+    ] = "usd"
     on_sale: bool = True
 
 

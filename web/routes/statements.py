@@ -1,7 +1,8 @@
-"""Statements: an operator's account in one month, entry by entry, as JSON and as CSV."""
+"""Statements: an operator's account in one month, entry by entry, as JSON, CSV and PDF."""
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
@@ -12,13 +13,19 @@ from msgspec import Meta
 from rendertrust import money
 from rendertrust.api.earnings import Statement, StatementLine
 from sql.operator_accounts import AccountVersion, Operators, StatementRow
+from web.documents.statements import LINES_MOST, EarningsStatement, earnings_document
+from web.documents.writer import MEDIA, SECONDS
+from web.gateway import Gateway
 from web.http import spreadsheet
-from web.http.operations import Call, Operations, Scope
+from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
+from web.http.problem import Fault, Problem, invalid
 from web.http.responses import from_row
 from web.openapi.examples import earnings as examples
+from web.routes.account_statements import holder_of, wants_pdf
 
 operations = Operations()
 LINES_AT_ONCE: Final = 2_000
+TOO_LONG: Final = f"pdf has at most {LINES_MOST:,} lines, and this month has more: ask for csv"
 KINDS: Final[Mapping[str, str]] = {
     "EARNING": "earned",
     "CLAIM": "claimed",
@@ -36,8 +43,14 @@ COLUMNS: Final = (
 class StatementQuery:
     """Query. ``month``: in UTC. ``after``: the ``next`` of the previous page."""
 
-    month: Annotated[str, Meta(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
-    format: Literal["json", "csv"] | None = None
+    month: Annotated[
+        str,
+        Meta(
+            pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$",
+            description="a month from 2000 to 2099, like 2026-03",
+        ),
+    ]
+    format: Literal["json", "csv", "pdf"] | None = None
     limit: Annotated[int, Meta(ge=1, le=1000)] = 1000
     after: Annotated[int, Meta(ge=0)] = 0
 
@@ -45,13 +58,15 @@ class StatementQuery:
 @operations.get(
     "/api/v1/operators/me/statement",
     scope=Scope.CREDITS_READ,
-    also=spreadsheet.MEDIA,
+    also=(spreadsheet.MEDIA, MEDIA),
+    within=SECONDS,
     example=examples.STATEMENT,
 )
-async def statement(call: Call[None, StatementQuery]) -> Statement | web.Response:
+async def statement(call: Call[None, StatementQuery]) -> Statement | web.Response | Problem:
     """Get the entries of your operator account in a month.
 
-    JSON has pages of lines; CSV (``format=csv``, or by Accept) has all lines.
+    JSON has pages of lines; CSV (``format=csv``, or by Accept) has all lines. PDF (``format=pdf``)
+    has a line for each node and day, at most 2,000.
     """
     query, kept, who = call.query, call.gateway.tables.operators, call.caller
     first, end = months(query.month)
@@ -59,6 +74,8 @@ async def statement(call: Call[None, StatementQuery]) -> Statement | web.Respons
     if spreadsheet.wants_csv(call, query.format):
         name = f"rendertrust-{query.month}.csv"
         return spreadsheet.attachment(name, written(kept, who, opening, closing))
+    if wants_pdf(call, query.format):
+        return await _document(call.gateway, who, query.month, opening, closing)
     after = max(opening.version, query.after)
     rows = await kept.lines(who, after, closing.version, query.limit)
     last = rows[-1].version if len(rows) == query.limit else None
@@ -74,6 +91,21 @@ async def statement(call: Call[None, StatementQuery]) -> Statement | web.Respons
         checked=money.render(0),
         **totals,
     )
+
+
+async def _document(
+    gateway: Gateway, who: UUID, month: str, opening: AccountVersion, closing: AccountVersion
+) -> web.Response | Problem:
+    holder = await holder_of(gateway, who)
+    if holder is None:
+        return TOKEN_REFUSED
+    kept = gateway.tables.operators
+    lines = await kept.groups(who, opening.version, closing.version, LINES_MOST + 1)
+    if len(lines) > LINES_MOST:
+        return invalid([Fault("format", "value", TOO_LONG)])
+    found = EarningsStatement(holder, month, opening.balance, closing.balance, lines)
+    name = f"rendertrust-earnings-{month}.pdf"
+    return await gateway.documents.write(name, partial(earnings_document, found))
 
 
 def months(month: str) -> tuple[datetime, datetime]:

@@ -3,11 +3,11 @@
 from datetime import timedelta
 from typing import Final
 
+from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.api.uploads import KeptUpload, KeptUploads
 from web.http.operations import Call, Operations, Scope
 from web.http.pagination import Window
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.openapi.examples import reference as examples
 from web.routes.auth import Done

@@ -6,10 +6,10 @@ import attrs
 from aiohttp import web
 from msgspec import Meta
 
+from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.frame_range import FRAME_MAX
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
 from web.jobs.job_control import JOB_NOT_FOUND
 
 operations = Operations()

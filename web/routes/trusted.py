@@ -10,12 +10,12 @@ from uuid import UUID
 import attrs
 
 from rendertrust.api.organisations import Trusted, TrustedPeople
+from rendertrust.api.refusal_code import RefusalCode
 from sql.organisations import TRUSTED_MOST, ChangeOutcome
 from web.gateway import Gateway
 from web.http.converter import Email
 from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.nodes.access_updates import announce_access_change
 from web.openapi.examples import organisations as examples

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from typing import Annotated, Final
+from uuid import UUID
 
 import attrs
 from msgspec import Meta
 
+from actors.kernel import AskFailed
+from actors.notifier.messages import Notifier, ProgressOfUnits
 from actors.ports import place_of
 from rendertrust import money
 from rendertrust.api.units import Unit, Units
@@ -15,7 +18,7 @@ from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.responses import from_row
 from web.jobs.job_control import JOB_NOT_FOUND, UNIT_NOT_FOUND
-from web.jobs.job_view import URL_SECONDS
+from web.jobs.job_view import PROGRESS_SECONDS, URL_SECONDS
 from web.jobs.retry import retry_units
 from web.jobs.wait_reasons import reasons_of
 from web.openapi.examples import jobs as examples
@@ -55,8 +58,13 @@ async def units(call: Call[None, UnitQuery]) -> Units | Problem:
         return JOB_NOT_FOUND
     rows = await call.gateway.tables.jobs.unit_page(job, page.after, page.limit + 1)
     reasons = await reasons_of(call.gateway, row, rows[: page.limit])
+    progress = await _progress_of(call, job, rows)
     shown = [
-        attrs.evolve(await _shown(call, unit), waiting=reasons.get(unit.number))
+        attrs.evolve(
+            await _shown(call, unit),
+            waiting=reasons.get(unit.number),
+            progress=progress.get((unit.number, unit.attempt)),
+        )
         for unit in rows[: page.limit]
     ]
     return Units(tuple(shown), row.units, _next(rows, page.limit))
@@ -96,6 +104,22 @@ async def retry(call: Call) -> Unit | Problem:
 
 def _next(rows: Sequence[PagedUnit], limit: int) -> int | None:
     return rows[limit - 1].number if len(rows) > limit else None
+
+
+async def _progress_of(
+    call: Call[None, UnitQuery], job: UUID, rows: Sequence[PagedUnit]
+) -> dict[tuple[int, int], float]:
+    """Return the progress of the running units by number and attempt, as far as it is known."""
+    running = {(row.number, row.attempt) for row in rows if row.state == "RUNNING"}
+    if not running:
+        return {}
+    notifier = call.gateway.registry.ref(Notifier)
+    try:
+        reported = await notifier.ask(ProgressOfUnits(job), within=PROGRESS_SECONDS)
+    except AskFailed:
+        return {}
+    found = {(one.unit, one.attempt): one.value for one in reported}
+    return {key: found[key] for key in running & found.keys()}
 
 
 async def _shown(call: Call[None, UnitQuery] | Call, row: PagedUnit) -> Unit:

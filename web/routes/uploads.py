@@ -12,13 +12,13 @@ import attrs
 from msgspec import Meta
 
 from actors.ports import ObjectInfo
+from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.api.uploads import PartRange, Parts, PartUrl, PartUrls, PutUrl, Upload
 from sql.uploads import NewUpload as Content
 from sql.uploads import UploadRow
 from web.gateway import Gateway
 from web.http.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
-from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.objects.multipart_uploads import (
     NOT_ARRIVED,
@@ -59,7 +59,9 @@ GOING = unavailable(
     "The content you sent before is being removed; try again in a moment",
     code=RefusalCode.UPLOAD_IN_REMOVAL,
 )
-Sha256: TypeAlias = Annotated[str, Meta(pattern="[0-9a-f]{64}")]
+Sha256: TypeAlias = Annotated[
+    str, Meta(pattern="[0-9a-f]{64}", description="SHA-256 in hexadecimal")
+]
 
 
 @attrs.frozen
@@ -68,7 +70,15 @@ class NewUpload:
 
     sha256: Sha256
     size: Annotated[int, Meta(ge=1, le=SIZE_MAX)]
-    filename: Annotated[str, Meta(min_length=1, max_length=255, pattern=r"[^/\\\x00-\x1f]+")]
+    filename: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=255,
+            pattern=r"[^/\\\x00-\x1f]+",
+            description="the name of a file, without a folder",
+        ),
+    ]
 
 
 @attrs.frozen

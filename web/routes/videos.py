@@ -1,6 +1,8 @@
 """Videos of a job's frames, encoded by a node in its sandbox."""
 
-from typing import Annotated, Literal
+import hashlib
+from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 import attrs
@@ -8,8 +10,10 @@ from msgspec import Meta
 
 from actors.ports import ObjectMissing
 from rendertrust.api.jobs import Placed
+from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.frame_range import parse
-from rendertrust.job_spec import JobSpec, Pool
+from rendertrust.job_name import name_of_part, padded
+from rendertrust.job_spec import Container, JobSpec, Pool
 from rendertrust.job_types import VIDEO
 from rendertrust.manifest import (
     FILES_MAX,
@@ -20,16 +24,16 @@ from rendertrust.manifest import (
     read,
 )
 from sql.job_plan import Inputs, JobPlan, NewUnit
-from sql.jobs import JobOrder, PagedUnit, PastJob
+from sql.jobs import JobOrder, JobTerms, PagedUnit, PastJob
+from sql.related_jobs import VideoDue
 from web.gateway import Gateway
 from web.http.idempotency import answered_before, key_of
 from web.http.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
-from web.http.refusal_code import RefusalCode
 from web.jobs.job_control import JOB_NOT_FOUND
 from web.jobs.job_view import placed
 from web.jobs.submission import submit_job
-from web.objects.archives import ZIP, is_chunk, padded, result_of, suffix_of_singles
+from web.objects.archives import ZIP, is_chunk, result_of, suffix_of_singles
 from web.objects.manifests import keep
 from web.openapi.examples import jobs as examples
 
@@ -57,7 +61,7 @@ class NewVideo:
     ``fps``, the video has the scene's frame rate.
     """
 
-    container: Literal["MP4", "WEBM"] = "MP4"
+    container: Container = "MP4"
     fps: Annotated[int, Meta(ge=1, le=32_767)] | None = None
     fps_base: Annotated[float, Meta(ge=0.1, le=100_000)] | None = None
     queue: bool = True
@@ -97,8 +101,14 @@ async def made(
     job: UUID,
     wish: NewVideo,
     key: tuple[str, bytes] | None = None,
+    *,
+    video: UUID | None = None,
 ) -> Answer | Problem:
-    """Order the video for ``user``, who owns the job. Raises AskFailed, Unavailable."""
+    """Order the video for ``user``, who owns the job. Raises AskFailed, Unavailable.
+
+    ``video``: the id of the new job, if the job itself asked for its video, which then costs no
+    more than when the job was submitted; None: a new id is drawn.
+    """
     terms = await gateway.tables.jobs.terms(JobOrder(user, VIDEO, key and key[0]))
     if key is not None and terms.before is not None:
         return answered_before(terms.before, key)
@@ -110,16 +120,49 @@ async def made(
         return JOB_NOT_FOUND
     if row.completed_at is None:
         return TOO_EARLY
+    if video is not None:
+        terms = await _as_quoted(gateway, terms, row.created_at)
     plan = await _plan(gateway, past, wish, terms.in_pool(past.plan.spec.pool).price)
     if isinstance(plan, Problem):
         return plan
-    return placed(*await submit_job(gateway, user, plan, terms.price_number, key))
+    return placed(*await submit_job(gateway, user, plan, terms.price_number, key, job=video))
 
 
-async def price_of_one(gateway: Gateway, user: UUID, pool: Pool) -> int:
-    """Return the price of a video of a job in this pool, in 1/10,000 credit."""
+async def ordered(gateway: Gateway, due: VideoDue) -> str | None:
+    """Order the video that a completed job asks for; return why it is refused, or None.
+
+    The video's id is derived from the job's, so that several gateways order it only once. Raises
+    AskFailed, ObjectsUnavailable, Unavailable.
+    """
+    wish = NewVideo(container=due.container)
+    outcome = await made(gateway, due.user_id, due.id, wish, video=video_id(due.id))
+    return outcome.detail if isinstance(outcome, Problem) else None
+
+
+def video_id(job: UUID) -> UUID:
+    """Return the id of the video that a job asks for."""
+    return UUID(bytes=hashlib.sha256(b"video\n" + job.bytes).digest()[:16], version=4)
+
+
+async def price_of_one(
+    gateway: Gateway, user: UUID, pool: Pool, quoted_at: datetime | None = None
+) -> int:
+    """Return the price of a video of a job in this pool, in 1/10,000 credit.
+
+    ``quoted_at``: when the job that asks for the video was submitted.
+    """
     terms = await gateway.tables.jobs.terms(JobOrder(user, VIDEO, None))
+    if quoted_at is not None:
+        terms = await _as_quoted(gateway, terms, quoted_at)
     return terms.in_pool(pool).price
+
+
+async def _as_quoted(gateway: Gateway, terms: JobTerms, at: datetime) -> JobTerms:
+    """Return the terms with the price of a video at a time, if that was lower than now."""
+    then = await gateway.tables.prices.at(VIDEO, at)
+    if then is None or then.units is None or then.units >= terms.price:
+        return terms
+    return attrs.evolve(terms, price=then.units, price_number=then.number)
 
 
 async def _plan(gateway: Gateway, past: PastJob, wish: NewVideo, price: int) -> JobPlan | Problem:
@@ -150,6 +193,7 @@ async def _plan(gateway: Gateway, past: PastJob, wish: NewVideo, price: int) -> 
         {"container": wish.container, **rate},
         queue=wish.queue,
         pool=past.plan.spec.pool,
+        name=name_of_part(past.name, "film"),
     )
     # ``frames_of`` keeps the job's results until the video is made.
     inputs = Inputs(files=kept, frames_of=past.id)

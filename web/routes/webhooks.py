@@ -7,9 +7,9 @@ import structlog
 
 from actors.ledger.messages import Commit, Posted, Replayed
 from actors.ports import NotFromStripe, PaymentsUnavailable
+from rendertrust.api.refusal_code import RefusalCode
 from web.http.operations import Audience, Call, Operations
 from web.http.problem import Problem, unavailable
-from web.http.refusal_code import RefusalCode
 from web.money.ledger_client import commit
 from web.money.stripe_events import event_of, is_meant
 from web.openapi.examples import reference as examples

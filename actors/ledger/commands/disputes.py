@@ -10,14 +10,13 @@ from actors.ledger.commands.checks import refute
 from actors.ledger.commands.earnings import can_mature
 from actors.ledger.draft import Draft
 from actors.ledger.effects import DisputeDecide, DisputeOpen, Transfer
-from actors.ledger.messages import GuardFailed
+from actors.ledger.messages import Found, GuardFailed, GuardReason, RowState
 from actors.ledger.postings import Refusal, book
 from sql.account_names import REVENUE, user_account, work_reference
 from sql.earnings import ComparisonRow, DisputeRow, EarningRow
 
 WORDS = "Dispute upheld"
 # Reasons to refuse a dispute of a COMPLETED unit.
-UNCHARGED, CLOSED, DISPUTED = "uncharged", "closed", "disputed"
 
 
 def open_dispute(draft: Draft, effect: DisputeOpen) -> bool | Refusal:
@@ -34,7 +33,7 @@ def open_dispute(draft: Draft, effect: DisputeOpen) -> bool | Refusal:
     if reason is not None:
         return GuardFailed("DisputeOpen", reason)
     if before is not None and not _is_replaceable(before, effect):
-        return GuardFailed("DisputeOpen", DISPUTED)
+        return GuardFailed("DisputeOpen", GuardReason.DISPUTED)
     hold = draft.holds.get(work_reference(*key))
     assert hold is not None, "a charged unit has a hold"
     opened = DisputeRow(
@@ -58,10 +57,11 @@ def decide_dispute(draft: Draft, effect: DisputeDecide) -> bool | Refusal:
     key = (effect.job, effect.unit)
     found = draft.disputes.get(key)
     if found is None or found.user_id != effect.creator:
-        return GuardFailed("DisputeDecide", "")
+        return GuardFailed("DisputeDecide", GuardReason.ABSENT)
     state = "UPHELD" if effect.upheld else "REJECTED"
     if found.state != "OPEN":
-        return False if found.state == state else GuardFailed("DisputeDecide", found.state)
+        is_same = found.state == state
+        return False if is_same else GuardFailed("DisputeDecide", RowState(found.state))
     share = draft.earnings.get(key)
     if effect.upheld:
         reversed_ = _refund(draft, found, share)
@@ -77,22 +77,24 @@ def decide_dispute(draft: Draft, effect: DisputeDecide) -> bool | Refusal:
     return True if refusal is None else refusal
 
 
-def _reason_to_refuse(draft: Draft, effect: DisputeOpen) -> str | None:
-    """Return the reason to refuse opening a dispute; '' if the unit is not the user's."""
+def _reason_to_refuse(draft: Draft, effect: DisputeOpen) -> Found | None:
+    """Return the reason to refuse opening a dispute; ABSENT if the unit is not the user's."""
     key = (effect.job, effect.unit)
     job, unit = draft.jobs.get(effect.job), draft.units.get(key)
     if job is None or unit is None or job.user_id != effect.user:
-        return ""
+        return GuardReason.ABSENT
     if unit.state != "COMPLETED" or unit.ended_at is None:
-        return unit.state
+        return RowState(unit.state)
     hold, share = draft.holds.get(work_reference(*key)), draft.earnings.get(key)
     if hold is None or hold.settled == 0:
-        return UNCHARGED
+        return GuardReason.UNCHARGED
     if share is not None and share.state in ("PAYABLE", "PAID"):
-        return CLOSED  # a share that is payable or paid can no longer be withheld
+        # a share that is payable or paid can no longer be withheld
+        return GuardReason.WINDOW_CLOSED
     closes = unit.ended_at + effect.window if share is None else share.payable_at
     # The gateway may still dispute a unit after the window, while its share is pending.
-    return CLOSED if draft.now >= closes and not effect.by_gateway else None
+    is_over = draft.now >= closes and not effect.by_gateway
+    return GuardReason.WINDOW_CLOSED if is_over else None
 
 
 def refund_of(draft: Draft, found: DisputeRow) -> Transfer | None:
@@ -117,7 +119,7 @@ def _refund(draft: Draft, found: DisputeRow, share: EarningRow | None) -> bool |
     transfers = [] if refund is None else [refund]
     if share is not None and share.state != "FORFEITED":
         if share.state != "PENDING":
-            return GuardFailed("DisputeDecide", share.state)
+            return GuardFailed("DisputeDecide", RowState(share.state))
         work = work_reference(found.job_id, found.unit)
         transfers.insert(0, _reversal(share, work, WORDS))
     for transfer in transfers:

@@ -20,7 +20,7 @@ from actors.ledger.effects import (
     Transfer,
     UnitComplete,
 )
-from actors.ledger.messages import GuardFailed
+from actors.ledger.messages import GuardFailed, GuardReason, RowState
 from actors.ledger.postings import Refusal, book
 from sql.account_names import (
     PAYOUTS,
@@ -31,10 +31,9 @@ from sql.account_names import (
     work_reference,
 )
 from sql.books import UnitRow
-from sql.earnings import EarningRow, PayableRow, PayoutRow
+from sql.earnings import SHARES_MOST, EarningRow, PayableRow, PayoutRow
 
 OWED = ("PENDING", "PAYABLE")
-NOTHING = "nothing"  # reason to refuse a payout: the operator has no payable share
 
 
 def earned(draft: Draft, unit: UnitRow, effect: UnitComplete) -> None:
@@ -76,23 +75,25 @@ def mature(draft: Draft, effect: EarningMature) -> bool | Refusal:
     key = (effect.job, effect.unit)
     share, unit, disputed = draft.earnings.get(key), draft.units.get(key), draft.disputes.get(key)
     may = unit is not None and unit.verified and (disputed is None or disputed.state != "OPEN")
-    state = "" if share is None else share.state
-    if share is not None and may and state == "PENDING" and can_mature(draft, share):
+    if share is None:
+        return GuardFailed("EarningMature", GuardReason.ABSENT)
+    if may and share.state == "PENDING" and can_mature(draft, share):
         draft.earnings.put(key, attrs.evolve(share, state="PAYABLE"))
         return True
-    return False if state in ("PAYABLE", "PAID") else GuardFailed("EarningMature", state)
+    is_ripe = share.state in ("PAYABLE", "PAID")
+    return False if is_ripe else GuardFailed("EarningMature", RowState(share.state))
 
 
 def claim(draft: Draft, effect: EarningClaim) -> bool | Refusal:
     """Move a share, earned while the node had no owner, from suspense to the node's owner."""
     share = draft.earnings.get((effect.job, effect.unit))
     if share is None:
-        return GuardFailed("EarningClaim", "")
+        return GuardFailed("EarningClaim", GuardReason.ABSENT)
     if share.operator_id is not None:
         same = share.operator_id == effect.owner
-        return False if same else GuardFailed("EarningClaim", share.state)
+        return False if same else GuardFailed("EarningClaim", RowState(share.state))
     if share.state not in OWED:
-        return GuardFailed("EarningClaim", share.state)
+        return GuardFailed("EarningClaim", RowState(share.state))
     owner = operator_account(effect.owner)
     reference = work_reference(effect.job, effect.unit)
     words = "Earned before the node had an owner"
@@ -120,7 +121,7 @@ def of_payout(draft: Draft, effect: OfPayout) -> bool | Refusal:
         return _take(draft, effect)
     payout = draft.payouts.found.get(effect.id) and draft.payouts.get(effect.id)
     if payout is None:
-        return GuardFailed(type(effect).__name__, "")
+        return GuardFailed(type(effect).__name__, GuardReason.ABSENT)
     if isinstance(effect, PayoutApprove):
         return _approve(draft, payout, effect)
     if isinstance(effect, PayoutReject):
@@ -134,7 +135,9 @@ def _take(draft: Draft, effect: PayoutTake) -> bool | Refusal:
         return False
     payable = draft.payable.get(effect.operator)
     if payable is None or payable.units == 0:
-        return GuardFailed("PayoutTake", NOTHING)
+        return GuardFailed("PayoutTake", GuardReason.NOTHING_PAYABLE)
+    if payable.amount < effect.minimum and payable.units < SHARES_MOST:
+        return GuardFailed("PayoutTake", GuardReason.BELOW_MINIMUM)
     at_once = effect.kind == "CREDITS"
     payout = PayoutRow(
         id=effect.id,
@@ -165,7 +168,7 @@ def _approve(draft: Draft, payout: PayoutRow, effect: PayoutApprove) -> bool | R
     if payout.batch_id == effect.batch and payout.state != "REJECTED":
         return False
     if payout.state != "REQUESTED":
-        return GuardFailed("PayoutApprove", payout.state)
+        return GuardFailed("PayoutApprove", RowState(payout.state))
     draft.payouts.put(payout.id, attrs.evolve(payout, state="APPROVED", batch_id=effect.batch))
     return True
 
@@ -174,7 +177,7 @@ def _reject(draft: Draft, payout: PayoutRow, effect: PayoutReject) -> bool | Ref
     if payout.state == "REJECTED":
         return False
     if payout.state not in (("REQUESTED", "APPROVED") if effect.not_paid else ("REQUESTED",)):
-        return GuardFailed("PayoutReject", payout.state)
+        return GuardFailed("PayoutReject", RowState(payout.state))
     rejected = attrs.evolve(payout, state="REJECTED", closed_at=draft.now)
     draft.payouts.put(payout.id, rejected)
     return True
@@ -184,7 +187,7 @@ def _pay(draft: Draft, payout: PayoutRow, effect: PayoutPay) -> bool | Refusal:
     if payout.state == "PAID" and payout.reference == effect.reference:
         return False
     if payout.state != "APPROVED":
-        return GuardFailed("PayoutPay", payout.state)
+        return GuardFailed("PayoutPay", RowState(payout.state))
     moved = book(draft, _transfer(payout, PAYOUTS, "Earnings paid out as money"))
     if not isinstance(moved, bool):
         return moved

@@ -20,7 +20,7 @@ from actors.ledger.effects import (
     OfJob,
     UnitRetry,
 )
-from actors.ledger.messages import GuardFailed
+from actors.ledger.messages import Found, GuardFailed, GuardReason, RowState
 from actors.ledger.postings import Refusal, hold_units, is_closed, release, reopen
 from actors.ledger.unit_changes import cancelled, change, with_copy_only, with_status, without_copy
 from rendertrust.job_status import ENDED, NOT_STARTED, STOPPED
@@ -34,12 +34,13 @@ def insert(draft: Draft, effect: JobInsert) -> bool | Refusal:
     before = draft.jobs.get(effect.job)
     if before is not None:
         draft.touched[effect.job, 0] = None
-        return False if _same(draft, before, effect) else GuardFailed("JobInsert", before.status)
+        is_same = _same(draft, before, effect)
+        return False if is_same else GuardFailed("JobInsert", RowState(before.status))
     plan, units = effect.plan, effect.plan.units
     if not units or any(unit.price < 0 or (unit.missing and unit.price) for unit in units):
-        return GuardFailed("JobInsert", "")
+        return GuardFailed("JobInsert", GuardReason.INVALID)
     if is_closed(draft, effect.user):
-        return GuardFailed("JobInsert", "CLOSED")
+        return GuardFailed("JobInsert", GuardReason.ACCOUNT_CLOSED)
     refusal = hold_units(draft, effect)
     if refusal is not None:
         return refusal
@@ -63,6 +64,7 @@ def insert(draft: Draft, effect: JobInsert) -> bool | Refusal:
         price_number=effect.price_number,
         retry_of=effect.retry_of,
         created_at=draft.now,
+        name=plan.name,
     )
     draft.add_job(job, new, _units(effect))
     return True
@@ -106,7 +108,7 @@ def of_job(draft: Draft, effect: OfJob) -> bool | Refusal:
     """Apply an effect that the job's owner asked for."""
     job = draft.jobs.get(effect.job)
     if job is None or job.user_id != effect.user:
-        return GuardFailed(type(effect).__name__, "")
+        return GuardFailed(type(effect).__name__, GuardReason.ABSENT)
     return _HANDLERS[type(effect)](draft, job, effect)
 
 
@@ -118,10 +120,10 @@ def _cancel(draft: Draft, job: JobRow, effect: JobCancel) -> bool | Refusal:
         return _touch(draft, job)
     if job.status not in (*NOT_STARTED, "PAUSED") or job.reached not in NOT_STARTED:
         _touch(draft, job)
-        return GuardFailed("JobCancel", job.status)
+        return GuardFailed("JobCancel", RowState(job.status))
     if any(unit.is_delivered_beside for unit in draft.units_of(job.id)):
         _touch(draft, job)
-        return GuardFailed("JobCancel", "RUNNING")  # a delivered attempt is being checked
+        return GuardFailed("JobCancel", RowState.RUNNING)  # a delivered attempt is being checked
     return _end(draft, job)
 
 
@@ -129,7 +131,7 @@ def _stop(draft: Draft, job: JobRow, effect: JobStop) -> bool | Refusal:
     if job.status == "CANCELLED" or job.paused == STOPPED:
         return _touch(draft, job)
     if job.status in ENDED:
-        return GuardFailed("JobStop", job.status)
+        return GuardFailed("JobStop", RowState(job.status))
     return _end(draft, job)
 
 
@@ -178,11 +180,11 @@ def _keep_delivered(draft: Draft, unit: UnitRow) -> None:
         change(draft, unit, without_copy(unit))
 
 
-def _ended_as(job: JobRow) -> str | None:
+def _ended_as(job: JobRow) -> Found | None:
     """Return the status of a job that has ended, or STOPPED; None if the job is open."""
     if job.status in ENDED:
-        return job.status
-    return "STOPPED" if job.paused == STOPPED else None
+        return RowState(job.status)
+    return GuardReason.STOPPED if job.paused == STOPPED else None
 
 
 # -- pause, resume and change
@@ -198,7 +200,7 @@ def _resume(draft: Draft, job: JobRow, effect: JobResume) -> bool | Refusal:
     if ended_as := _ended_as(job):
         return GuardFailed("JobResume", ended_as)
     if job.paused is not None and _is_at_cap(draft, job):
-        return GuardFailed("JobResume", "CAP")
+        return GuardFailed("JobResume", GuardReason.AT_CAP)
     return _put(draft, job, paused=None)
 
 
@@ -221,7 +223,7 @@ def _change(draft: Draft, job: JobRow, effect: JobChange) -> bool | Refusal:
         return GuardFailed("JobChange", ended_as)
     cap = None if effect.uncapped else job.cap if effect.cap is None else effect.cap
     if cap is not None and cap < job.committed:
-        return GuardFailed("JobChange", "CAP")
+        return GuardFailed("JobChange", GuardReason.AT_CAP)
     priority = job.priority if effect.priority is None else effect.priority
     paused = job.paused
     if paused == "cap" and cap != job.cap and not _is_at_cap(draft, attrs.evolve(job, cap=cap)):
@@ -242,16 +244,17 @@ def _put(draft: Draft, job: JobRow, **changes: Any) -> bool:
 def _retry(draft: Draft, job: JobRow, effect: UnitRetry) -> bool | Refusal:
     unit = draft.units.get((effect.job, effect.unit))
     if unit is None:
-        return GuardFailed("UnitRetry", "")
+        return GuardFailed("UnitRetry", GuardReason.ABSENT)
     draft.touched[unit.job_id, unit.number] = None
     if unit.state not in ENDED:
         return False  # the unit was retried before, and waits or runs
-    if (ended_as := _ended_as(job)) in ("CANCELLED", "STOPPED"):
+    ended_as = _ended_as(job)
+    if ended_as is RowState.CANCELLED or ended_as is GuardReason.STOPPED:
         return GuardFailed("UnitRetry", ended_as)
     if unit.state != "FAILED":
-        return GuardFailed("UnitRetry", unit.state)
+        return GuardFailed("UnitRetry", RowState(unit.state))
     if is_closed(draft, effect.user):
-        return GuardFailed("UnitRetry", "CLOSED")
+        return GuardFailed("UnitRetry", GuardReason.ACCOUNT_CLOSED)
     for one in _units_to_retry(draft, unit):
         held = reopen(draft, work_reference(one.job_id, one.number))
         if not isinstance(held, bool):

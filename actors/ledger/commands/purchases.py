@@ -20,7 +20,7 @@ from actors.ledger.effects import (
     StripeEvent,
     Transfer,
 )
-from actors.ledger.messages import GuardFailed
+from actors.ledger.messages import GuardFailed, GuardReason, RowState
 from actors.ledger.postings import Refusal, book, is_closed
 from rendertrust import money
 from sql.account_names import DISPUTES, PURCHASES, USER, debt_account, debt_of, user_account
@@ -44,9 +44,9 @@ def _open(draft: Draft, effect: PurchaseOpen) -> bool | Refusal:
     terms = (effect.user, effect.sku, effect.units, effect.amount, effect.currency)
     if before is not None:
         kept = (before.user_id, before.sku, before.units, before.amount, before.currency)
-        return False if kept == terms else GuardFailed("PurchaseOpen", before.state)
+        return False if kept == terms else GuardFailed("PurchaseOpen", RowState(before.state))
     if is_closed(draft, effect.user):
-        return GuardFailed("PurchaseOpen", "CLOSED")
+        return GuardFailed("PurchaseOpen", GuardReason.ACCOUNT_CLOSED)
     opened = PurchaseRow(effect.purchase, *terms, created_at=draft.now)
     draft.purchases.put(opened.id, opened)
     return True
@@ -55,11 +55,12 @@ def _open(draft: Draft, effect: PurchaseOpen) -> bool | Refusal:
 def _session(draft: Draft, effect: PurchaseSession) -> bool | Refusal:
     row = draft.purchases.get(effect.purchase)
     if row is None or row.session not in (None, effect.session):
-        return GuardFailed("PurchaseSession", "" if row is None else row.state)
+        found = GuardReason.ABSENT if row is None else RowState(row.state)
+        return GuardFailed("PurchaseSession", found)
     if row.url is not None:
         return False
     if _is_of_another(draft, effect.session, row):
-        return GuardFailed("PurchaseSession", row.state)
+        return GuardFailed("PurchaseSession", RowState(row.state))
     draft.purchases.put(row.id, attrs.evolve(row, session=effect.session, url=effect.url))
     return True
 
@@ -112,7 +113,7 @@ def _pay(draft: Draft, row: PurchaseRow, fact: SessionFact) -> str:
         paid_at=draft.now,
     )
     draft.purchases.put(row.id, credited)
-    words = f"Purchase of {money.render(row.units)} credits"
+    words = f"Purchase of {money.plain(row.units)} credits"
     account = user_account(row.user_id)
     _post(
         draft,

@@ -9,8 +9,15 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger import tile_dependencies
 from actors.ledger.commands import checks
+from actors.ledger.commands.units import (
+    after_failed_send,
+    after_loss,
+    avoided_by_job,
+    record_claims,
+    stored_text,
+    with_failure,
+)
 from actors.ledger.draft import Draft
 from actors.ledger.effects import (
     CheckEffect,
@@ -23,17 +30,15 @@ from actors.ledger.effects import (
     UnitStart,
     UnitVerdict,
 )
-from actors.ledger.failure_consequences import (
-    after_failed_send,
-    after_loss,
-    avoided_by_job,
-    record_claims,
-    stored_text,
-    with_failure,
-)
-from actors.ledger.messages import GuardFailed
+from actors.ledger.messages import GuardFailed, GuardReason, RowState
 from actors.ledger.postings import Refusal
-from actors.ledger.unit_changes import change, next_attempt, with_copy_only, without_copy
+from actors.ledger.unit_changes import (
+    change,
+    has_failed_frame,
+    next_attempt,
+    with_copy_only,
+    without_copy,
+)
 from rendertrust.job_status import AT_WORK
 from sql.books import UnitRow
 
@@ -46,11 +51,11 @@ def copy(draft: Draft, unit: UnitRow, effect: UnitCopy) -> bool | Refusal:
         return False
     may = unit.state in AT_WORK and unit.copy_node_id is None and unit.node_id != effect.node
     if not may or (unit.attempt, next_attempt(unit)) != (effect.beside, effect.attempt):
-        return GuardFailed("UnitCopy", unit.state)
+        return GuardFailed("UnitCopy", RowState(unit.state))
     if draft.job_of(unit).paused is not None:
-        return GuardFailed("UnitCopy", "PAUSED")
-    if tile_dependencies.has_failed_frame(draft, unit):
-        return GuardFailed("UnitCopy", "FAILED")
+        return GuardFailed("UnitCopy", RowState.PAUSED)
+    if has_failed_frame(draft, unit):
+        return GuardFailed("UnitCopy", GuardReason.FRAME_FAILED)
     copied = attrs.evolve(
         unit,
         copy_attempt=effect.attempt,
@@ -85,9 +90,9 @@ def apply_to_pair(draft: Draft, unit: UnitRow, effect: OfAttempt) -> UnitRow | b
         return _apply_verdict(draft, AttemptPair(unit, mine, other), effect)
     if isinstance(effect, UnitFail | UnitRequeue):
         if mine.state == "VERIFYING":
-            return GuardFailed(type(effect).__name__, mine.state)
+            return GuardFailed(type(effect).__name__, RowState(mine.state))
         if isinstance(effect, UnitRequeue) and effect.unheard and mine.lease_until is not None:
-            return GuardFailed("UnitRequeue", "LEASED")
+            return GuardFailed("UnitRequeue", GuardReason.LEASED)
         if other.state == "VERIFYING" or not _ends_both(effect):
             _end(draft, unit, other, effect)
             if isinstance(effect, UnitFail):
@@ -124,7 +129,7 @@ def _apply_verdict(
     attempt has delivered nothing.
     """
     if pair.mine.state != "VERIFYING":
-        return GuardFailed("UnitVerdict", pair.mine.state)
+        return GuardFailed("UnitVerdict", RowState(pair.mine.state))
     if not checks.rejects(effect) or (effect.withdrawn and pair.other.state != "VERIFYING"):
         return _keep_only_mine(draft, pair)
 

@@ -3,18 +3,22 @@
 import inspect
 from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Final
+from typing import Final, cast
 
 import attrs
 
+from rendertrust.job_types import is_check
 from rendertrust.node.agent_settings import AgentSettings
 from rendertrust.node.plugin import Plugin
 from rendertrust.node.plugins.check import CheckPlugin
 from rendertrust.node.plugins.cpu_benchmark import CpuBenchmarkPlugin
 from rendertrust.node.plugins.echo import EchoPlugin
+from rendertrust.node.plugins.inference import inference_plugins
+from rendertrust.node.plugins.plugin_check import PluginCheck
 from rendertrust.node.plugins.preflight import PreflightPlugin
 from rendertrust.node.plugins.quick_look_batch import CheckBatchPlugin
 from rendertrust.node.plugins.render import RenderPlugin
+from rendertrust.node.plugins.sandboxed_plugin import source_of
 from rendertrust.node.plugins.third_party import in_thread
 from rendertrust.node.plugins.video import VideoPlugin
 from rendertrust.node.state_folder import StateFolder
@@ -40,11 +44,22 @@ class PluginOffer:
         if (render := self.render) is not None:
             await render.residents.end()
 
+    async def warm(self) -> None:
+        """Compile shaders, which takes some minutes on the first start."""
+        if (render := self.render) is not None:
+            await render.warm()
+
     @property
     def opengl(self) -> bool | None:
         """Return True if EEVEE and Workbench can draw here; None if that is unknown."""
         render = self.render
         return None if render is None or render.found is None else render.found.opengl
+
+    @property
+    def drawing(self) -> str | None:
+        """Return the graphics driver with its version; None if nothing can draw here."""
+        render = self.render
+        return None if render is None or render.found is None else render.found.drawing
 
     @property
     def has_sandbox(self) -> bool:
@@ -60,19 +75,43 @@ async def offer(folder: StateFolder, settings: AgentSettings) -> PluginOffer:
     for plugin in _ours(folder, settings):
         await _ask(plugin, able, unable)
     for entry in entry_points(group=GROUP):
-        loaded = _load(entry)
-        if isinstance(loaded, str):
-            unable[entry.name] = loaded
-        elif loaded.job_type in able.keys() | unable.keys():
-            unable[entry.name] = f"another plugin does {loaded.job_type} on this node"
-        else:
-            try:
-                await _ask(loaded, able, unable)
-            except Exception as fault:
-                unable[loaded.job_type] = f"cannot be asked: {type(fault).__name__}: {fault}"
-            if loaded.job_type in able:
-                able[loaded.job_type] = in_thread(loaded)
+        await _add_installed(entry, folder, settings, able, unable)
     return PluginOffer(plugins=able, not_offered=unable)
+
+
+async def _add_installed(
+    entry: EntryPoint,
+    folder: StateFolder,
+    settings: AgentSettings,
+    able: dict[str, Plugin],
+    unable: dict[str, str],
+) -> None:
+    """Add a third-party plugin, and the check that it may have."""
+    plugin = _load(entry)
+    if isinstance(plugin, str):
+        unable[entry.name] = plugin
+        return
+    job_type = plugin.job_type
+    if job_type in able.keys() | unable.keys():
+        unable[entry.name] = f"another plugin does {job_type} on this node"
+        return
+    if is_check(job_type):
+        unable[entry.name] = f"the job type {job_type} is reserved for checks"
+        return
+    await _ask_foreign(plugin, able, unable)
+    if job_type in able:
+        able[job_type] = in_thread(plugin)
+        if callable(getattr(plugin, "check", None)):
+            check = PluginCheck.of(job_type, source_of(entry), folder.work, settings)
+            await _ask_foreign(cast("Plugin", check), able, unable)
+
+
+async def _ask_foreign(plugin: Plugin, able: dict[str, Plugin], unable: dict[str, str]) -> None:
+    """Ask a plugin that may raise any exception."""
+    try:
+        await _ask(plugin, able, unable)
+    except Exception as fault:
+        unable[plugin.job_type] = f"cannot be asked: {type(fault).__name__}: {fault}"
 
 
 def _ours(folder: StateFolder, settings: AgentSettings) -> Iterator[Plugin]:
@@ -90,6 +129,8 @@ def _ours(folder: StateFolder, settings: AgentSettings) -> Iterator[Plugin]:
     yield CheckPlugin(render=render)
     yield CheckBatchPlugin(render=render)
     yield PreflightPlugin(render=render)
+    for plugin in inference_plugins(folder.work, settings):
+        yield cast("Plugin", plugin)
 
 
 def _load(entry: EntryPoint) -> Plugin | str:

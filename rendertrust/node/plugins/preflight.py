@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 import attrs
 import orjson
 
-from rendertrust.frame_range import FRAMES_MAX, canonical
+from rendertrust.frame_range import FRAMES_MAX, FrameRangeError, canonical, parse
 from rendertrust.job_types import PREFLIGHT
 from rendertrust.node import scene_inspection
 from rendertrust.node.machine_facts import ram_bytes
@@ -17,12 +17,13 @@ from rendertrust.node.plugins.check import why_no_strangers
 from rendertrust.node.plugins.render import RenderPlugin, show
 from rendertrust.node.plugins.render_order import PATHS, refused, scene_of
 from rendertrust.node.scene_inspection import SceneFolder
-from rendertrust.preflight.findings import showing
+from rendertrust.preflight.findings import DRAWN, showing
 from rendertrust.preflight.frame_probe import Probe
 
 REPORT: Final = "preflight.json"
 INSPECT_SECONDS: Final = 120.0
 PROBE_SECONDS: Final = 180.0
+DRAWN_SECONDS: Final = 300.0  # of a drawn scene, whose shaders are compiled first
 MEMORY_SHARE: Final = 0.9
 FRAMES_CHARACTERS: Final = 1000
 FILES_MAX: Final = 100  # maximum number of missing files in the report
@@ -32,8 +33,8 @@ _TOLD: Final = (
     *("opened", "error", "is_newer", "saved_by", "blender", "engine", "samples", "is_adaptive"),
     *("time_limit", "denoiser", "width", "height", "format", "is_movie", "burns_in"),
     *("renders_region", "cameras", "has_camera", "output_nodes", "frame_start", "frame_end"),
-    *("frame_current", "fps", "fps_base", "missing_blocks", "unknown_nodes", "unbaked"),
-    *("unmade", "tile_obstacles", "device_dependent", "grease_pencil", "computed_paths"),
+    *("frame_current", "frame_step", "fps", "fps_base", "missing_blocks", "unknown_nodes"),
+    *("unbaked", "unmade", "tile_obstacles", "device_dependent", "grease_pencil", "computed_paths"),
 )
 
 
@@ -41,9 +42,10 @@ _TOLD: Final = (
 class PreflightPlugin:
     """Preflight of a scene.
 
-    A preflight gets the inputs of a render and the parameter ``scene``. The result is a JSON report
-    with the scene's facts, and the ``probe`` of some frames or why no frame was probed. The plugin
-    also sends a preview picture, if a frame can be rendered.
+    A preflight gets the inputs of a render, the parameter ``scene``, and as ``for_frames`` those
+    that a job names. The result is a JSON report with the scene's facts, and the ``probe`` of some
+    frames or why no frame was probed. The plugin also sends a preview picture, if a frame can be
+    rendered.
     """
 
     job_type: ClassVar[str] = PREFLIGHT
@@ -57,10 +59,12 @@ class PreflightPlugin:
         return await why_no_strangers(self.render)
 
     async def run(self, task: Task) -> Result:
-        """Open the scene in the sandbox, and render crops of some frames."""
-        where = _where(task)
+        """Open the scene in the sandbox, and measure some frames."""
+        where, asked = _where(task), _asked(task.params.get("for_frames"))
         if isinstance(where, Failed):
             return where
+        if isinstance(asked, Failed):
+            return asked
         assert self.render.found is not None, (
             "why_not() finds Blender before the node offers this plugin"
         )
@@ -70,13 +74,17 @@ class PreflightPlugin:
         if isinstance(facts, Failed):
             return facts
         report = report_of(facts)
-        frames = _whole_frames(facts)
+        chosen = frames_of(facts, asked)
+        if chosen:
+            report["measured_range"] = [chosen[0], chosen[-1]]
+        frames = _whole_frames(facts, chosen)
         if (why := _not_probed(facts, frames, self.render.memory_bytes or ram_bytes())) is None:
-            task.report(0.4, "rendering crops of some frames")
+            task.report(0.4, "measuring some frames")
+            is_drawn = facts["engine"].startswith(DRAWN)
             probed = await scene_inspection.probe(
-                *(blender, where, facts, frames),
+                *(blender, where, frames),
                 threads=task.threads,
-                within=PROBE_SECONDS,
+                within=DRAWN_SECONDS if is_drawn else PROBE_SECONDS,
                 hear=lambda line: show(task, line, task.folder / "out"),
             )
             report |= _tried(probed, task.threads)
@@ -88,7 +96,7 @@ class PreflightPlugin:
 
 
 def _where(task: Task) -> SceneFolder | Failed:
-    if unknown := sorted(set(task.params) - {"scene"}):
+    if unknown := sorted(set(task.params) - {"scene", "for_frames"}):
         return refused(f"preflight does not know the parameter {unknown[0]!r}")
     scene = scene_of(task)
     if isinstance(scene, Failed):
@@ -96,6 +104,16 @@ def _where(task: Task) -> SceneFolder | Failed:
     return SceneFolder(
         folder=task.folder, scene=scene, paths=PATHS if PATHS in task.inputs else None
     )
+
+
+def _asked(frames: object) -> Sequence[int] | Failed:
+    """Return the frames that a job names, ascending."""
+    if frames is None:
+        return ()
+    try:
+        return parse(frames) if isinstance(frames, str) else refused("for_frames must be a text")
+    except FrameRangeError as fault:
+        return refused(f"for_frames: {fault}")
 
 
 def report_of(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,11 +156,22 @@ def _gathered(missing: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return gathered
 
 
-def _whole_frames(facts: Mapping[str, Any]) -> Sequence[int]:
-    """Return the scene's frames that need no missing file."""
+def frames_of(facts: Mapping[str, Any], asked: Sequence[int]) -> Sequence[int]:
+    """Return the frames to measure, ascending: the scene's, or ``asked`` if some lie outside.
+
+    So a frame of the scene's range is measured by the same frames, whatever a job names.
+    """
     if not facts["opened"]:
         return ()
     frames = range(facts["frame_start"], facts["frame_end"] + 1)
+    is_inside = not asked or (frames and frames[0] <= asked[0] and asked[-1] <= frames[-1])
+    return frames if is_inside else asked
+
+
+def _whole_frames(facts: Mapping[str, Any], frames: Sequence[int]) -> Sequence[int]:
+    """Return the frames that need no missing file."""
+    if not frames:
+        return ()
     gone = [showing(file) for file in facts["files"] if file["bytes"] is None]
     if not gone or len(frames) > FRAMES_MAX:
         return () if gone else frames
@@ -153,8 +182,8 @@ def _whole_frames(facts: Mapping[str, Any]) -> Sequence[int]:
 def _not_probed(facts: Mapping[str, Any], frames: Sequence[int], ram: int | None) -> str | None:
     if not facts["opened"]:
         return "the scene cannot be opened"
-    if facts["engine"] != "CYCLES":
-        return f"frames of the engine {facts['engine']} are not measured; only frames of Cycles are"
+    if not facts["engine"].startswith(("CYCLES", *DRAWN)):
+        return f"frames of the engine {facts['engine']} are not measured"
     if not facts["has_camera"]:
         return "the scene has no camera"
     if set(facts["unmade"]) - {"format"}:

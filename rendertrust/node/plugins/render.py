@@ -71,9 +71,18 @@ class RenderPlugin:
         if isinstance(found, blender.NoBlender):
             return found.reason
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="draw-", dir=self.scratch))
-        opengl = await opengl_probe.draws(found, folder)
-        self.found = attrs.evolve(found, nice=self.nice, opengl=opengl)
+        opengl = await opengl_probe.probe(found, folder)
+        self.found = attrs.evolve(opengl_probe.with_opengl(found, opengl), nice=self.nice)
         return None
+
+    async def warm(self) -> None:
+        """Compile the shaders that most drawn scenes need, if this was not done before."""
+        if self.found is None or self.found.shaders is None:
+            return
+        with contextlib.suppress(OSError):
+            self.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix="warm-", dir=self.scratch))
+            await opengl_probe.warm(self.found, folder, self.found.shaders)
 
     async def run(self, task: Task) -> Result:
         """Render the frames with a resident Blender. If a frame fails, that Blender is ended."""

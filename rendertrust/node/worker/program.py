@@ -26,7 +26,7 @@ from .ipc import (
 from .render import frames, tiles
 from .render.evidence import prove
 from .render.price_probe import probe
-from .render.smoke_render import draw, try_out
+from .render.smoke_render import draw, try_out, warm
 from .render.video_encoder import encode
 from .resource_limits import come_last, limit
 from .scene.inspector import inspect
@@ -55,6 +55,7 @@ ORDERS: dict[str, Callable[[Any, dict[str, Any], Say], None]] = {
     "probe": probe,
     "try": try_out,
     "draw": draw,
+    "warm": warm,
     "video": encode,
 }
 # These orders write to a folder with a random name, so that no scene can read their files.

@@ -35,7 +35,7 @@ class EmbeddedStripe:
     def __init__(self, data: Path, gateway_url: Callable[[], str]) -> None:
         self._folder = EngineFolder(data, self.name, None)
         self._gateway_url = gateway_url
-        self._till = StripeState()
+        self._stripe = StripeState()
         self._saving = asyncio.Lock()
         self._runner: web.AppRunner | None = None
         self._deliveries: Deliveries | None = None
@@ -55,7 +55,7 @@ class EmbeddedStripe:
         deadline = asyncio.get_running_loop().time() + within
         while True:
             endpoint, port = await asyncio.to_thread(self._prepare)
-            desk = StripeApi(self._till, endpoint.secret_key, endpoint.url, self._save)
+            desk = StripeApi(self._stripe, endpoint.secret_key, endpoint.url, self._save)
             runner = web.AppRunner(desk.site(), access_log=None, shutdown_timeout=1.0)
             await runner.setup()
             try:
@@ -70,8 +70,8 @@ class EmbeddedStripe:
 
     def remember(self, event: dict[str, object]) -> None:
         """Make the event available for retrieval."""
-        self._till.events.pop(str(event["id"]), None)
-        self._till.remember(event)
+        self._stripe.events.pop(str(event["id"]), None)
+        self._stripe.remember(event)
 
     async def exited(self) -> int:
         never: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -92,7 +92,7 @@ class EmbeddedStripe:
         secret = "whsec_" + keep_secret(self._folder.secrets / "webhook")
         port = keep_ports(self._folder.path / "ports", ("stripe",))["stripe"]
         if self._file.exists():
-            self._till = StripeState(orjson.loads(self._file.read_bytes()))
+            self._stripe = StripeState(orjson.loads(self._file.read_bytes()))
         return StripeEndpoint(key, secret, f"http://{LOOPBACK}:{port}"), port
 
     @property
@@ -102,15 +102,15 @@ class EmbeddedStripe:
     async def _save(self) -> None:
         """Store the state, then send undelivered events."""
         async with self._saving:
-            text = orjson.dumps(self._till.kept()).decode()
+            text = orjson.dumps(self._stripe.kept()).decode()
             await asyncio.to_thread(write_private, self._file, text)
         self._send()
 
     def _send(self) -> None:
         if self._deliveries is not None:
-            for event in self._till.events.values():
+            for event in self._stripe.events.values():
                 self._deliveries.add(event)
 
     async def _delivered(self, event: str) -> None:
-        self._till.delivered(event)
+        self._stripe.delivered(event)
         await self._save()

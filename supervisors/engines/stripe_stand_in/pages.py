@@ -42,17 +42,17 @@ def pay_page(session: Json) -> str:
     return page("Pay", f"{head}{body}")
 
 
-def till_page(till: StripeState) -> str:
+def stripe_page(stripe: StripeState) -> str:
     """Return the page of all payments, newest first, with buttons for refunds and disputes."""
-    sessions = list(reversed(till.sessions.values()))
-    parts = "".join(_session(till, session) for session in sessions) or "<p>Nothing yet.</p>"
-    waiting = len(till.events)
+    sessions = list(reversed(stripe.sessions.values()))
+    parts = "".join(_session(stripe, session) for session in sessions) or "<p>Nothing yet.</p>"
+    waiting = len(stripe.events)
     return page(
         "Payments", f"<h1>Payments</h1><p>{waiting} events are not delivered yet.</p>{parts}"
     )
 
 
-def _session(till: StripeState, session: Json) -> str:
+def _session(stripe: StripeState, session: Json) -> str:
     place = f"/sessions/{session['id']}"
     words = f"{escape(str(session['description']))}, {escape(state_of(session))}"
     lines = [f"<p>{words}<br><code>{escape(session['id'])}</code></p>", price(session)]
@@ -62,23 +62,23 @@ def _session(till: StripeState, session: Json) -> str:
     elif session["status"] == "complete" and session["payment_status"] == "unpaid":
         lines.append(button(f"{place}/succeed", "Bank transfer arrives"))
         lines.append(button(f"{place}/fail", "Bank transfer fails"))
-    for charge in of(till.charges.values(), session):
-        lines += _charge(till, charge)
+    for charge in of(stripe.charges.values(), session):
+        lines += _charge(stripe, charge)
     return f'<section id="{escape(session["id"])}">{"".join(lines)}</section>'
 
 
-def _charge(till: StripeState, charge: Json) -> Iterator[str]:
+def _charge(stripe: StripeState, charge: Json) -> Iterator[str]:
     place, left = f"/charges/{charge['id']}", charge["amount"] - charge["amount_refunded"]
     if left:
         field = f'<input name="amount" inputmode="numeric" value="{left}" aria-label="Amount">'
         yield button(f"{place}/refund", "Refund", field)
     if not charge["disputed"]:
         yield button(f"{place}/dispute", "Dispute")
-    for refund in of(till.refunds.values(), charge):
+    for refund in of(stripe.refunds.values(), charge):
         yield f"<p>Refund of {refund['amount']}: {escape(refund['status'])}</p>"
         if refund["status"] == "succeeded":
             yield button(f"/refunds/{refund['id']}/fail", "The refund fails")
-    for dispute in of(till.disputes.values(), charge):
+    for dispute in of(stripe.disputes.values(), charge):
         yield f"<p>Dispute: {escape(dispute['status'])}</p>"
         if dispute["status"] == "needs_response":
             yield button(f"/disputes/{dispute['id']}/win", "Dispute won")

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from aiohttp import web
 
-from supervisors.engines.stripe_stand_in.pages import STYLE, pay_page, till_page
+from supervisors.engines.stripe_stand_in.pages import STYLE, pay_page, stripe_page
 from supervisors.engines.stripe_stand_in.stripe_state import Json, StripeRefusal, StripeState
 
 BYTES_MAX: Final = 64 * 1024
@@ -15,13 +15,13 @@ POLICY: Final = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-an
 HEADERS: Final = {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
 # Actions of the buttons on the pages.
 ACTS: Final[Mapping[str, Callable[[StripeState, str], Json]]] = {
-    "sessions/expire": lambda till, id_: till.expire(id_),
-    "sessions/succeed": lambda till, id_: till.arrive(id_, paid=True),
-    "sessions/fail": lambda till, id_: till.arrive(id_, paid=False),
-    "charges/dispute": lambda till, id_: till.dispute(id_),
-    "refunds/fail": lambda till, id_: till.fail_refund(id_),
-    "disputes/win": lambda till, id_: till.close_dispute(id_, won=True),
-    "disputes/lose": lambda till, id_: till.close_dispute(id_, won=False),
+    "sessions/expire": lambda stripe, id_: stripe.expire(id_),
+    "sessions/succeed": lambda stripe, id_: stripe.arrive(id_, paid=True),
+    "sessions/fail": lambda stripe, id_: stripe.arrive(id_, paid=False),
+    "charges/dispute": lambda stripe, id_: stripe.dispute(id_),
+    "refunds/fail": lambda stripe, id_: stripe.fail_refund(id_),
+    "disputes/win": lambda stripe, id_: stripe.close_dispute(id_, won=True),
+    "disputes/lose": lambda stripe, id_: stripe.close_dispute(id_, won=False),
 }
 Save: TypeAlias = Callable[[], Awaitable[None]]
 _PART = re.compile(r"\[([^\[\]]*)\]")
@@ -35,8 +35,8 @@ class StripeApi:
     something.
     """
 
-    def __init__(self, till: StripeState, key: str, page: str, save: Save) -> None:
-        self._till, self._key, self._page, self._save = till, key, page, save
+    def __init__(self, stripe: StripeState, key: str, page: str, save: Save) -> None:
+        self._stripe, self._key, self._page, self._save = stripe, key, page, save
 
     def site(self) -> web.Application:
         """Create the web application."""
@@ -45,6 +45,7 @@ class StripeApi:
             [
                 web.post("/v1/checkout/sessions", self.open),
                 web.get("/v1/checkout/sessions/{id}", self.show),
+                web.post("/v1/checkout/sessions/{id}/expire", self.expire),
                 web.get("/v1/events/{id}", self.event),
                 web.post("/v1/refunds", self.refund),
                 web.get("/", self.payments),
@@ -62,25 +63,31 @@ class StripeApi:
     async def open(self, request: web.Request) -> web.Response:
         self._admit(request)
         key = request.headers.get("Idempotency-Key", "")
-        session, again = self._till.open(await form_of(request), key, self._page)
+        session, again = self._stripe.open(await form_of(request), key, self._page)
         await self._save()
         return web.json_response(session, headers={"Idempotent-Replayed": "true"} if again else {})
 
     async def show(self, request: web.Request) -> web.Response:
         self._admit(request)
-        return web.json_response(self._till.session(request.match_info["id"]))
+        return web.json_response(self._stripe.session(request.match_info["id"]))
+
+    async def expire(self, request: web.Request) -> web.Response:
+        self._admit(request)
+        session = self._stripe.expire(request.match_info["id"])
+        await self._save()
+        return web.json_response(session)
 
     async def event(self, request: web.Request) -> web.Response:
         self._admit(request)
-        return web.json_response(self._till.event(request.match_info["id"]))
+        return web.json_response(self._stripe.event(request.match_info["id"]))
 
     async def refund(self, request: web.Request) -> web.Response:
         self._admit(request)
         asked = await form_of(request)
-        charges = [*self._till.charges.values()]
+        charges = [*self._stripe.charges.values()]
         found = [c["id"] for c in charges if c["payment_intent"] == asked.get("payment_intent")]
         charge = str(asked.get("charge") or (found or [""])[0])
-        refund = self._till.refund(charge, amount_of(asked))
+        refund = self._stripe.refund(charge, amount_of(asked))
         await self._save()
         return web.json_response(refund)
 
@@ -92,25 +99,25 @@ class StripeApi:
     # ── the pages ────────────────────────────────────────────────────────────────────────────────
 
     async def payments(self, request: web.Request) -> web.Response:
-        return html(till_page(self._till))
+        return html(stripe_page(self._stripe))
 
     async def pay_page(self, request: web.Request) -> web.Response:
-        return html(pay_page(self._till.session(request.match_info["id"])))
+        return html(pay_page(self._stripe.session(request.match_info["id"])))
 
     async def pay(self, request: web.Request) -> web.Response:
         """Pay or cancel, then redirect to the page that the buyer returns to."""
         id_, how = request.match_info["id"], request.match_info["how"]
-        session = self._till.session(id_)
+        session = self._stripe.session(id_)
         if how == "cancel":
             return back(session["cancel_url"])
         if how not in ("card", "transfer"):
             raise StripeRefusal("Unknown payment method", "resource_missing", 404)
-        self._till.pay(id_, later=how == "transfer")
+        self._stripe.pay(id_, later=how == "transfer")
         await self._save()
         return back(session["success_url"])
 
     async def refund_button(self, request: web.Request) -> web.Response:
-        self._till.refund(request.match_info["id"], amount_of(await form_of(request)))
+        self._stripe.refund(request.match_info["id"], amount_of(await form_of(request)))
         await self._save()
         return back("/")
 
@@ -119,7 +126,7 @@ class StripeApi:
         act = ACTS.get(f"{match['what']}/{match['act']}")
         if act is None:
             raise StripeRefusal("Unknown action", "resource_missing", 404)
-        act(self._till, match["id"])
+        act(self._stripe, match["id"])
         await self._save()
         return back("/")
 

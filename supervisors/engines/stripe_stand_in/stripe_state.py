@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 Json: TypeAlias = dict[str, Any]
 API_VERSION: Final = "2026-09-30.stand-in"
 KEPT_MAX: Final = 1_000  # objects of each kind; the oldest are forgotten
+OPEN_SECONDS: Final = 24 * 3600  # a session that is not paid expires, as Stripe's do
 PARTS: Final = ("sessions", "keys", "charges", "refunds", "disputes", "events", "told")
 
 
@@ -70,6 +71,7 @@ class StripeState:
                 )
             return self.sessions[before["session"]], True
         session = self._session(asked, page)
+        self._expire_before(session["created"] - OPEN_SECONDS)
         self._put("sessions", session)
         if key:
             self._put("keys", {"id": key, "session": session["id"], "asked": asked})
@@ -132,6 +134,11 @@ class StripeState:
         session["status"] = "expired"
         self.say("checkout.session.expired", session)
         return session
+
+    def _expire_before(self, created: int) -> None:
+        for old in list(self.sessions.values()):
+            if old["status"] == "open" and old["created"] < created:
+                self.expire(old["id"])
 
     def session(self, id_: str) -> Json:
         return self._found("sessions", id_)

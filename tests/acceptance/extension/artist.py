@@ -1,6 +1,7 @@
 """Actions of an artist in Blender without its windows, for a Python that has ``bpy``.
 
-Usage: ``artist.py URL EMAIL PASSWORD FOLDER DEED``; at its end the script prints one line of JSON.
+Usage: ``artist.py URL EMAIL PASSWORD FOLDER SOURCE DEED``; at its end the script prints one line of
+JSON. SOURCE is ``checkout`` or ``repository``: from where the extension is installed.
 
 The script presses buttons and reads the panel. Where Blender would call a timer, the script waits
 and polls.
@@ -9,6 +10,7 @@ and polls.
 # pyright: reportAttributeAccessIssue=false
 import hashlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -17,7 +19,7 @@ from typing import Any
 
 import bpy
 
-URL, EMAIL, PASSWORD, FOLDER, DEED = sys.argv[1:]
+URL, EMAIL, PASSWORD, FOLDER, SOURCE, DEED = sys.argv[1:]
 OWN = Path(FOLDER) / "cube.blend"
 WITHIN_SECONDS = 240.0
 
@@ -90,6 +92,9 @@ def panel_state() -> dict[str, Any]:
         "own_file": hashlib.sha256(OWN.read_bytes()).hexdigest() if OWN.exists() else None,
         "selected": [one.name for one in bpy.context.selected_objects],
         "drawn": panel_texts(),
+        "pictures": [Path(one.path).name for one in shown.pictures],
+        "images": {one.name: [*one.size] for one in bpy.data.images if one.source == "FILE"},
+        "gateway": sys.modules[f"{PACKAGE}.preferences"].url_of(bpy.context),
         "client": getattr(sys.modules.get("rendertrust"), "__file__", ""),
     }
 
@@ -116,6 +121,13 @@ class Layout:
 
     def progress(self, factor: float, text: str) -> None:
         self.words.append(f"{text} {factor:.0%}")
+
+    def template_icon(self, icon_value: int, scale: float) -> None:
+        assert isinstance(icon_value, int)
+        self.words.append("(thumbnail)")
+
+    def grid_flow(self, columns: int, even_columns: bool) -> "Layout":
+        return self
 
     def row(self, align: bool = False) -> "Layout":
         return self
@@ -148,6 +160,7 @@ def submit() -> None:
     press(bpy.ops.rendertrust.check)
     press(bpy.ops.rendertrust.quote)
     press(bpy.ops.rendertrust.submit)
+    press(bpy.ops.rendertrust.load_frame, path=state().pictures[-1].path)
 
 
 def measure() -> None:
@@ -282,28 +295,39 @@ def make_mistakes() -> None:
     press_refused(bpy.ops.rendertrust.check)
     said.append(state().error)
     settings().frames = ""
-    preferences().url = "ftp://nowhere"
+    preferences_of(PACKAGE).url = "ftp://nowhere"
     press(bpy.ops.rendertrust.quote)
     said.append(state().error)
     print(json.dumps({"said": said}), flush=True)
 
 
-def preferences() -> Any:
-    return bpy.context.preferences.addons[PACKAGE].preferences
+def preferences_of(package: str) -> Any:
+    return bpy.context.preferences.addons[package].preferences
 
 
 def install_extension() -> str:
-    """Install the extension from the zip, as "Install from Disk" does, or else from the checkout;
-    return its name.
-    """
+    """Install the extension, and return its name."""
     bpy.ops.wm.read_factory_settings()
-    for archive in Path(FOLDER).glob("*.zip"):
-        bpy.ops.extensions.package_install_files(
-            repo="user_default", filepath=str(archive), enable_on_install=True
-        )
-        return "bl_ext.user_default.rendertrust"
+    if SOURCE == "repository":
+        return install_from_repository()
     bpy.ops.preferences.addon_enable(module="extension")
+    preferences_of("extension").url = URL
     return "extension"
+
+
+def install_from_repository() -> str:
+    """Add the gateway's repository, read its index, and install from it, as a drag does."""
+    bpy.context.preferences.system.use_online_access = True
+    bpy.ops.preferences.extension_repo_add(
+        name="Farm", remote_url=f"{URL}/download/index.json", type="REMOTE"
+    )
+    repositories = [*bpy.context.preferences.extensions.repos]
+    index = next(n for n, one in enumerate(repositories) if one.remote_url.startswith(URL))
+    bpy.ops.extensions.repo_sync(repo_index=index)
+    bpy.ops.extensions.package_install(
+        repo_index=index, pkg_id="rendertrust", enable_on_install=True
+    )
+    return f"bl_ext.{repositories[index].module}.rendertrust"
 
 
 OF_A_JOB = (submit, measure, reopen, pause_and_stop, raise_cap, use_own_nodes)
@@ -312,6 +336,7 @@ DEEDS = {deed.__name__: deed for deed in ALL}
 
 if __name__ == "__main__":
     PACKAGE = install_extension()
-    preferences().url = URL
     DEEDS[DEED]()
     print(json.dumps(panel_state()), flush=True)
+    bpy.ops.preferences.addon_disable(module=PACKAGE)  # as Blender does at its end
+    os._exit(0)  # Blender 4.2 as a module crashes where Python ends

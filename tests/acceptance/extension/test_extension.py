@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import sys
-import sysconfig
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,11 +16,12 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from tests.acceptance.extension.blenders import Blender, found
 from tests.integration.node.scenes import pixels
 from tests.support.agent_process import Agent, running_agent
 from tests.support.api_clients import PASSWORD, Creator
 from tests.support.gateway_process import ROOT, Gateway
-from tests.support.lent_engines import gateway_with
+from tests.support.lent_engines import StartGateway
 from tests.support.until import until
 
 pytestmark = [
@@ -29,14 +29,26 @@ pytestmark = [
     pytest.mark.heavy,
     pytest.mark.skipif(sys.version_info < (3, 13), reason="Blender 5.2 has Python 3.13"),
 ]
-# The packages that Blender brings; the test of the zip sees nothing else of this environment.
-BLENDERS = ("bpy", "numpy", "numpy.libs", "attr", "attrs", "cattrs", "requests", "urllib3", "idna")
-BLENDERS_TOO = ("certifi", "charset_normalizer", "typing_extensions.py")
+VERSIONS = [
+    pytest.param("5.2", id="5.2"),
+    pytest.param("5.0", id="5.0"),
+    pytest.param("4.5", id="4.5", marks=pytest.mark.nightly),
+    pytest.param("4.2", id="4.2", marks=pytest.mark.nightly),
+]
 ARTIST = Path(__file__).with_name("artist.py")
 WITHIN_SECONDS = 280.0
 
 
-gateway = gateway_with()
+@pytest.fixture(scope="module")
+def zips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder from which the gateway hands out extensions."""
+    return tmp_path_factory.mktemp("zips")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def gateway(start_gateway: StartGateway, zips: Path) -> AsyncIterator[Gateway]:
+    async with start_gateway(RENDERTRUST_DOWNLOADS_EXTENSIONS=str(zips)) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -52,13 +64,17 @@ class Artist:
     def __init__(self, gateway: Gateway, creator: Creator, folder: Path) -> None:
         self.gateway, self.creator, self.folder = gateway, creator, folder
 
-    async def does(self, deed: str, *, modules: Path = ROOT) -> list[dict[str, Any]]:
+    async def does(self, deed: str, blender: Blender | None = None) -> list[dict[str, Any]]:
         """Run an action in Blender; return its JSON lines, of which the last shows the panel.
 
-        ``modules`` is the import path.
+        A ``blender`` installs the extension from the gateway's repository, and has only what
+        Blender brings. Without one, this environment's Blender uses the checkout.
         """
-        python = (sys.executable,) if modules == ROOT else (sys.executable, "-S")
-        words = (self.gateway.url, self.creator.email, PASSWORD, str(self.folder), deed)
+        python, source, modules = [sys.executable], "checkout", ROOT
+        if blender is not None:
+            python, source = [blender.python, "-S"], "repository"
+            modules = blender.link(self.folder / "modules")
+        words = (self.gateway.url, self.creator.email, PASSWORD, str(self.folder), source, deed)
         process = await asyncio.create_subprocess_exec(
             *(*python, str(ARTIST), *words),
             cwd=self.folder,
@@ -86,19 +102,25 @@ async def artist(gateway: Gateway, agent: Agent, tmp_path: Path) -> AsyncIterato
         yield Artist(gateway, creator, tmp_path)
 
 
-async def test_a_scene_is_checked_quoted_rendered_and_its_frames_are_where_they_belong(
-    artist: Artist,
-) -> None:
-    """The test installs the zip that artists install, which has all packages that Blender lacks."""
+async def build(line: str, zips: Path) -> None:
+    """Build the extension for a line of Blender, unless another test has built it."""
+    if list(zips.glob(f"*-blender-{line}-*")):
+        return
     builder = str(ROOT / "scripts" / "blender_extension.py")
-    chosen = ("--platform", "linux-x64", "--out", str(artist.folder))
+    chosen = ("--platform", "linux-x64", "--blender", line, "--out", str(zips))
     process = await asyncio.create_subprocess_exec(sys.executable, builder, *chosen)
     assert await process.wait() == 0
-    modules = artist.folder / "modules"
-    modules.mkdir()
-    for name in (*BLENDERS, *BLENDERS_TOO):
-        (modules / name).symlink_to(Path(sysconfig.get_path("purelib")) / name)
-    before, panel = await artist.does("submit", modules=modules)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_scene_is_checked_quoted_rendered_and_its_frames_are_where_they_belong(
+    artist: Artist, zips: Path, version: str
+) -> None:
+    """The extension comes from the gateway's repository, with all packages that Blender lacks."""
+    blender = found(version)
+    await build(blender.line, zips)
+    before, panel = await artist.does("submit", blender)
+    assert before["gateway"] == artist.gateway.url, "nobody typed an address"
     own = artist.folder / "home" / "extensions" / ".local"
     assert str(own) in panel["client"]
     assert str(ROOT) not in panel["client"]
@@ -108,6 +130,10 @@ async def test_a_scene_is_checked_quoted_rendered_and_its_frames_are_where_they_
     assert panel["price"] == panel["charged"]
     assert panel["own_file"] == before["own_file"], "the artist's own file was not saved"
     assert panel["email"] == artist.creator.email
+    assert panel["pictures"] == panel["files"]
+    assert panel["images"] == {"cube_0003.png": [32, 24]}, "the frame was loaded"
+    assert [line for line in panel["drawn"] if line.startswith("Charged: 30 of 30")]
+    assert {"(thumbnail)", "[cube_0003.png]"} <= {*panel["drawn"]}
     frames = [pixels(artist.folder / "frames" / name) for name in panel["files"]]
     assert frames[0].shape[:2] == (24, 32)
     assert not np.array_equal(frames[0], frames[2])
@@ -133,7 +159,8 @@ async def restart(gateway: Gateway, **settings: str) -> None:
 async def test_a_scene_is_measured_and_its_price_shown_before_anything_is_held(
     gateway: Gateway, agent: Agent, artist: Artist
 ) -> None:
-    await restart(gateway, RENDERTRUST_VERIFICATION_OWN_NODES=agent.id)
+    by_work = {"RENDERTRUST_PRICING_FRAME_SECONDS": "60"}
+    await restart(gateway, RENDERTRUST_VERIFICATION_OWN_NODES=agent.id, **by_work)
     try:
         quoted, measured, panel = await artist.does("measure")
     finally:
@@ -142,7 +169,7 @@ async def test_a_scene_is_measured_and_its_price_shown_before_anything_is_held(
     assert "[Measure Scene]" in quoted["drawn"]
     assert measured["error"] == ""
     assert 0 < float(measured["price"]) < 30
-    assert "measured in small pieces" in " ".join(measured["drawn"])
+    assert "measured in small renders" in " ".join(measured["drawn"])
     assert "[Measure Scene]" not in measured["drawn"]
     assert measured["job_id"] == ""
     assert panel["error"] == "" or "were shown" in panel["error"]

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from itertools import cycle
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 import attrs
@@ -41,6 +42,13 @@ SETTINGS = {
     "RENDERTRUST_CHAIN_ANCHOR_SECONDS": "5",
     "RENDERTRUST_PROOF_CHECKPOINT_SECONDS": "0.5",
 }
+# Images that are folded or out of sight are loaded later.
+LOADED = """
+() => [...document.images].every((each) => {
+  const { left, top } = each.getBoundingClientRect();
+  return each.complete || !each.checkVisibility() || left > innerWidth || top > innerHeight;
+})
+"""
 CREATORS = {"jane": "Jane Okafor", "tomas": "Tomás Rey", "lin": "Lin Wei", "sofia": "Sofia Brandt"}
 NODES = (("atelier-1", 4), ("atelier-2", 4), ("garage-4090", 2), ("attic", 1), ("lab-07", 2))
 JOBS, SHOWN, FAILING, SLOW = 90, 120, 404, 415
@@ -55,6 +63,33 @@ FROM (SELECT id, other, now() - make_interval(secs => 90 + 3400 * power(chance, 
                    ('x' || right(md5(id::text), 6))::bit(24)::int / 16777216.0 AS other
             FROM jobs WHERE completed_at IS NOT NULL ORDER BY created_at DESC OFFSET 2) drawn) o
 WHERE jobs.id = o.id
+"""
+# Move every other ended job back by some days, and give units and earnings the times of their
+# jobs; all but the two newest.
+DAYS = """
+UPDATE jobs SET created_at = created_at - back, dispatched_at = dispatched_at - back,
+                completed_at = completed_at - back
+FROM (SELECT id AS old, make_interval(days => (1 + nth % 19)::int) AS back
+      FROM (SELECT id, row_number() OVER (ORDER BY md5(id::text)) AS nth FROM jobs
+            WHERE completed_at < now() - interval '100 seconds') ended WHERE nth % 2 = 0) o
+WHERE id = old;
+UPDATE units u SET assigned_at = j.dispatched_at, ended_at = j.completed_at,
+                   started_at = j.dispatched_at + interval '0.4 seconds'
+FROM (SELECT id, dispatched_at, completed_at FROM jobs WHERE completed_at IS NOT NULL
+      ORDER BY created_at DESC OFFSET 2) j
+WHERE u.job_id = j.id AND u.ended_at IS NOT NULL;
+UPDATE earnings e SET earned_at = u.ended_at, payable_at = e.payable_at - (e.earned_at - u.ended_at)
+FROM units u WHERE u.job_id = e.job_id AND u.number = e.unit
+"""
+# The screenshots show that this job took 9.4 seconds longer than its node, which only draws.
+LONGER = """
+WITH job AS (
+    UPDATE jobs SET created_at = created_at - interval '9.4 seconds',
+                    dispatched_at = dispatched_at - interval '9.4 seconds'
+    WHERE id = $1 RETURNING id)
+UPDATE units SET assigned_at = assigned_at - interval '9.4 seconds',
+                 started_at = started_at - interval '9.4 seconds'
+FROM job WHERE job_id = job.id
 """
 # Checks as a verifying gateway would record them: no verifier runs here, as it would need Blender.
 CHECKS = """
@@ -166,7 +201,6 @@ def works(frames: Sequence[Painted]) -> Behaviour:
             return
         if frame == SHOWN:
             await _goes_on(node, dispatch, frame)
-            await asyncio.sleep(9.4)  # the screenshots show how long this frame took
         if frame == FAILING:
             await fails("scene", "Frame 404: the scene has no camera at this frame")(node, dispatch)
         elif frame >= SLOW:
@@ -276,9 +310,12 @@ async def history(stage: Stage, nodes: Sequence[FakeNode]) -> None:
     for frame in (FAILING, SHOWN):
         stage.jobs.insert(0, await submitted(jane, frame))
         await stage.ended(stage.jobs[0])
+    await execute(stage.dsn, LONGER, UUID(stage.jobs[0]))
     await wait_for_anchor(jane)
     await execute(stage.dsn, HOUR)
+    await execute(stage.dsn, DAYS)
     await execute(stage.dsn, CHECKS)
+    await request_payout(stage.people["otto"])
     await make_organisation(stage, nodes)
     running = [await submitted(stage.people[who], SLOW + 11 * n) for n, who in enumerate(CREATORS)]
     running += [await submitted(jane, SLOW + 53)]
@@ -292,6 +329,22 @@ async def history(stage: Stage, nodes: Sequence[FakeNode]) -> None:
         itself = Creator(stage.http, stage.url, "", node.token)
         status, _ = await itself.call("POST", "/nodes/heartbeat", {"current_load": load, **ABOUT})
         assert status == 200
+
+
+async def request_payout(who: Creator) -> None:
+    """Give an operator a payout account, and request what is payable as money."""
+    account = {"method": "SEPA", "account": "DE02 1203 0000 0000 2020 51", "currency": "eur"}
+    status, answer = await who.call(
+        "PUT", "/auth/payout-account", {**account, "password": PASSWORD}
+    )
+    assert status == 200, answer
+
+    async def is_requested() -> bool:
+        """Request it; return False while nothing is payable yet."""
+        status, _ = await who.call("POST", "/operators/me/payouts", {"to": "money"})
+        return status == 202
+
+    await until(is_requested, within=120)
 
 
 async def make_organisation(stage: Stage, nodes: Sequence[FakeNode]) -> None:
@@ -356,12 +409,16 @@ def shots(stage: Stage) -> list[Shot]:
         Shot("job", "jane", f"/console/jobs/{done}", ".steps li:last-child.done", 1130),
         Shot("running", "jane", f"/console/jobs/{running}", "pre.log", 900),
         Shot("failed", "jane", f"/console/jobs/{failed}", "#why-failed", 700),
-        Shot("frames", "jane", f"/console/jobs/{frames}", "#frames li.failed", 1130),
+        Shot("frames", "jane", f"/console/jobs/{frames}", ".strip li.failed", 1130),
         Shot("fleet", "ann", "/console/fleet?sort=-load", "#rows tbody tr", 640),
         Shot("actors", "ann", "/console/actors?actor=ledger", ".plot canvas", 1000),
         Shot("ledger", "ann", "/console/ledger", "#rows tbody tr", 1200),
         Shot("users", "ann", "/console/users", "#rows tbody tr", 560),
-        Shot("credits", "tomas", "/console/credits", "#skus tbody tr", 700),
+        Shot("credits", "tomas", "/console/credits?need=2471", ".packs .pack", 1120),
+        Shot("earnings", "otto", "/console/earnings", "#earned-by-day canvas", 1200),
+        Shot("own-payouts", "otto", "/console/account/payout-account", "#rules-title", 1000),
+        Shot("payouts", "ann", "/console/payouts", "tbody tr", 500),
+        Shot("add-machine", "otto", "/console/fleet/add", "form.card", 760),
         Shot("organisations", "jane", "/console/organisations", "#trusted tbody tr", 700),
         Shot("dead-letters", "ann", "/console/dead-letters", "tbody tr", 700),
         Shot("settings", "ann", "/console/settings?q=server.", "tbody tr", 760),
@@ -386,8 +443,8 @@ async def open_signed_in(browser: Browser, stage: Stage, who: str) -> Page:
 
 
 async def wait_until_ready(page: Page) -> None:
-    """Wait until images are loaded and the page is live."""
-    await page.wait_for_function("() => [...document.images].every((each) => each.complete)")
+    """Wait until the images in sight are loaded and the page is live."""
+    await page.wait_for_function(LOADED)
     if await page.locator("#live-state").count():
         await expect(page.locator("#live-state")).to_have_text("live")
     await page.mouse.move(1270, 5)
@@ -425,10 +482,12 @@ async def take(browser: Browser, stage: Stage, folder: Path) -> None:
     await check_scene(jane)
     await jane.screenshot(path=folder / "console-preflight.png")
     await jane.set_viewport_size(NARROW)
-    await jane.goto(f"{stage.url}/console")
-    await jane.locator(".plot canvas").wait_for()
-    await wait_until_ready(jane)
-    await jane.screenshot(path=folder / "console-phone.png")
+    phone = (("phone", "", ".plot canvas"), ("phone-job", f"/jobs/{stage.jobs[-1]}", ".strip"))
+    for name, path, ready in phone:
+        await jane.goto(f"{stage.url}/console{path}")
+        await jane.locator(ready).wait_for()
+        await wait_until_ready(jane)
+        await jane.screenshot(path=folder / f"console-{name}.png")
     # Verification begins only now: results from here on would wait for a verifier.
     await stage.gateway.restart(
         RENDERTRUST_VERIFICATION_ENABLED="true", RENDERTRUST_VERIFICATION_EMBEDDED="false"
@@ -484,21 +543,21 @@ async def fill_in_job(page: Page, url: str) -> None:
     await page.get_by_label("Frames", exact=True).fill("1-48")
     await page.get_by_label("Width").fill("1920")
     await page.get_by_label("Height").fill("1080")
+    await page.locator("#more > summary").click()
     await page.get_by_label("Cap", exact=True).fill("400")
     await page.locator("#quote").wait_for()
-    await expect(page.locator("#cost")).to_contain_text("pauses before")
+    await expect(page.locator("#cap-said")).to_contain_text("pauses before")
 
 
 async def check_scene(page: Page) -> None:
-    """Let a node inspect the scene of the new job."""
+    """Choose the scene of the new job, and wait until a node has inspected it."""
     scene: FilePayload = {
         "name": "glass-at-dusk.blend",
         "mimeType": "application/octet-stream",
         "buffer": b"BLENDER-v502" + bytes(range(256)) * 40,
     }
     await page.locator("#file").set_input_files(scene)
-    await page.get_by_role("button", name="Check the scene").click()
-    await expect(page.locator("#look-found")).to_be_visible()
+    await expect(page.locator("#look-scene")).not_to_be_empty()
     await wait_until_ready(page)
     await page.set_viewport_size({"width": 1280, "height": 1480})
 

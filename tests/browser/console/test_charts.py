@@ -52,6 +52,12 @@ PLOTS: Final[dict[str, dict[str, Any]]] = {
         "kind": "bars",
         "whole": True,
     },
+    "calendar": {
+        "at": [1_699_963_200 + 86_400 * day for day in range(30)],
+        "series": [series("accent", [day % 5 for day in range(30)])],
+        "kind": "bars",
+        "step": 86_400,
+    },
 }
 KEPT: Final = """
 const Whole = window.uPlot;

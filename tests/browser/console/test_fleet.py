@@ -9,6 +9,7 @@ from rendertrust.protocol import JobDispatch
 from rendertrust.testing import FakeNode, completes
 from tests.browser.console.stage import HOSTILE, WORST, Stage, picture
 from tests.browser.console.visits import NARROW, WIDE, visiting
+from tests.support.databases import execute
 from tests.support.until import until
 from web.console.value_markup import marked
 
@@ -28,7 +29,7 @@ async def test_an_operator_sees_his_nodes_and_what_they_earned(
             await expect(page.locator("#live-state")).to_have_text("live")
             row = page.get_by_role("row").filter(has_text="studio-1")
             await expect(row).to_contain_text("healthy")
-            await expect(row).to_contain_text(re.compile(r"[1-9][0-9]*\.\d{4} cr"))
+            await expect(row).to_contain_text(re.compile(r"[1-9][0-9]*(\.\d{4})? cr"))
             await expect(page.get_by_text("of-ann")).to_have_count(0)
             await expect(page.get_by_role("columnheader", name="Owner")).to_have_count(0)
             await expect(page.locator(".figures")).to_contain_text("Earned, pending")
@@ -118,6 +119,40 @@ async def test_a_node_shows_its_unit_as_it_works_and_how_its_sockets_ended(
             assert await page.evaluate("window.same") == 1
 
 
+async def test_a_tile_shows_what_its_machine_renders(browser: Browser, stage: Stage) -> None:
+    frame = picture().hex()
+    await execute(
+        stage.dsn,
+        "INSERT INTO thumbnails (job_id, unit, frame, attempt, picture)"
+        " SELECT u.job_id, u.number, coalesce(substring(u.frames FROM '^-?[0-9]+')::int, 1),"
+        f" u.attempt, decode('{frame}', 'hex')"
+        " FROM units u JOIN nodes n ON n.id = u.node_id WHERE n.name = 'studio-1'"
+        " ON CONFLICT DO NOTHING",
+    )
+    await execute(
+        stage.dsn,
+        'UPDATE nodes SET metadata = \'{"cores": 16, "ram": 68719476736}\', failing_since = now(),'
+        " failing_reason = 'Blender cannot write /tmp: no space left', recent_failures = 3"
+        " WHERE name = 'studio-1'",
+    )
+    async with visiting(browser, stage, "ann", "/console/fleet?show=tiles&q=studio-1") as visit:
+        shown = visit.page.locator(".tile").filter(has_text="studio-1")
+        await shown.locator("img").scroll_into_view_if_needed()
+        await until(lambda: shown.locator("img").evaluate("it => it.naturalWidth"))
+        await expect(shown).to_contain_text("16 cores")
+        await expect(shown).to_contain_text("fails often")
+        await expect(shown).to_contain_text(re.compile(r"In 24 h: [1-9][0-9]* frame"))
+        await visit.check_page("fleet-tiles")
+        await shown.get_by_role("link").first.click()
+        await expect(visit.page.locator("#failing")).to_contain_text("no space left")
+        await visit.check_page("node-failing")
+    async with visiting(browser, stage, "otto", "/console/fleet?show=tiles") as visit:
+        await expect(visit.page.locator("#rows")).to_contain_text("only of your own jobs")
+        await expect(visit.page.locator("img.shot")).to_have_count(0)
+        await visit.check_no_faults()
+    await execute(stage.dsn, "UPDATE nodes SET failing_since = NULL, recent_failures = 0")
+
+
 async def test_an_operator_drains_releases_and_revokes_his_node(
     browser: Browser, stage: Stage
 ) -> None:
@@ -128,11 +163,11 @@ async def test_an_operator_drains_releases_and_revokes_his_node(
             page.on("dialog", lambda dialog: dialog.accept())
             await expect(page.get_by_role("button", name="Quarantine")).to_have_count(0)
             await page.get_by_label("Reason").fill(HOSTILE[1])
-            await page.get_by_role("button", name="Drain").click()
+            await page.get_by_role("button", name="Stop").click()
             await expect(page.get_by_role("status").first).to_contain_text(
                 "The node finishes its running units"
             )
-            await expect(page.locator("#state")).to_contain_text("draining")
+            await expect(page.locator("#state")).to_contain_text("stopped by its owner")
             await expect(page.locator("#standing-reason")).to_have_text(HOSTILE[1])
             await visit.check_page("node-draining")
             await page.get_by_role("button", name="Release").click()

@@ -9,6 +9,7 @@ from playwright.async_api import Browser, Page, Request, expect
 from tests.browser.console.stage import PASSWORD, Stage
 from tests.browser.console.visits import LOOKS, Visit, visiting
 from tests.support.api_clients import Creator
+from tests.support.databases import execute
 from tests.support.lent_engines import StartGateway
 from tests.support.smtp_server import SmtpServer, smtp_server
 from tests.support.until import until
@@ -34,19 +35,29 @@ async def farm(start_gateway: StartGateway, mails: SmtpServer) -> AsyncIterator[
         yield Stage(gateway, http, {"jane": jane}, [])
 
 
+def links_in(mails: SmtpServer, address: str, page: str) -> list[str]:
+    """Return the links to ``page`` with a token in mails to ``address``, oldest first."""
+    found = [mail.get_body(("plain",)) for mail in mails.mails if address in str(mail["To"])]
+    words = [word for body in found if body for word in str(body.get_content()).split()]
+    return [word for word in words if f"/{page}#token=" in word]
+
+
+async def link_of_mail(mails: SmtpServer, address: str, page: str, sent: int = 0) -> str:
+    """Wait for a mail to ``address`` with a link to ``page``, after the first ``sent`` of them."""
+    await until(lambda: len(links_in(mails, address, page)) > sent)
+    return links_in(mails, address, page)[sent]
+
+
 async def asked_for(page: Page, mails: SmtpServer) -> tuple[str, str]:
     """Ask for a link as Jane does, and return the link and the code of the mail."""
-    before = len(mails.mails)
+    about = (mails, "jane@example.org", "reset-password")
+    sent = len(links_in(*about))
     await page.get_by_role("link", name="Forgot your password?").click()
     await page.get_by_label("E-mail").fill("jane@example.org")
     await page.get_by_role("button", name="Send the link").click()
     await expect(page.get_by_role("status")).to_contain_text("a link is on its way to it")
-    await until(lambda: len(mails.mails) > before)
-    body = mails.mails[before].get_body(("plain",))
-    assert body is not None
-    words = str(body.get_content()).split()
-    link = next(word for word in words if "#token=" in word)
-    return link, next(word for word in words if word.startswith("rtr_"))
+    link = await link_of_mail(*about, sent)
+    return link, link.partition("#token=")[2]
 
 
 async def signs_in(visit: Visit, password: str) -> None:
@@ -118,10 +129,35 @@ async def test_without_mail_an_admin_makes_the_link(browser: Browser, stage: Sta
         await visit.check_no_faults()
 
 
+async def test_a_change_of_the_payout_account_is_stopped_by_the_link_of_its_mail(
+    browser: Browser, farm: Stage, mails: SmtpServer
+) -> None:
+    dsn = farm.gateway.settings["RENDERTRUST_DATABASE_OWNER_URL"]
+    otto = Creator(farm.http, farm.url, "otto@example.org")
+    await otto.register()
+    await execute(dsn, "UPDATE users SET verified_at = now() WHERE email LIKE 'otto@%'")
+    account = {"method": "SEPA", "account": "DE02 1203 0000", "currency": "eur"}
+    path, body = "/auth/payout-account", {**account, "password": PASSWORD}
+    assert (await otto.call("PUT", path, body))[0] == 200
+    link = await link_of_mail(mails, otto.email, "stop-payout-change")
+    async with visiting(browser, farm) as visit:
+        page = visit.page
+        await page.goto(link)
+        await expect(page.get_by_label("Code")).to_have_value(link.partition("#token=")[2])
+        assert "#" not in page.url
+        await visit.check_page("stop-payout-change", LOOKS)
+        assert (await otto.call("GET", path))[0] == 200, "opening the link stops nothing"
+        await page.get_by_role("button", name="Stop the change").click()
+        await expect(page.get_by_role("status")).to_contain_text("payout account is stopped")
+        assert (await otto.call("GET", path))[0] == 404
+        await page.goto(link)
+        await page.get_by_role("button", name="Stop the change").click()
+        await expect(page.get_by_text("The code is not valid: it was used")).to_be_visible()
+
+
 async def test_a_newcomer_verifies_their_address(
     browser: Browser, farm: Stage, mails: SmtpServer
 ) -> None:
-    before = len(mails.mails)
     async with visiting(browser, farm) as visit:
         page = await visit.go("/console/sign-up")
         await page.get_by_label("Name").fill("Nora")
@@ -132,10 +168,7 @@ async def test_a_newcomer_verifies_their_address(
         await visit.check_page("unverified", LOOKS)
         await page.get_by_role("link", name="Verify your address").click()
         await visit.check_page("verify-address", LOOKS)
-        await until(lambda: len(mails.mails) > before)
-        body = mails.mails[before].get_body(("plain",))
-        assert body is not None
-        link = next(word for word in str(body.get_content()).split() if "#token=" in word)
+        link = await link_of_mail(mails, "nora@example.org", "verify-address")
         await page.goto("about:blank")
         await page.goto(link)
         await expect(page.get_by_label("Code")).to_have_value(link.partition("#token=")[2])

@@ -3,7 +3,7 @@
 from playwright.async_api import Browser, expect
 
 from tests.browser.console.stage import Stage
-from tests.browser.console.visits import visiting
+from tests.browser.console.visits import LOOKS, visiting
 
 
 async def test_signing_in(browser: Browser, stage: Stage) -> None:
@@ -19,7 +19,8 @@ async def test_an_operator_sees_what_his_nodes_earned(browser: Browser, stage: S
         await expect(earned).to_contain_text("cr")
         await expect(earned).to_contain_text("not paid out yet")
         await expect(visit.page.locator("#live-state")).to_have_text("live")
-        await expect(visit.page.locator(".plot canvas")).to_be_visible()
+        chart = visit.page.locator("#jobs-ended")
+        await expect(chart).to_have_text("No job ended in the last hour.")
         await visit.check_page("overview-otto")
 
 
@@ -53,3 +54,28 @@ async def test_a_result_that_is_no_picture_is_said_in_words(browser: Browser, st
         shown = page.locator(f".pictures li:has(a[href$='{job}'])")
         await expect(shown).to_contain_text("A browser cannot display this result.")
         await expect(shown.locator("img")).to_have_count(0)
+
+
+async def test_an_admin_sees_what_waits_and_the_money_by_day(
+    browser: Browser, stage: Stage
+) -> None:
+    job = await stage.job(job_type="render")
+    assert await stage.ended(job) == "COMPLETED"
+    complaint = {"reason": "it is black"}
+    status, _ = await stage.people["jane"].call("POST", f"/jobs/{job}/units/0/dispute", complaint)
+    assert status == 201
+    async with visiting(browser, stage, "ann") as visit:
+        page = visit.page
+        todo = page.get_by_role("list", name="To do").get_by_role("listitem")
+        waits = todo.filter(has_text="for a decision")
+        await expect(waits).to_have_count(1)
+        days = page.get_by_role("region", name="Money, day by day").locator("tbody tr")
+        await expect(days).to_have_count(14)
+        await expect(days.first.locator("td.number")).to_have_count(5)
+        await visit.check_page("overview-ann", LOOKS)
+        await page.get_by_role("link", name="Platform").click()
+        await expect(page.locator("#money th[aria-sort=descending]")).to_have_text("Platform")
+        await waits.get_by_role("link", name="Open").click()
+        await page.wait_for_url("**/console/disputes?is=open")
+        await visit.go("/console/readiness")
+        await visit.check_page("readiness", LOOKS)

@@ -27,7 +27,7 @@ async def test_mails_are_chosen_and_the_account_is_deleted(browser: Browser, sta
         await expect(page.get_by_label("your job is complete")).not_to_be_checked()
         await expect(page.get_by_label("your job failed")).to_be_checked()
         async with page.expect_download() as coming:
-            await page.get_by_role("link", name="Download").click()
+            await page.get_by_role("button", name="Download").click()
         saved = await (await coming.value).path()
         assert json.loads(Path(saved).read_text())["account"]["email"] == "dora@example.org"
         await page.get_by_text("Delete the account").first.click()

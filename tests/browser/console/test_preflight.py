@@ -1,9 +1,11 @@
-"""Preflight of a scene from the job form, and its results in the form."""
+"""The preflight of a scene that the form of a new job requests by itself, and its results there."""
 
+import asyncio
 import re
 from base64 import b64encode
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from io import BytesIO
 from typing import Any
 
@@ -13,12 +15,11 @@ from PIL import Image
 from playwright.async_api import Browser, FilePayload, Page, expect
 
 from rendertrust.protocol import JobDispatch, Preview
-from rendertrust.testing import FakeNode, completes
+from rendertrust.testing import FakeNode, FakeTask, completes, works
 from tests.browser.console.stage import Stage, person, picture
-from tests.browser.console.visits import visiting
-from tests.integration.web.test_preflights import REPORT
+from tests.browser.console.visits import Visit, visiting
+from tests.integration.web.test_preflights import REPORT, report_for
 from tests.support.lent_engines import StartGateway
-from tests.support.until import until
 
 UNPROBED = {name: value for name, value in REPORT.items() if name != "probe"}
 FILE = {"kind": "image", "owner": "Image 'texture'"}
@@ -28,19 +29,18 @@ TURNED_PATH = {"path": "/artist/\u202egnp.doow", "file": "\u202egnp.doow"}
 TURNED = {**UNPROBED, "files": [{**FILE, **TURNED_PATH}]}
 
 
-def reporting_node(stage: Stage, *reports: dict[str, Any]) -> FakeNode:
-    """Return a node that answers preflights with these reports, one after another, without
-    Blender.
-    """
-    ahead = iter(reports)
+def reporting_node(stage: Stage, **reports: dict[str, Any]) -> FakeNode:
+    """Return a node that answers preflights without Blender, with the reports by scenes' names."""
+    known = {bytes(scene_of(name)["buffer"]): report for name, report in reports.items()}
 
-    async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
-        await completes(orjson.dumps(next(ahead)))(node, dispatch)
+    def report_of(task: FakeTask) -> bytes:
+        """Return the scene's report; scenes of other tests are clean."""
+        found = (known[content] for content in task.inputs.values() if content in known)
+        return orjson.dumps(next(found, UNPROBED))
 
-    token = stage.people["otto"].token
-    return FakeNode(
-        stage.url, name="scout", capabilities=("preflight",), user_token=token, behave=behave
-    )
+    token, can = stage.people["otto"].token, ("preflight",)
+    behave = works(report_of, progress=())
+    return FakeNode(stage.url, name="scout", capabilities=can, user_token=token, behave=behave)
 
 
 def scene_of(name: str) -> FilePayload:
@@ -51,16 +51,14 @@ def scene_of(name: str) -> FilePayload:
 
 async def check_scene(page: Page, scene: FilePayload) -> None:
     """Choose a scene, and wait until a node has inspected it."""
-    answered = page.locator("#look-found:visible, #problem:visible")
     await page.locator("#file").set_input_files(scene)
+    await expect(page.locator("#look-scene")).not_to_be_empty()
 
-    async def is_found() -> bool:
-        """Ask for the inspection; return False while the gateway is busy."""
-        await page.get_by_role("button", name="Check the scene").click()
-        await expect(answered).to_have_count(1)
-        return await page.locator("#look-found").is_visible()
 
-    await until(is_found)
+async def submit(page: Page) -> None:
+    """Submit the job, and wait until its page is shown."""
+    await page.get_by_role("button", name="Submit").click()
+    await page.wait_for_url(re.compile(r"/console/jobs/[0-9a-f-]{36}$"))
 
 
 def thumbnail() -> str:
@@ -71,13 +69,20 @@ def thumbnail() -> str:
 
 
 @asynccontextmanager
-async def farm(start_gateway: StartGateway) -> AsyncGenerator[Stage]:
-    """Run a gateway with one creator and one node of its own, which measures the work of scenes."""
+async def farm(
+    start_gateway: StartGateway, may_check: asyncio.Event | None = None
+) -> AsyncGenerator[Stage]:
+    """Run a gateway with one creator and one node of its own, which measures the work of scenes.
+
+    ``may_check``: the node waits for it before it delivers a check.
+    """
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
         result = picture(shade=3)
         if dispatch.job_type == "preflight":
-            result, frame = orjson.dumps(REPORT), REPORT["frame_current"]
+            if may_check is not None:
+                await may_check.wait()
+            result, frame = orjson.dumps(report_for(dispatch)), REPORT["frame_current"]
         else:
             frame = dispatch.params["frame"]
         about: dict[str, Any] = {"job_id": dispatch.job_id, "unit": dispatch.unit}
@@ -88,46 +93,59 @@ async def farm(start_gateway: StartGateway) -> AsyncGenerator[Stage]:
         people = {"jane": await person(gateway, http, "jane")}
         can = ("preflight", "render")
         async with FakeNode(gateway.url, name="own", capabilities=can, behave=behave) as node:
-            await gateway.restart(RENDERTRUST_VERIFICATION_OWN_NODES=node.node_id)
+            by_work = {"RENDERTRUST_PRICING_FRAME_SECONDS": "60"}
+            await gateway.restart(RENDERTRUST_VERIFICATION_OWN_NODES=node.node_id, **by_work)
             await node.connect()
             yield Stage(gateway, http, people, [])
+
+
+@asynccontextmanager
+async def checked_scene(
+    browser: Browser, start_gateway: StartGateway
+) -> AsyncGenerator[tuple[Stage, Visit]]:
+    """Run a farm whose node has checked a scene, and show it in the form of a new job."""
+    async with (
+        farm(start_gateway) as stage,
+        visiting(browser, stage, "jane", "/console/jobs/new") as visit,
+    ):
+        await check_scene(visit.page, scene_of("clean"))
+        yield stage, visit
 
 
 async def test_a_scene_is_looked_into_estimated_shown_priced_and_rendered(
     browser: Browser, start_gateway: StartGateway
 ) -> None:
     """The form shows the node's picture, and the price follows its measurement."""
-    async with (
-        farm(start_gateway) as stage,
-        visiting(browser, stage, "jane", "/console/jobs/new") as visit,
-    ):
+    async with checked_scene(browser, start_gateway) as (stage, visit):
         page = visit.page
-        await check_scene(page, scene_of("clean"))
         said = page.locator("#look-said")
-        await expect(said).to_have_text("No problems found. One node is online that may render it.")
+        await expect(said).to_have_text("No problems found. 1 node online may render it.")
         await expect(page.locator("#look-scene")).to_contain_text(
-            re.compile(r"CYCLES, 200 . 100, 100 samples")
+            re.compile(r"200 . 100, 100 samples, Cycles, PNG, 24 frames per second")
         )
-        await expect(page.locator("#look-time")).to_contain_text("of one node for 1 frame:")
         await expect(page.locator("#look-picture")).to_have_js_property("naturalWidth", 64)
-        await page.get_by_role("button", name="All frames: 1-10").click()
-        await expect(page.locator("#look-time")).to_contain_text("for 10 frames")
-        await expect(page.locator("#cost")).to_contain_text("10 frames cost")
+        await expect(page.locator("#plan")).to_have_text("The whole animation: frames 1 to 10.")
+        await expect(page.locator("#animation-fields")).to_have_js_property("hidden", False)
+        await expect(page.locator("#look-time")).to_contain_text("of one node for 10 frames")
+        await expect(page.locator("#cost")).to_have_text(
+            re.compile(r"^10 frames · about [\d a-z]+ on 1 node · [\d.]+ credits?")
+        )
         await visit.check_page("new-job-looked")
         await page.reload()
         await expect(page.locator("#look-time")).to_contain_text("of one node")
+        await expect(page.locator("#scene-title")).to_have_text("clean.blend")
         await page.get_by_label("Frames", exact=True).fill("1-2")
+        await expect(page.get_by_label("Only these frames")).to_be_checked()
         await expect(page.locator("#look-time")).to_contain_text("for 2 frames")
         how, price = page.locator("#priced-how"), page.locator("[data-of=price]")
         await expect(how).to_contain_text("By the work that one of the gateway's nodes measured")
         await expect(how).to_contain_text("pays for 60 s of it")
         # below 2 credits; at the fixed price of a frame, two frames would cost 20
-        await expect(price).to_have_text(re.compile(r"^[01]\.[0-9]{4}$"))
-        quoted = await price.text_content()
-        await page.get_by_role("button", name="Submit").click()
-        await page.wait_for_url(re.compile(r"/console/jobs/[0-9a-f-]{36}$"))
+        await expect(price).to_have_text(re.compile(r"^[01](\.[0-9]+)?$"))
+        quoted = Decimal(str(await price.text_content()))
+        await submit(page)
         _, jobs = await stage.people["jane"].call("GET", "/jobs?limit=1")
-        assert jobs["jobs"][0]["price"] == quoted
+        assert Decimal(jobs["jobs"][0]["price"]) == quoted
         small = page.locator("#frames li.completed img")
         await expect(small).to_have_count(2)
         await expect(small.first).to_have_attribute("src", re.compile("^/console/previews/"))
@@ -135,21 +153,48 @@ async def test_a_scene_is_looked_into_estimated_shown_priced_and_rendered(
         await visit.check_no_faults()
 
 
+async def test_frames_outside_the_scenes_range_are_measured_by_themselves(
+    browser: Browser, start_gateway: StartGateway
+) -> None:
+    async with checked_scene(browser, start_gateway) as (stage, visit):
+        page = visit.page
+        how = page.locator("#priced-how")
+        await expect(how).to_contain_text("small renders of frame 1.")
+        await page.get_by_label("Frames", exact=True).fill("300-302")
+        await expect(how).to_contain_text("small renders of frames 300, 301 and 302.")
+        await expect(page.locator("#cost")).to_contain_text("10.5 credits")
+        await page.get_by_label("Frames", exact=True).fill("1-10")
+        await expect(how).to_contain_text("small renders of frame 1.")
+        await page.get_by_label("Frames", exact=True).fill("300-302")
+        await expect(how).to_contain_text("small renders of frames 300, 301 and 302.")
+        _, checks = await stage.people["jane"].call("GET", "/jobs?job_type=preflight")
+        assert checks["count"] == 2, "what was checked is not checked again"
+        await page.get_by_label("Samples").fill("200")
+        await expect(how).to_contain_text("own size and samples count in proportion")
+        await page.locator("#quote summary").click()
+        await visit.check_page("new-job-outside-range")
+        await submit(page)
+        await visit.check_no_faults()
+
+
 async def test_what_must_be_mended_is_said_and_may_be_submitted_all_the_same(
     browser: Browser, stage: Stage
 ) -> None:
     async with (
-        reporting_node(stage, MISSING, NO_CAMERA),
+        reporting_node(stage, missing=MISSING, camera=NO_CAMERA),
         visiting(browser, stage, "jane", "/console/jobs/new") as visit,
     ):
         page = visit.page
         await check_scene(page, scene_of("missing"))
         await expect(page.locator("#look-said")).to_contain_text("1 problem must be fixed first")
         found = page.locator("#findings li").first
-        await expect(found).to_contain_text("error")
+        await expect(found).to_contain_text("Error")
         await expect(found).to_contain_text("/artist/wood.png · Image 'texture'")
-        await expect(found).to_contain_text("Find Missing Files")
-        await expect(page.locator("#linked")).to_contain_text("sends only the scene file")
+        await expect(found.locator(".setting")).to_be_hidden()
+        await found.get_by_text("How to fix").click()
+        await expect(found.locator(".setting")).to_contain_text("Find Missing Files")
+        await expect(found.locator(".setting")).to_be_visible()
+        await expect(page.locator("#missing")).to_contain_text("Drop the missing files here")
         await expect(page.locator("#look-picture")).to_be_hidden()
         await visit.check_page("new-job-missing")
         await page.get_by_role("button", name="Submit").click()
@@ -158,13 +203,10 @@ async def test_what_must_be_mended_is_said_and_may_be_submitted_all_the_same(
         visit.errors.clear()
         camera = scene_of("camera")
         await page.locator("#file").set_input_files(camera)
-        await expect(page.locator("#look-found")).to_be_hidden()
-        await expect(page.locator("#findings li")).to_have_count(0)
-        await check_scene(page, camera)
+        await expect(page.locator("#scene-title")).to_have_text("camera.blend")
         await expect(page.locator("#findings li").first).to_contain_text("Object 'Camera'")
         await page.get_by_label("Submit it anyway").check()
-        await page.get_by_role("button", name="Submit").click()
-        await page.wait_for_url(re.compile(r"/console/jobs/[0-9a-f-]{36}$"))
+        await submit(page)
         await visit.check_no_faults()
 
 
@@ -185,7 +227,7 @@ async def test_a_mark_in_a_files_name_does_not_turn_the_line_round(
 ) -> None:
     """The character U+202E would display ``gnp.doow`` as ``doow.png``."""
     async with (
-        reporting_node(stage, TURNED),
+        reporting_node(stage, turned=TURNED),
         visiting(browser, stage, "jane", "/console/jobs/new") as visit,
     ):
         page = visit.page
@@ -202,3 +244,55 @@ async def test_a_mark_in_a_files_name_does_not_turn_the_line_round(
         await expect(refused).to_contain_text("/artist/<U+202e>gnp.doow")
         assert "\u202e" not in str(await page.locator("#main").text_content())
         visit.errors.clear()  # the browser logs the 422 itself
+
+
+MOVIE = {**UNPROBED, "format": "FFMPEG", "is_movie": True, "unmade": ["format"]}
+
+
+async def test_a_format_for_the_job_cures_a_scene_that_writes_a_movie(
+    browser: Browser, stage: Stage
+) -> None:
+    async with (
+        reporting_node(stage, movie=MOVIE),
+        visiting(browser, stage, "jane", "/console/jobs/new") as visit,
+    ):
+        page = visit.page
+        await check_scene(page, scene_of("movie"))
+        found = page.locator("#findings li")
+        await expect(found).to_have_count(1)
+        await expect(found).to_contain_text("Error")
+        await found.get_by_text("How to fix").click()
+        await found.get_by_role("button", name="Render PNG pictures").click()
+        await expect(page.get_by_label("Format")).to_have_value("PNG")
+        await expect(found).to_contain_text("Note")
+        await expect(found).to_contain_text("renders its frames as PNG pictures")
+        await expect(page.locator("#as-is")).to_be_hidden()
+        await visit.check_page("new-job-movie")
+        await submit(page)
+        await visit.check_no_faults()
+
+
+async def test_two_test_frames_come_first_and_the_others_on_a_click(
+    browser: Browser, stage: Stage
+) -> None:
+    async with (
+        reporting_node(stage, tests=UNPROBED),
+        visiting(browser, stage, "jane", "/console/jobs/new") as visit,
+    ):
+        page = visit.page
+        await check_scene(page, scene_of("tests"))
+        await page.get_by_label("Two test frames first").check()
+        plan = page.locator("#plan")
+        await expect(plan).to_have_text(re.compile("^Two test frames: 1 and 6. The other 8 after"))
+        await expect(page.locator("#cost")).to_contain_text("2 frames")
+        await submit(page)
+        await expect(page.locator("#frames li")).to_have_count(2)
+        await visit.check_page("job-tests")
+        await page.get_by_role("link", name="Render the other 8 frames").click()
+        await expect(page.get_by_label("Frames", exact=True)).to_have_value("2-5,7-10")
+        await expect(plan).to_have_text("Only the frames 2-5,7-10.")
+        await expect(page.locator("#scene-title")).to_have_text("tests.blend")
+        await expect(page.locator("#cost")).to_contain_text("8 frames")
+        await submit(page)
+        await expect(page.locator("#frames li")).to_have_count(8)
+        await visit.check_no_faults()

@@ -301,6 +301,8 @@ async def test_a_visitor_drops_a_picture_and_its_receipt(browser: Browser, stage
         )
         await visit.page.route(f"{stage.url}/", of_the_test_farm)
         page = await visit.go("/")
+        for field in ("Picture", "Receipt"):
+            await expect(page.get_by_label(field, exact=True)).to_be_visible()
         await page.evaluate(DROPPED, [good, base64(receipts.PICTURE)])
         seal = page.get_by_role("group", name="Seal")
         await expect(seal).to_contain_text("Verified")

@@ -12,14 +12,14 @@ async def test_nodes_and_users_have_tables_that_are_sorted(browser: Browser, sta
     async with visiting(browser, stage, "ann", "/console/fleet") as visit:
         page = visit.page
         # the first row: the node that earned most, then a node that earned nothing
-        for first in ("studio-1", "0.0000 cr"):
+        for first in ("studio-1", "0 cr"):
             await page.get_by_role("link", name="Earned, 30 d").click()
             await expect(page.locator("#rows tbody tr").first).to_contain_text(first)
         await visit.go("/console/fleet?q=studio")
         await page.get_by_role("link", name="studio-1").click()
         history = page.get_by_role("table", name="Latest connections to this gateway")
-        await history.get_by_role("link", name="Last pong").click()
-        await expect(history.get_by_role("columnheader", name="Last pong")).to_have_attribute(
+        await history.get_by_role("link", name="Last answer").click()
+        await expect(history.get_by_role("columnheader", name="Last answer")).to_have_attribute(
             "aria-sort", "descending"
         )
         assert page.url.endswith("?sort=history.-pong_at#history")
@@ -70,6 +70,7 @@ async def test_money_and_attempts_of_a_job_are_sorted(browser: Browser, stage: S
         page = visit.page
         whats = page.locator("#money tbody th")
         assert await whats.all_text_contents() == ["Held", "Released"]
+        await page.get_by_text("Line by line").click()
         await page.locator("#money").get_by_role("link", name="When").click()
         await expect(page.locator("#money caption")).to_contain_text("the newest first")
         assert page.url.endswith("?sort=money.-at#money")

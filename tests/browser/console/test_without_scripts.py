@@ -41,7 +41,7 @@ async def test_a_creator_retries_a_job(browser: Browser, stage: Stage) -> None:
         await page.get_by_role("searchbox").press("Enter")
         await expect(page.locator("tbody tr")).to_have_count(1)
         await expect(page.locator("tbody time")).to_contain_text("UTC")
-        await page.get_by_role("checkbox", name="Select job").check()
+        await page.get_by_role("checkbox", name="Select").check()
         await page.get_by_role("button", name="Retry").click()
         await expect(page.get_by_role("status").first).to_contain_text("1 job is retried.")
 
@@ -51,7 +51,7 @@ async def test_nothing_is_offered_that_does_nothing(browser: Browser, stage: Sta
         for path in ("/console", "/console/jobs", "/console/credits"):
             await page.goto(stage.url + path)
             await expect(page.get_by_role("button", name="Sign out")).to_be_visible()
-            for name in ("Pause", "Light or dark", "Keyboard help", "Full times", "Buy"):
+            for name in ("Pause updates", "Light or dark", "Keyboard help", "Full times", "Buy"):
                 await expect(page.get_by_role("button", name=name)).to_have_count(0)
             await expect(page.locator("#live-state")).to_be_hidden()
         await expect(page.get_by_text("Buying here needs JavaScript")).to_be_visible()

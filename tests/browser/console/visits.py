@@ -78,7 +78,7 @@ class Visit:
         await self.go(there)
         await self.page.get_by_label("E-mail").fill(f"{name}@example.org")
         await self.page.get_by_label("Password").fill(PASSWORD)
-        await self.page.get_by_role("button", name="Sign in").click()
+        await self.page.get_by_role("button", name="Sign in", exact=True).click()
         await self.page.locator("header.side").wait_for()
 
     async def check_no_faults(self) -> None:

@@ -70,3 +70,20 @@ async def test_a_backup_with_wrong_books_is_no_good_trial(
         code, told, err = await rendertrust(data, database, "restore", str(file), "--trial")
         assert (code, told["error"]["code"]) == (1, "failure"), err
         assert not (data / "trial").exists()
+
+
+async def test_a_backup_without_a_name_goes_to_the_folder_of_the_settings(
+    database: PostgresEndpoint, tmp_path: Path
+) -> None:
+    """The settings are in the data folder."""
+    with engine_folder() as base:
+        data = base / "data"
+        data.mkdir(mode=0o711)
+        code, said, _ = await rendertrust(data, database, "backup")
+        assert (code, "set backup.folder" in str(said)) == (2, True)
+        (data / "gateway.toml").write_text(f'[backup]\nfolder = "{tmp_path}"\n')
+        code, made, err = await rendertrust(data, database, "backup")
+        assert code == 0, err
+        [file] = tmp_path.iterdir()
+        assert made["file"] == str(file)
+        assert file.name.startswith("rendertrust-2")

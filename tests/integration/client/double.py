@@ -261,8 +261,9 @@ class GatewayDouble:
         return web.json_response({"job_id": job_id, "node_id": NODE, "status": "DISPATCHED"})
 
     async def _list(self, request: web.Request) -> web.Response:
-        wanted = request.query.get("status")
+        wanted, name = request.query.get("status"), request.query.get("name", "").lower()
         found = [one for one in self.jobs.values() if wanted in (None, one["status"])][::-1]
+        found = [one for one in found if name in one.get("name", "").lower()]
         start, limit = int(request.query.get("offset", 0)), int(request.query["limit"])
         if self.cursors and "after" in request.query:
             start += 1 + [one["id"] for one in found].index(request.query["after"])
@@ -300,9 +301,11 @@ class GatewayDouble:
 
     async def _quote(self, request: web.Request) -> web.Response:
         body = await self._body(request)
-        amounts = {"frame_price": "10.0000", "price": "480.0000", "held": "480.0000"}
-        enough = body.get("frames") != "1-100"
-        told = {"units": 48, "frames": 48, "available": "990.0000", "enough": enough}
+        frames = body.get("frames")
+        count, price = (1, "10.0000") if frames is None else (48, "480.0000")
+        amounts = {"frame_price": "10.0000", "price": price, "held": price}
+        told = {"units": count, "frames": count if frames else 0, "available": "990.0000"}
+        told |= {"enough": frames != "1-100"}
         return web.json_response(quote({**told, **amounts, "of_tomorrow": 1}))
 
     async def _units(self, request: web.Request) -> web.Response:
@@ -415,7 +418,8 @@ def job(job_id: str, **fields: Any) -> dict[str, Any]:
 
 def quote(members: dict[str, Any]) -> dict[str, Any]:
     """Return a quote as the API shows it."""
-    usual = {"priced_by": "table", "priced_how": "", "measurable": False}
+    usual = {"priced_by": "table", "priced_how": "", "measurable": False, "measured": False}
+    usual |= {"basis": ""}
     least = {"frame_price_least": members["frame_price"]}
     return whole(Quote, {**usual, **least, **members})
 

@@ -26,6 +26,7 @@ from tests.integration.client.test_terminal import CONTROL, run_on_terminal
 QUOTE = "POST /api/v1/jobs/quote"
 DISPATCH = "POST /api/v1/jobs/dispatch"
 FRAMES = ("--frames", "1-3", "--no-preflight")
+ONE = ("--no-preflight", "--yes")
 
 
 def submit_three_frames(gateway: GatewayDouble, *, failed: int = 0) -> None:
@@ -51,15 +52,14 @@ async def test_an_animation_from_submit_to_frames(
     jane: Program, gateway: GatewayDouble, blend: Path, tmp_path: Path
 ) -> None:
     submit_three_frames(gateway)
-    more = ("--order", "middle_first", "--priority", "high", "--max-credits", "200")
-    told = await jane.run("submit", str(blend), *FRAMES, *more, "--out", "out", "--watch")
+    order = ("--order", "middle_first", "--priority", "high", "--max-credits", "200")
+    told = await jane.run("submit", str(blend), *FRAMES, *order, "--yes", "--out", "out", "--watch")
     assert told.code == 0, told
-    assert "48 frames: 480.0000 credits (10.0000 a frame); 990.0000 are available." in told.err
-    assert "No terminal to ask at: submitted without asking." in told.err
+    assert "48 frames: 480 credits (10 a frame); 990 are available." in told.err
     body = next(body for body in gateway.bodies if body.get("payload_ref"))
     assert body["frames"], body["order"] == ("1-3", "middle_first")
     assert (body["priority"], body["max_credits"]) == ("high", "200")
-    assert "frame 2 COMPLETED node 7c9e6679 10.0000 credits" in told.out
+    assert "frame 2 COMPLETED node 7c9e6679 10 credits" in told.out
     assert "COMPLETED 3 of 3 done" in told.out
     assert "3 files are in out, 3 of them new." in told.out
     assert not re.search(r"[\x1b\r]", told.out + told.err)
@@ -87,7 +87,7 @@ async def test_a_picture_whose_name_has_no_suffix_gets_that_of_its_kind(
     jane: Program, gateway: GatewayDouble, blend: Path, tmp_path: Path
 ) -> None:
     gateway.life.append({"status": "COMPLETED", "done": 1, "completed_at": NOW})
-    told = await jane.run("submit", str(blend), "--no-preflight", "--out", "still", "--json")
+    told = await jane.run("submit", str(blend), *ONE, "--out", "still", "--json")
     assert told.code == 0, told
     assert Path(told.lines[-1]["path"]) == Path("still.png")
     assert (tmp_path / "still.png").read_bytes() == PICTURE
@@ -98,7 +98,7 @@ async def test_another_submission_under_a_key_is_no_fault_of_the_scene(
 ) -> None:
     fault = {"field": "Idempotency-Key", "code": "conflict", "message": "was used for another"}
     gateway.script(DISPATCH, refuse(422, "The request is not valid", errors=[fault]))
-    told = await jane.run("submit", str(blend), "--no-preflight", "--idempotency-key", "a")
+    told = await jane.run("submit", str(blend), *ONE, "--idempotency-key", "a")
     assert told.code != 0, told
     assert "no-preflight" not in told.err
     assert "as-is" not in told.err
@@ -108,7 +108,7 @@ async def test_an_animation_as_json_lines(
     jane: Program, gateway: GatewayDouble, blend: Path, tmp_path: Path
 ) -> None:
     submit_three_frames(gateway)
-    told = await jane.run("submit", str(blend), *FRAMES, "--json", "--out", ".")
+    told = await jane.run("submit", str(blend), *FRAMES, "--yes", "--json", "--watch")
     assert told.code == 0, told
     assert told.err == ""
     kinds = [line["event"] for line in told.lines]
@@ -123,7 +123,7 @@ async def test_of_a_job_that_failed_the_rest_is_fetched_and_what_to_do_is_said(
     jane: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
     submit_three_frames(gateway, failed=1)
-    told = await jane.run("submit", str(blend), *FRAMES, "--out", ".")
+    told = await jane.run("submit", str(blend), *FRAMES, "--yes", "--out", ".")
     assert told.code == exit_codes.JOB_FAILED, told
     assert "2 files are in .," in told.out
     assert "2 of 3 units are done. Download the results: rendertrust jobs download" in told.err
@@ -153,22 +153,91 @@ async def test_on_a_terminal_it_asks_before_credits_are_held(
 ) -> None:
     gateway.film = ["QUEUED"] * 3
     ended, text = await run_on_terminal(jane, "submit", str(blend), *FRAMES, typed=f"{answer}\n")
-    assert "990.0000 are available. Submit?" in CONTROL.sub("", text)
+    assert "990 are available. Submit?" in CONTROL.sub("", text)
     assert (ended, gateway.seen[DISPATCH]) == (code, 1 - code), text
 
 
-async def test_a_watch_on_a_terminal_is_a_table_of_frames(
-    jane: Program, gateway: GatewayDouble
+async def test_a_submission_without_a_terminal_needs_a_yes(
+    jane: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
-    job = gateway.add_job(units=3)
-    gateway.add_units(job, PICTURE, PICTURE, PICTURE)
+    for words in ((*FRAMES, "--watch"), (*FRAMES, "--estimate")):
+        told = await jane.run("submit", str(blend), *words)
+        assert told.code == exit_codes.USAGE, told
+        assert "48 frames: 480 credits (10 a frame); 990 are available." in told.err
+        assert "add --yes" in told.err
+    told = await jane.run("submit", str(blend), "--no-preflight", "--json")
+    assert told.code == exit_codes.USAGE, told
+    error = told.document["error"]
+    assert (error["code"], error["requested"]) == ("yes_needed", "10.0000")
+    assert "One picture: 10 credits" in error["detail"]
+    assert not gateway.uploads
+    assert not gateway.jobs
+
+
+async def test_what_costs_nothing_needs_no_yes(
+    jane: Program, gateway: GatewayDouble, blend: Path
+) -> None:
+    amounts = dict.fromkeys(("frame_price", "price", "held"), "0.0000")
+    free = quote({"units": 1, "frames": 0, "available": "9.0000", "enough": True, **amounts})
+    gateway.script(QUOTE, answering(free))
+    told = await jane.run("submit", str(blend), "--no-preflight", "--pool", "mine")
+    assert told.code == 0, told
+    assert len(gateway.jobs) == 1
+
+
+async def test_an_animation_is_downloaded_beside_its_scene_and_replaces_nothing(
+    jane: Program, gateway: GatewayDouble, blend: Path
+) -> None:
+    scene = blend.parent / "shots" / "scene.blend"
+    scene.parent.mkdir()
+    blend.rename(scene)
+    other = scene.with_name("scene-0002.png")
+    for _ in range(2):
+        submit_three_frames(gateway)
+        told = await jane.run("submit", str(scene), *FRAMES, "--yes", "--watch")
+        assert told.code == 0, told
+    job = list(gateway.jobs)[-1][:8]
+    names = sorted(path.name for path in scene.parent.glob("*.png"))
+    assert names == [f"scene-000{n}.png" for n in (1, 2, 3)], "both jobs have the same pictures"
+    other.write_bytes(b"of somebody else")
     submit_three_frames(gateway)
-    code, text = await run_on_terminal(jane, "jobs", "watch", job)
-    assert code == 0, text
-    plain = CONTROL.sub("", text)
-    assert "FRAME" in plain
-    assert re.search(r"3 +COMPLETED +1 +7c9e6679", plain), plain
-    assert "COMPLETED 3 of 3 done" in plain
+    told = await jane.run("submit", str(scene), *FRAMES, "--yes", "--watch")
+    assert told.code == 0, told
+    job = list(gateway.jobs)[-1][:8]
+    assert f"this job's are scene-{job}-…" in told.err
+    assert other.read_bytes() == b"of somebody else"
+    assert sorted(path.name for path in scene.parent.glob(f"scene-{job}-*.png")) == [
+        f"scene-{job}-000{n}.png" for n in (1, 2, 3)
+    ]
+
+
+async def test_a_picture_is_downloaded_beside_its_scene_and_replaces_nothing(
+    jane: Program, gateway: GatewayDouble, blend: Path
+) -> None:
+    other = blend.with_name("scene-0012.png")
+    other.write_bytes(b"of somebody else")
+    gateway.life = completing(0.5)
+    told = await jane.run("submit", str(blend), *ONE, "--frame", "12", "--watch")
+    assert told.code == 0, told
+    (job,) = gateway.jobs
+    assert other.read_bytes() == b"of somebody else"
+    assert blend.with_name(f"scene-0012-{job[:8]}.png").read_bytes() == PICTURE
+    assert "another file of that name, which was kept" in told.err
+    told = await jane.run("jobs", "result", job, "--out", str(other))
+    assert "in place of an earlier file." in told.out
+    assert other.read_bytes() == PICTURE
+
+
+async def test_a_watch_can_download_nothing(
+    jane: Program, gateway: GatewayDouble, blend: Path
+) -> None:
+    gateway.life = completing(0.5)
+    told = await jane.run("submit", str(blend), *ONE, "--watch", "--no-download")
+    assert told.code == 0, told
+    assert "Download the result: rendertrust jobs result" in told.err
+    assert [path.name for path in blend.parent.iterdir() if path.is_file()] == [blend.name]
+    told = await jane.run("submit", str(blend), *ONE, "--out", ".", "--no-download")
+    assert told.code == exit_codes.USAGE, told
 
 
 @pytest.mark.parametrize(
@@ -264,7 +333,7 @@ async def test_frames_are_fetched_as_far_as_there_are_any(
     gateway.add_units(job, PICTURE, "RUNNING", PICTURE)
     told = await jane.run("jobs", "download", job, "--frames", "1-2", "--name", "shot")
     assert told.code == 0, told
-    assert "One file is in ., 1 of them new; 1 are not finished." in told.out
+    assert "One file is in ., 1 of them new; 1 is not finished." in told.out
     told = await jane.run("jobs", "download", job, "--frames", "9-11")
     assert told.code == exit_codes.NOT_FOUND, told
     assert "The job has no frame 9-11; its frames are 1-3" in told.err
@@ -285,6 +354,62 @@ async def test_frames_are_fetched_as_far_as_there_are_any(
     ]
 
 
+async def test_units_name_their_nodes_and_tell_the_verification_apart(
+    jane: Program, gateway: GatewayDouble
+) -> None:
+    job = gateway.add_job("RUNNING", units=3)
+    gateway.add_units(job, PICTURE, PICTURE, "RUNNING", node_name="farm")
+    other = {"node_id": "1b9f7a1c-0000-4000-8000-000000000000", "node_name": "farm"}
+    times = {
+        "delivered_at": "2026-03-13T12:00:14Z",
+        "ended_at": "2026-03-13T12:00:17Z",
+        "node_name": "studio",
+        "node_id": "2b9f7a1c-0000-4000-8000-000000000000",
+    }
+    gateway.units[job][0] |= times
+    gateway.units[job][1] |= other
+    told = await jane.run("jobs", "units", job)
+    rows = [row.split("\t") for row in told.out.splitlines()]
+    assert [row[3] for row in rows] == ["NODE", "studio", "farm (1b9f7a1c)", "farm (7c9e6679)"]
+    assert rows[1][4] == "14 s + 3 s"
+    assert "TIME: on the node + for the verification" in told.err
+
+
+async def test_frames_that_are_not_verified_yet_are_named_and_later_replaced(
+    jane: Program, gateway: GatewayDouble, tmp_path: Path
+) -> None:
+    job = gateway.add_job("RUNNING", units=3)
+    gateway.add_units(job, PICTURE, PICTURE[:-1], "RUNNING")
+    gateway.units[job][1]["state"] = "VERIFYING"
+    only = "--verified-only"
+    told = await jane.run("jobs", "download", job, only)
+    assert told.out == "One file is in ., 1 of them new; 2 are not finished and verified.\n"
+    told = await jane.run("jobs", "download", job, "--frames", "2", only)
+    assert (told.code, "Frame 2 is not finished and verified" in told.err) == (8, True)
+    told = await jane.run("jobs", "download", job, "--unit", "1", only)
+    assert (told.code, "Unit 1 is still being verified" in told.err) == (8, True)
+    assert [path.name for path in tmp_path.glob("*.png")] == ["frame-0001.png"]
+    told = await jane.run("jobs", "download", job)
+    assert "1 of them is not verified yet: frame-0002.png" in told.out
+    assert "found invalid are rendered again: run the command again" in told.err
+    told = await jane.run("jobs", "download", job, "--json")
+    assert json.loads(told.out)["unverified"] == ["frame-0002.png"]
+    told = await jane.run("jobs", "download", job, "--unit", "1", "--out", "second.png")
+    assert "which is not verified yet" in told.out
+
+    gateway.units[job][1] |= {"state": "QUEUED", "download_url": None, "sha256": None}  # invalid
+    told = await jane.run("jobs", "download", job)
+    assert "not verified" not in told.out
+    del gateway.units[job][1:]
+    gateway.add_units(job, PICTURE[:-2], PICTURE)
+    told = await jane.run("jobs", "download", job)
+    assert told.out == "3 files are in ., 2 of them new.\n"
+    names = ["frame-0001.png", "frame-0002.png", "frame-0003.png", "second.png"]
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == names
+    assert (tmp_path / "frame-0002.png").read_bytes() == PICTURE[:-2]
+    assert not [*tmp_path.glob("*.unverified")]
+
+
 async def test_tiles_that_no_frame_is_made_of_are_told_at_a_stop_and_fetched(
     jane: Program, gateway: GatewayDouble, tmp_path: Path
 ) -> None:
@@ -296,7 +421,7 @@ async def test_tiles_that_no_frame_is_made_of_are_told_at_a_stop_and_fetched(
     told = await jane.run("jobs", "stop", job)
     assert told.code == 0, told
     assert "2 delivered tiles are of frames that cannot be completed." in told.out
-    assert "They cost 5.0000 credits; one of them is being verified, and charged if" in told.out
+    assert "They cost 5 credits; one of them is being verified, and charged if" in told.out
     assert f"Download the tiles: rendertrust jobs download {job} --tiles" in told.err
     assert "2 delivered tiles are of frames" in (await jane.run("jobs", "show", job)).out
     told = await jane.run("jobs", "download", job, "--out", "out")
@@ -321,15 +446,15 @@ async def test_a_video_is_ordered_waited_for_and_saved(
     assert (told.code, "has not ended" in told.err) == (exit_codes.FAILURE, True), told
     gateway.picture = b"\0\0\0\x18ftypisom a film"
     gateway.life = completing(0.5)
-    told = await jane.run("jobs", "video", done, "--fps", "12", "--out", "film.mp4")
+    told = await jane.run("jobs", "video", done, "--yes", "--fps", "12", "--out", "film.mp4")
     assert told.code == 0, told
     assert gateway.bodies[-1] == {"container": "MP4", "fps": 12}
     assert (tmp_path / "film.mp4").read_bytes() == gateway.picture
-    told = await jane.run("jobs", "video", done, "--webm", "--json")
+    told = await jane.run("jobs", "video", done, "--yes", "--webm", "--json")
     assert (told.code, gateway.bodies[-1]["container"]) == (0, "WEBM")
     assert told.document["status"] == "DISPATCHED"
     gateway.life = completing(0.5)
-    await jane.run("jobs", "video", done, "--fps", "23.976", "--out", "film.webm")
+    await jane.run("jobs", "video", done, "--yes", "--fps", "23.976", "--out", "film.webm")
     assert gateway.bodies[-1] == {"container": "WEBM", "fps": 24000, "fps_base": 1001}
     told = await jane.run("jobs", "video", done, "--webm", "--out", "film.mp4")
     assert (told.code, "film.webm" in told.err) == (exit_codes.USAGE, True), told
@@ -344,15 +469,15 @@ async def test_a_video_says_its_price_first_and_asks(jane: Program, gateway: Gat
     price = quote({"units": 1, "frames": 0, "available": "9.0000", "enough": True, **amounts})
     gateway.script(QUOTE, answering(price), answering(price | {"enough": False}))
     told = await jane.run("jobs", "video", done)
-    assert told.code == 0, told
-    assert "The video: 1.0000 credits; 9.0000 are available." in told.err
+    assert (told.code, gateway.seen[made]) == (exit_codes.USAGE, 0), told
+    assert "The video: 1 credit; 9 are available." in told.err
     told = await jane.run("jobs", "video", done)
-    assert (told.code, gateway.seen[made]) == (exit_codes.INSUFFICIENT_CREDITS, 1), told
+    assert (told.code, gateway.seen[made]) == (exit_codes.INSUFFICIENT_CREDITS, 0), told
     told = await jane.run("jobs", "video", done, "--yes")
-    assert (told.code, gateway.seen[made], gateway.seen[QUOTE]) == (0, 2, 2), told
+    assert (told.code, gateway.seen[made], gateway.seen[QUOTE]) == (0, 1, 2), told
     ended, text = await run_on_terminal(jane, "jobs", "video", done, typed="n\n")
-    assert "990.0000 are available. Make it?" in CONTROL.sub("", text)
-    assert (ended, gateway.seen[made]) == (exit_codes.FAILURE, 2), text
+    assert "990 are available. Make it?" in CONTROL.sub("", text)
+    assert (ended, gateway.seen[made]) == (exit_codes.FAILURE, 1), text
     assert gateway.bodies[-1] == {"job_type": "video", "pool": "trusted"}
 
 
@@ -396,6 +521,6 @@ async def test_a_gateway_that_is_lost_leaves_the_job_and_what_to_do(
     gateway.script(DISPATCH, lambda _: web.json_response(placed))
     away = refuse(503, "Not now", headers={"Retry-After": "120"})
     gateway.script(f"GET /api/v1/jobs/{placed['job_id']}", away)
-    told = await jane.run("submit", str(blend), "--no-preflight", "--out", "out")
+    told = await jane.run("submit", str(blend), *ONE, "--out", "out")
     assert told.code == exit_codes.UNAVAILABLE, told
     assert f"jobs watch {placed['job_id']}" in told.err

@@ -61,7 +61,7 @@ async def test_help_and_version_need_no_gateway(
         (("jbos",), "Did you mean jobs?"),
         (("jobs", "lst"), "Did you mean list"),
         (("jobs",), "Usage: rendertrust jobs"),
-        (("jobs", "show", "no-id"), "not a valid UUID"),
+        (("jobs", "show", " "), "neither the id nor the name of a job"),
         (("submit", "absent.blend"), "No such file"),
         (("submit", "."), "is a folder"),
         (("submit", "notes.txt"), "not a .blend"),
@@ -136,7 +136,7 @@ async def test_a_login_is_kept_for_its_owner_alone_and_names_the_gateway(program
     # Without --url and RENDERTRUST_URL, the program uses the gateway of the last login.
     told = await program.run("credits", "balance", RENDERTRUST_URL="")
     assert told.code == 0
-    assert "available  990.0000" in told.out
+    assert "available  990\n" in told.out
 
 
 async def test_a_wrong_password_ends_with_4(program: Program) -> None:
@@ -173,20 +173,26 @@ async def test_several_calls_at_once_renew_a_login_once(
 async def test_submit_watch_and_save(jane: Program, gateway: GatewayDouble, blend: Path) -> None:
     gateway.life = completing(0.25, 0.5)
     told = await jane.run(
-        "submit", "--no-preflight", str(blend), "--frame", "7", "--out", str(blend.parent)
+        *("submit", "--yes", "--no-preflight", str(blend), "--frame", "7", "--watch"),
     )
     assert told.code == 0, told
     assert "\x1b" not in told.out + told.err
     assert "\r" not in told.out + told.err
     assert f"RUNNING 25 % node {NODE[:8]}" in told.out
-    assert "Charged: 10.0000 credits." in told.out
+    assert "Charged: 10 credits." in told.out
     assert (blend.parent / "scene-0007.png").read_bytes() == PICTURE
 
 
 async def test_submit_as_json_lines(jane: Program, gateway: GatewayDouble, blend: Path) -> None:
     gateway.life = completing(0.5)
     told = await jane.run(
-        "submit", "--no-preflight", str(blend), "--json", "--out", str(blend.parent / "f.png")
+        "submit",
+        "--yes",
+        "--no-preflight",
+        str(blend),
+        "--json",
+        "--out",
+        str(blend.parent / "f.png"),
     )
     assert told.code == 0, told
     events = [line["event"] for line in told.lines]
@@ -199,7 +205,7 @@ async def test_submit_without_watch_prints_one_document(
     jane: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
     told = await jane.run(
-        "submit", "--no-preflight", str(blend), "--json", "--format", "exr", "--queue"
+        "submit", "--yes", "--no-preflight", str(blend), "--json", "--format", "exr", "--queue"
     )
     assert told.document["status"] == "DISPATCHED"
     assert gateway.bodies[-1]["params"] == {"format": "OPEN_EXR"}
@@ -208,7 +214,7 @@ async def test_submit_without_watch_prints_one_document(
 
 async def test_503_then_success(jane: Program, gateway: GatewayDouble, blend: Path) -> None:
     gateway.script(DISPATCH, refuse(503, "Starting"), refuse(503, "Starting"))
-    told = await jane.run("submit", "--no-preflight", str(blend))
+    told = await jane.run("submit", "--yes", "--no-preflight", str(blend))
     assert told.code == 0, told
     assert "Starting; trying again in" in told.err
     assert len(gateway.jobs) == 1
@@ -236,11 +242,13 @@ async def test_402_ends_with_5_and_names_both_amounts(
 ) -> None:
     poor = refuse(402, "Insufficient credits", available="3.0000", requested="10.0000")
     gateway.script(DISPATCH, poor, poor)
-    told = await jane.run("submit", "--no-preflight", str(blend))
+    told = await jane.run("submit", "--yes", "--no-preflight", str(blend))
     assert told.code == exit_codes.INSUFFICIENT_CREDITS
-    assert "Available: 3.0000 credits. Needed: 10.0000 credits." in told.err
+    assert "Available: 3 credits. Needed: 10 credits." in told.err
     assert "rendertrust credits balance" in told.err
-    error = (await jane.run("submit", "--no-preflight", str(blend), "--json")).document["error"]
+    error = (await jane.run("submit", "--yes", "--no-preflight", str(blend), "--json")).document[
+        "error"
+    ]
     assert (error["available"], error["requested"]) == ("3.0000", "10.0000")
 
 
@@ -248,7 +256,7 @@ async def test_no_node_ends_with_75_and_tells_of_queue(
     jane: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
     gateway.script(DISPATCH, refuse(400, "No healthy nodes with matching capability"))
-    told = await jane.run("submit", "--no-preflight", str(blend))
+    told = await jane.run("submit", "--yes", "--no-preflight", str(blend))
     assert told.code == exit_codes.UNAVAILABLE
     assert "--queue" in told.err
 
@@ -319,10 +327,10 @@ async def test_lists_in_a_pipe_are_tab_separated(jane: Program, gateway: Gateway
     rows = (await jane.run("jobs", "list", "--status", "completed")).out.splitlines()
     assert rows[0].split("\t")[:2] == ["ID", "STATUS"]
     assert rows[1].split("\t")[:5] == [
-        *[job_id, "COMPLETED", "100 %", "10.0000", "2026-03-13T12:00:00Z"],
+        *[job_id, "Completed", "100 %", "10", "2026-03-13T12:00:00Z"],
     ]
     history = await jane.run("credits", "history")
-    assert "-10.0000\t990.0000\tUSAGE" in history.out
+    assert "-10\t990\tUSAGE" in history.out
     assert "\x1b" not in history.out
     assert (await jane.run("credits", "history", "--json")).document["count"] == 42
 
@@ -405,7 +413,7 @@ async def test_ctrl_c_before_there_is_a_job_says_whether_there_may_be_one(
         return web.Response()
 
     gateway.script(route, never)
-    process = await jane.start("submit", "--no-preflight", str(blend), "--watch")
+    process = await jane.start("submit", "--yes", "--no-preflight", str(blend), "--watch")
     async with asyncio.timeout(60):
         await reached.wait()
     process.send_signal(signal.SIGINT)
@@ -413,3 +421,51 @@ async def test_ctrl_c_before_there_is_a_job_says_whether_there_may_be_one(
     ever.set()
     assert told.code == exit_codes.INTERRUPTED
     assert says in told.err
+
+
+async def test_a_job_is_named_by_its_name_if_that_is_unique(
+    jane: Program, gateway: GatewayDouble
+) -> None:
+    job = gateway.add_job("COMPLETED", name="Cathedral")
+    gateway.add_job("COMPLETED", name="Cathedral film")
+    told = await jane.run("jobs", "show", "cathedral", "--json")
+    assert told.document["id"] == job
+    twin = gateway.add_job("FAILED", name="cathedral")
+    told = await jane.run("jobs", "show", "cathedral", "--json")
+    assert told.code == exit_codes.USAGE
+    assert told.document["error"]["candidates"] == [twin, job]
+    told = await jane.run("jobs", "show", "cathedral")
+    assert f"{twin}  cathedral, FAILED" in told.err
+    missing = await jane.run("jobs", "show", "chapel")
+    assert missing.code == exit_codes.NOT_FOUND
+    assert "No job of yours is called chapel" in missing.err
+
+
+async def test_jobs_are_renamed_and_found_by_name(jane: Program, gateway: GatewayDouble) -> None:
+    job = gateway.add_job("COMPLETED", name="scene")
+    gateway.add_job("COMPLETED", name="other")
+    told = await jane.run("jobs", "rename", "scene", "Nave \u202e at dusk")
+    assert told.code == 0, told
+    assert "is called Nave \N{REPLACEMENT CHARACTER} at dusk" in told.out
+    assert gateway.bodies[-1] == {"name": "Nave \u202e at dusk"}
+    listed = await jane.run("jobs", "list", "--name", "NAVE", "--json")
+    assert [one["id"] for one in listed.document["jobs"]] == [job]
+    nothing = await jane.run("jobs", "list", "--name", "chapel")
+    assert "No job has 'chapel' in its name." in nothing.err
+    refused = await jane.run("jobs", "rename", job, "a" * 101)
+    assert refused.code == exit_codes.USAGE
+    assert "1 to 100 characters on one line" in refused.err
+
+
+async def test_a_submission_names_its_job(
+    jane: Program, gateway: GatewayDouble, blend: Path
+) -> None:
+    submit = ("submit", "--yes", "--no-preflight", "--json")
+    assert (await jane.run(*submit, str(blend))).code == 0
+    assert "name" not in gateway.bodies[-1], "the gateway knows the scene's name"
+    assert (await jane.run(*submit, str(blend), "--name", "Nave")).code == 0
+    assert gateway.bodies[-1]["name"] == "Nave"
+    same = blend.with_name("choir.blend")
+    same.write_bytes(blend.read_bytes())
+    assert (await jane.run(*submit, str(same))).code == 0
+    assert gateway.bodies[-1]["name"] == "choir", "the gateway has the file as scene.blend"

@@ -136,7 +136,7 @@ async def test_an_estimate_is_said_before_a_job_is_submitted(
     jane: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
     gateway.script(LOOK, says(LOOKED))
-    told = await jane.run("submit", str(blend), "--estimate", "--no-preflight")
+    told = await jane.run("submit", str(blend), "--estimate", "--no-preflight", "--yes")
     assert told.code == 0, told
     assert "About 27 min 20 s of one node for 48 frames (20 min to 39 min)" in told.err
     assert "13 min 40 s if all 2 slots that are online help." in told.err
@@ -157,6 +157,7 @@ TABLE: dict[str, Any] = quote(
         "priced_by": "table",
         "priced_how": "Until it is measured, each frame costs the fixed price in the price table.",
         "measurable": True,
+        "money": {"amount": "33.60", "currency": "usd"},
     }
 )
 WORK: dict[str, Any] = {
@@ -178,13 +179,80 @@ async def test_where_frames_are_priced_by_their_work_it_is_measured_first(
     gateway.script(QUOTE, says(TABLE))
     gateway.script(LOOK, says({**LOOKED, "stops": False, "findings": []}))
     gateway.script(QUOTE, says(WORK))
-    told = await jane.run("submit", str(blend), "--frames", "1-48", "--no-preflight")
+    told = await jane.run("submit", str(blend), "--frames", "1-48", "--no-preflight", "--yes")
     assert told.code == 0, told
-    assert "48.0000 credits (0.5000 to 1.5000 a frame)" in told.err
+    assert "48 credits, 33.60 USD (0.5 to 1.5 a frame)" in told.err
     assert "4 min 48 s of work on the reference machine. By the work" in told.err
     assert "\x1b" not in told.err
     assert gateway.bodies[-1]["quoted"] == "48.0000"
     assert gateway.seen[LOOK] == 1
+
+
+SCENE = {
+    "engine": "CYCLES",
+    "samples": 128,
+    "width": 1920,
+    "height": 1080,
+    "format": "PNG",
+    "frame": 7,
+    "frame_start": 1,
+    "frame_end": 48,
+    "fps": 24,
+    "fps_base": 1.0,
+}
+CLEAN: dict[str, Any] = {**LOOKED, "stops": False, "findings": [], "scene": SCENE}
+ONE_FRAME = {"units": 1, "frames": 0, "frame_price": "10.0000", "price": "10.0000"}
+BARE: dict[str, Any] = {**TABLE, **ONE_FRAME, "held": "10.0000", "credits": "10.0000"}
+PICTURE: dict[str, Any] = {
+    **WORK,
+    **ONE_FRAME,
+    **dict.fromkeys(("frame_price", "frame_price_least", "price", "held", "credits"), "0.7500"),
+    "measured": True,
+}
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["frame", "bare"])
+async def test_one_picture_is_measured_before_it_is_submitted(
+    jane: Program, gateway: GatewayDouble, blend: Path, named: bool
+) -> None:
+    """Without --frame, the command names the scene's current frame."""
+    gateway.script(QUOTE, says(BARE))
+    gateway.script(LOOK, says(CLEAN))
+    if not named:
+        gateway.script(QUOTE, says({**BARE, "measurable": False, "preflight": CLEAN}))
+    gateway.script(QUOTE, says(PICTURE))
+    options = ("--frame", "7") if named else ()
+    told = await jane.run("submit", str(blend), *options, "--no-preflight", "--yes")
+    assert told.code == 0, told
+    assert "One picture: 0.75 credits" in told.err
+    assert gateway.bodies[-1]["params"] == {"frame": 7}
+    assert (gateway.seen[LOOK], gateway.bodies[-1]["quoted"]) == (1, "0.7500")
+
+
+async def test_a_picture_that_no_node_measures_keeps_the_price_of_the_table(
+    jane: Program, gateway: GatewayDouble, blend: Path
+) -> None:
+    looked_by_another = {**BARE, "measurable": False, "preflight": CLEAN}
+    by_size = {**looked_by_another, "priced_by": "size", "price": "38.5000"}
+    for answer in (BARE, looked_by_another, by_size):
+        gateway.script(QUOTE, says(answer))
+    gateway.script(LOOK, says(CLEAN))
+    told = await jane.run("submit", str(blend), "--no-preflight", "--yes")
+    assert told.code == 0, told
+    assert not gateway.bodies[-1].get("params")
+
+
+async def test_a_quote_with_an_estimate_is_by_measured_work_and_submits_nothing(
+    jane: Program, gateway: GatewayDouble, blend: Path
+) -> None:
+    gateway.script(LOOK, says(CLEAN))
+    gateway.script(QUOTE, says(PICTURE))
+    asked = ("--frame", "7", "--quote", "--estimate", "--no-preflight")
+    told = await jane.run("submit", str(blend), *asked)
+    assert told.code == 0, told
+    assert "One picture: 0.75 credits" in told.out
+    assert "No job was submitted; no credits are held." in told.err
+    assert (gateway.seen[LOOK], gateway.seen[DISPATCH]) == (1, 0)
 
 
 async def test_a_scene_that_a_stranger_looked_into_is_measured_again(
@@ -195,7 +263,7 @@ async def test_a_scene_that_a_stranger_looked_into_is_measured_again(
         gateway.script(QUOTE, says(answer))
     for _ in range(2):
         gateway.script(LOOK, says(clean))
-    told = await jane.run("submit", str(blend), "--frames", "1-48", "--no-preflight")
+    told = await jane.run("submit", str(blend), "--frames", "1-48", "--no-preflight", "--yes")
     assert told.code == 0, told
     assert (gateway.seen[LOOK], gateway.bodies[-1]["quoted"]) == (2, "48.0000")
 
@@ -206,8 +274,23 @@ async def test_a_quote_says_what_its_price_follows(
     gateway.script(QUOTE, says(TABLE))
     told = await jane.run("submit", str(blend), "--frames", "1-48", "--quote")
     assert told.code == 0, told
+    assert (
+        "48 frames: 480 credits, 33.60 USD (10 a frame) until the scene is measured; 990"
+        in told.out
+    )
     assert "each frame costs the fixed price in the price table" in told.err
-    assert "rendertrust submit --estimate" in told.err
+    assert "rendertrust submit --estimate --quote" in told.err
+
+
+async def test_the_price_of_the_video_is_part_of_the_quote(
+    jane: Program, gateway: GatewayDouble, blend: Path
+) -> None:
+    both = {**WORK, "credits": "49.0000", "video_price": "1.0000"}
+    gateway.script(QUOTE, says({**both, "money": {"amount": "3.43", "currency": "usd"}}))
+    told = await jane.run("submit", str(blend), "--frames", "1-48", "--video", "MP4", "--quote")
+    assert told.code == 0, told
+    assert "48 frames: 49 credits, 3.43 USD" in told.out
+    assert ", of which the video 1 at the end; 990 are available." in told.out
 
 
 async def test_what_costs_more_by_now_is_not_submitted(
@@ -226,7 +309,7 @@ async def test_without_a_node_to_look_it_goes_on_and_says_so(
     waiting = {"code": "no_node", "words": "No node that does it was ever connected."}
     nobody = {**LOOKED, "status": "PENDING", "stops": False, "findings": [], "estimate": None}
     gateway.script(LOOK, says({**nobody, "waiting": waiting}, 202))
-    told = await jane.run("submit", str(blend), "--estimate", "--no-preflight")
+    told = await jane.run("submit", str(blend), "--estimate", "--no-preflight", "--yes")
     assert told.code == 0, told
     assert "No node that does it was ever connected. Continuing without a check." in told.err
 
@@ -235,7 +318,7 @@ async def test_what_a_node_must_have_is_told_to_the_gateway(
     jane: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
     asked = ("--needs", "vram=8G, blender=5.2", "--needs", "alike")
-    told = await jane.run("submit", str(blend), "--no-preflight", *asked)
+    told = await jane.run("submit", str(blend), "--no-preflight", "--yes", *asked)
     assert told.code == 0, told
     wanted = {"device": "gpu", "memory": 8 << 30, "blender": "5.2", "alike": True}
     assert gateway.bodies[-1]["needs"] == wanted
@@ -255,7 +338,7 @@ async def test_where_no_node_has_what_is_needed_that_is_said(
     jane: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
     gateway.script(DISPATCH, refuse(400, "No healthy nodes with matching capability"))
-    asked = ("--needs", "vram=8G,alike,class=gpu/x", "--no-preflight")
+    asked = ("--needs", "vram=8G,alike,class=gpu/x", "--no-preflight", "--yes")
     told = await jane.run("submit", str(blend), *asked)
     assert told.code == exit_codes.UNAVAILABLE
     assert "The node must have: device gpu, memory 8.6 GB, class gpu/x, alike." in told.err, told

@@ -1,4 +1,4 @@
-"""Tests of ``rendertrust`` on a pseudo-terminal of 80 columns."""
+"""Tests of ``rendertrust`` on a pseudo-terminal."""
 
 import asyncio
 import fcntl
@@ -10,25 +10,35 @@ import termios
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from tests.integration.client.conftest import Program
-from tests.integration.client.double import INVITATION, GatewayDouble, completing
+import pytest
 
+from rendertrust.cli import exit_codes
+from tests.integration.client.conftest import Program
+from tests.integration.client.double import INVITATION, NOW, PICTURE, GatewayDouble, completing
+from tests.support.screen import Screen
+
+ROWS = 24
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 @asynccontextmanager
-async def terminal() -> AsyncGenerator[tuple[int, int]]:
+async def terminal(columns: int) -> AsyncGenerator[tuple[int, int]]:
     ours, theirs = os.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
     try:
         yield ours, theirs
     finally:
         os.close(ours)
 
 
-async def run_on_terminal(program: Program, *words: str, typed: str = "") -> tuple[int, str]:
-    """Run the program on the terminal; return its exit code and output."""
-    async with terminal() as (ours, theirs):
+async def run_on_terminal(
+    program: Program, *words: str, typed: str = "", after: str = ":", columns: int = 80
+) -> tuple[int, str]:
+    """Run the program on the terminal; return its exit code and output.
+
+    A line of ``typed`` is typed whenever the output ends with ``after``.
+    """
+    async with terminal(columns) as (ours, theirs):
         process = await asyncio.create_subprocess_exec(
             *[sys.executable, "-m", "rendertrust", *words],
             cwd=program.home,
@@ -37,14 +47,15 @@ async def run_on_terminal(program: Program, *words: str, typed: str = "") -> tup
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # for Ctrl-C
         )
         os.close(theirs)
-        received = await asyncio.to_thread(_received, ours, typed)
+        received = await asyncio.to_thread(_received, ours, typed, after.encode())
         async with asyncio.timeout(60):
             return await process.wait(), received
 
 
-def _received(ours: int, typed: str) -> str:
+def _received(ours: int, typed: str, after: bytes) -> str:
     """Read all output until the program closes the terminal; type an answer after each question."""
     text, answers = b"", typed.splitlines()
     while True:
@@ -53,28 +64,93 @@ def _received(ours: int, typed: str) -> str:
         except OSError:  # on Linux the terminal's closed other side raises this
             return text.decode()
         text += piece
-        if answers and text.rstrip(b" ").endswith(b":"):
+        if answers and text.rstrip(b" ").endswith(after):
             os.write(ours, f"{answers.pop(0)}\n".encode())
 
 
 async def test_a_job_is_one_line_of_eighty_columns(jane: Program, gateway: GatewayDouble) -> None:
-    ids = [gateway.add_job("DISPATCHED", progress=0.5) for _ in range(3)]
+    names = ("cathedral", "a name that is far too long for a line", "wide \u202e shot")
+    ids = [gateway.add_job("DISPATCHED", progress=0.5, name=name) for name in names]
     code, text = await run_on_terminal(jane, "jobs", "list")
     plain = CONTROL.sub("", text).splitlines()
-    rows = [line for line in plain if line.split(" ")[0] in ids]
+    rows = [line for line in plain if any(id_[:8] in line for id_ in ids)]
     assert code == 0, text
     assert len(rows) == 3
-    assert all("DISPATCHED" in row and "d ago" in row and len(row) <= 80 for row in rows)
+    assert all("Starting" in row and "d ago" in row and len(row) <= 80 for row in rows)
+    assert rows[-1].startswith("cathedral ")
+    assert "\u202e" not in text
+
+
+def screens(text: str, columns: int) -> list[list[str]]:
+    """Return what the screen showed each time before lines were drawn again, and at the end."""
+    screen, found = Screen(columns, ROWS), list[list[str]]()
+    for piece in re.split(r"(?=\r\x1b\[1A)", text):
+        screen.write(piece)
+        found.append(screen.lines)
+    return found
 
 
 async def test_a_watch_draws_a_bar_with_percent_and_node(
     jane: Program, gateway: GatewayDouble
 ) -> None:
     gateway.life = completing(0.25, 0.5)
-    code, text = await run_on_terminal(jane, "jobs", "watch", gateway.add_job())
+    job = gateway.add_job(name="scene")
+    code, text = await run_on_terminal(jane, "jobs", "watch", job)
     assert code == 0, text
-    assert "\x1b[" in text
-    assert "50 % node 7c9e6679" in CONTROL.sub("", text)
+    shown = screens(text, 80)
+    assert shown[2][0].startswith(f"RUNNING  scene ({job[:8]})  node 7c9e6679, ")
+    assert "  50 %" in shown[2][1]
+    assert [row[:9] for row in shown[-1]] == [
+        "COMPLETED",
+        "10 credit",
+        "█" * 9,
+        "Charged: ",
+        "Download ",
+    ]
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+async def test_a_watch_of_an_animation_fits_the_terminal(
+    jane: Program, gateway: GatewayDouble, columns: int
+) -> None:
+    """Thirty frames run at the same time, more than the terminal has rows."""
+    job = gateway.add_job(units=40, name="a name that is far too long for a line " * 2)
+    gateway.add_units(job, *[PICTURE] * 4, *["RUNNING"] * 30, *["VERIFYING"] * 2, *["QUEUED"] * 4)
+    for each in gateway.units[job]:
+        each |= {"progress": 0.5 if each["state"] == "RUNNING" else None}
+    late = {"eta_seconds": 3600.0, "eta_reason": "fewer_nodes", "charged": "40.0000"}
+    gateway.life.append({"status": "RUNNING", "done": 4, **late})
+    gateway.life.append(
+        {"status": "COMPLETED", "done": 40, "charged": "400.0000", "completed_at": NOW}
+    )
+    code, text = await run_on_terminal(jane, "jobs", "watch", job, columns=columns)
+    assert code == 0, text
+    first, *_, last = screens(text, columns)
+    assert len(first) < ROWS
+    assert all(len(row) < columns for row in first)
+    assert first[1] == "FRAME  NODE       DONE       TIME"
+    assert first[2].startswith("    5  7c9e6679   50 %  ")
+    assert first[-3] == "4 completed, 2 verifying, 4 waiting; 40 credits"
+    assert "  52 % rendered  done about " in first[-2]
+    assert first[-1] == "later because fewer nodes work on it"
+    assert "  100 %" in last[-3]
+    assert last[-2] == "Charged: 400 credits."
+    assert not any("done about" in row for row in last)
+
+
+async def test_ctrl_c_says_that_the_job_goes_on_and_how_to_watch_it_again(
+    jane: Program, gateway: GatewayDouble
+) -> None:
+    job = gateway.add_job("RUNNING", units=3, name="scene")
+    gateway.add_units(job, "RUNNING", "QUEUED", "QUEUED")
+    code, text = await run_on_terminal(
+        jane, "jobs", "watch", job, typed="\x03", after="rendered\r\n"
+    )
+    assert code == exit_codes.INTERRUPTED, text
+    last = screens(text, 80)[-1]
+    assert f"rendertrust: Interrupted; job {job[:8]} continues" in last
+    assert f"  Watch again:           rendertrust jobs watch {job[:8]}" in last
+    assert gateway.jobs[job]["status"] == "RUNNING"
 
 
 async def test_no_color_draws_no_colours(jane: Program, gateway: GatewayDouble) -> None:

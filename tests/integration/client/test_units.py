@@ -298,3 +298,41 @@ async def test_without_asyncio_it_is_the_same(gateway: GatewayDouble, tmp_path: 
             assert client.stop(job).status == "CANCELLED"
 
     await asyncio.to_thread(work)
+
+
+async def test_files_are_named_after_the_job(
+    gateway: GatewayDouble, client: AsyncClient, tmp_path: Path
+) -> None:
+    one = gateway.add_job("COMPLETED", name="Wide shot: #3", units=1, done=1)
+    gateway.add_units(one, PICTURE)
+    many = gateway.add_job("COMPLETED", name="../CON", units=2, done=2)
+    gateway.add_units(many, PICTURE, EXR)
+    assert (await client.download(one, tmp_path)).name == "Wide shot_ _3-0001.png"
+    assert (await client.download_unit(many, 1, tmp_path)).name == "_CON-0002.exr"
+    found = await client.download_frames(many, tmp_path / "all")
+    assert [path.name for path in found.paths] == ["_CON-0001.png", "_CON-0002.exr"]
+    assert (await client.download(one, tmp_path / "still.png")).name == "still.png"
+
+
+async def test_a_job_is_renamed(gateway: GatewayDouble, client: AsyncClient) -> None:
+    job = gateway.add_job("COMPLETED", name="scene")
+    assert (await client.rename(job, "cathedral")).name == "cathedral"
+    assert [one.name async for one in client.each_job(name="CATH")] == ["cathedral"]
+    assert (await client.jobs(name="scene")).count == 0
+
+
+async def test_files_of_other_jobs_are_kept_if_asked_for(
+    client: AsyncClient, gateway: GatewayDouble, tmp_path: Path
+) -> None:
+    job = gateway.add_job("RUNNING", units=2)
+    gateway.add_units(job, PICTURE, "RUNNING")
+    other = tmp_path / "shot_0002.exr"
+    other.write_bytes(b"of another job, where this job has no frame yet")
+    for _ in range(2):
+        found = await client.download_frames(job, tmp_path, stem="shot_####", overwrite=False)
+        assert found.stem == f"shot_{job[:8]}-####"
+        assert [path.name for path in found.paths] == [f"shot_{job[:8]}-0001.png"]
+    other.unlink()
+    found = await client.download_frames(job, tmp_path, stem="shot_####", overwrite=False)
+    again = await client.download_frames(job, tmp_path, stem="shot_####", overwrite=False)
+    assert (found.stem, again.stem, again.new) == ("shot_####", "shot_####", ())

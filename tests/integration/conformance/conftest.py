@@ -10,6 +10,7 @@ import pytest
 from sql.access import Access
 from sql.audit_log import Act, AuditLog
 from sql.database import Database
+from sql.payout_rules import PayoutRule, PayoutRules
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.hand_time import (
@@ -79,7 +80,10 @@ def twin_stage() -> Stage:
     def halt(is_halted: bool) -> None:
         store.halted = is_halted
 
-    return Stage(store, add_user, add_node, acts, own, found, invite, halt, clock)
+    async def set_payout_rule(user: UUID, rule: PayoutRule) -> None:
+        store.payout_rules[user] = rule
+
+    return Stage(store, add_user, add_node, acts, own, found, invite, halt, set_payout_rule, clock)
 
 
 def sql_stage(database: Database) -> Stage:
@@ -132,4 +136,5 @@ def sql_stage(database: Database) -> Stage:
     else:
         clock = HandClock()
         store = HandStore(database, clock, halts)
-    return Stage(store, add_user, add_node, acts, own, found, invite, halts.halt, clock)
+    rules = PayoutRules(database)
+    return Stage(store, add_user, add_node, acts, own, found, invite, halts.halt, rules.set, clock)

@@ -7,8 +7,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.books import BooksTransaction, Changes, Keys, Rows
-from sql.books_without_locks import ReadBooks
+from sql.books import BooksTransaction, Changes, Keys, ReadBooks, Rows
 from sql.database import Connection, Database
 from sql.halts import Halts, UnreadableHead
 from sql.store import BOOKS_SECONDS, SqlStore
@@ -84,9 +83,9 @@ class HandStore(SqlStore):
         return self._by_hand(super().transaction(within=within))
 
     async def read_books(
-        self, keys: Keys, till: int, *, from_database: bool = False
+        self, keys: Keys, shard: int, *, from_database: bool = False
     ) -> ReadBooks | None:
-        found = await super().read_books(keys, till, from_database=from_database)
+        found = await super().read_books(keys, shard, from_database=from_database)
         if found is not None:
             found.rows.now = self._clock.now()
         return found

@@ -18,6 +18,7 @@ from sql.account_names import ADJUSTMENTS, user_account
 from sql.audit_log import Act
 from sql.books import JobRow, Keys, UnitRow
 from sql.job_plan import NewUnit
+from sql.payout_rules import PayoutRule
 from sql.units import OpenUnit
 from tests.support.plans import planned
 
@@ -75,6 +76,7 @@ class Stage:
     found: Callable[[UUID, UUID], Awaitable[None]]  # an organisation: owner, member
     invite: Callable[[UUID, UUID], Awaitable[None]]  # an organisation: owner, invited user
     halt: Callable[[bool], None]  # forbids only this gateway to write
+    set_payout_rule: Callable[[UUID, PayoutRule], Awaitable[object]]
     clock: HandClock = attrs.field(factory=HandClock)
 
     def ledger(self) -> LedgerActor:

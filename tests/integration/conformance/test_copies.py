@@ -21,7 +21,15 @@ from actors.ledger.effects import (
     UnitVerdict,
     VerdictOutcome,
 )
-from actors.ledger.messages import Commit, GuardFailed, Lease, Posted, RenewLeases, Replayed
+from actors.ledger.messages import (
+    Commit,
+    GuardFailed,
+    Lease,
+    Posted,
+    RenewLeases,
+    Replayed,
+    RowState,
+)
 from actors.lifeline.actor import rescue
 from tests.integration.conformance.stage import Stage, fresh_id
 
@@ -166,7 +174,7 @@ async def test_what_may_not_be_copied(stage: Stage) -> None:
     await stage.do(JobPause(job, user))
     paused = await stage.do(UnitCopy(job, 0, 2, other, 1))
     assert isinstance(paused, GuardFailed)
-    assert paused.found == "PAUSED"
+    assert paused.found is RowState.PAUSED
 
 
 async def test_one_copy_at_a_time_and_asking_again_changes_nothing(race: Race) -> None:
@@ -311,7 +319,7 @@ async def test_what_a_copy_delivered_is_stopped_and_not_called_off(stage: Stage)
     await stage.do(race.deliver(2))
     refused = await stage.do(JobCancel(job, user))
     assert isinstance(refused, GuardFailed)
-    assert refused.found == "RUNNING"
+    assert refused.found is RowState.RUNNING
     assert isinstance(await stage.do(JobStop(job, user)), Posted)
     await stage.do(race.verdict(2, "exact"))
     await race.is_now("COMPLETED", 2)

@@ -38,6 +38,7 @@ from tests.support.probe import Probe
 from tests.support.stand_in import StandIn
 from tests.support.until import until
 from tests.twins.objects import TwinObjects
+from tests.twins.ports import twin_ports
 from tests.twins.random import TwinRandom
 from tests.twins.signer import TwinSigner
 
@@ -111,11 +112,9 @@ async def gateway(scene: Scene, number: int) -> AsyncGenerator[Sampling]:
         ledger=ledger,
         scheduler=Probe[Scheduler]("scheduler").ref,
         notifier=Probe[Notifier]("notifier").ref,
-        store=stage.store,
-        objects=scene.objects,
-        clock=stage.clock,
-        random=chance,
-        signer=TwinSigner(),
+        ports=twin_ports(
+            store=stage.store, objects=scene.objects, clock=stage.clock, random=chance
+        ),
         gateway=chance.uuid(),
     )
     children = [
@@ -178,7 +177,7 @@ async def test_a_draw_stands_with_the_delivery(stage: Stage) -> None:
     # the draws of another gateway with the same secret
     again = Sampling(stage.store, TwinSigner(), TwinRandom(6), LEAST)
     for row in rows:
-        delivered = delivery(row.job_id, scene.node, scene.operator)
+        delivered = delivery(row.job, scene.node, scene.operator)
         result = attrs.evolve(delivered.result, sha256=row.sha256)
         same = attrs.evolve(delivered, result=result)
         draw, _ = await again.draw(same, 0)
@@ -253,11 +252,11 @@ async def test_gateways_know_all_verifiers_that_were_there_lately_and_their_owne
     owner = await stage.user()
 
     async def met(connected: Mapping[UUID, str]) -> set[SeenVerifier]:
-        here = [VerifierLoad(node, of, 4, 1, 0.5) for node, of in connected.items()]
+        here = [VerifierLoad(node, of, 4, 1, 0.5, "a b") for node, of in connected.items()]
         return {*await store.meet_verifiers(here, 60.0)}
 
-    first = SeenVerifier(one, "cpu/avx2/5.2", None)
-    second = SeenVerifier(two, "gpu/optix/5.2", None)
+    first = SeenVerifier(one, "cpu/avx2/5.2", None, "a b")
+    second = SeenVerifier(two, "gpu/optix/5.2", None, "a b")
     assert await met({}) == set()
     assert await met({one: first.device_class}) == {first}
     stage.clock.pass_by(40)
@@ -267,5 +266,5 @@ async def test_gateways_know_all_verifiers_that_were_there_lately_and_their_owne
     stage.clock.pass_by(40)
     assert await met({}) == {second}
     # A verifier that returns with another Blender build replaces its earlier row.
-    other = SeenVerifier(two, "gpu/optix/5.0", None)
+    other = SeenVerifier(two, "gpu/optix/5.0", None, "a b")
     assert await met({two: other.device_class}) == {other}

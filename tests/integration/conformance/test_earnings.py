@@ -5,7 +5,15 @@ from datetime import timedelta
 from uuid import UUID
 
 from actors.ledger.effects import EarningClaim, EarningMature, PayoutTake, Transfer, UnitComplete
-from actors.ledger.messages import Commit, ExistsWithOtherAmount, GuardFailed, Posted, Replayed
+from actors.ledger.messages import (
+    Commit,
+    ExistsWithOtherAmount,
+    GuardFailed,
+    GuardReason,
+    Posted,
+    Replayed,
+    RowState,
+)
 from sql.account_names import (
     PAYOUTS,
     REVENUE,
@@ -14,6 +22,7 @@ from sql.account_names import (
     user_account,
     work_reference,
 )
+from sql.payout_rules import PayoutRule
 from tests.integration.conformance.earnings import (
     WINDOW,
     approve,
@@ -80,20 +89,22 @@ async def test_the_percentage_is_that_of_the_order(stage: Stage) -> None:
 async def test_a_share_is_payable_when_its_window_is_over_and_not_before(stage: Stage) -> None:
     work = await worked(stage, await stage.user())
     stage.clock.pass_by((WINDOW - SECOND).total_seconds())
-    assert await stage.store.ripe_earnings(10) == []
-    assert await mature(stage, work) == GuardFailed("EarningMature", "PENDING")
+    assert await stage.store.matured_earnings(10) == []
+    assert await mature(stage, work) == GuardFailed("EarningMature", RowState.PENDING)
     stage.clock.pass_by(1)
-    [ripe] = await stage.store.ripe_earnings(10)
+    [ripe] = await stage.store.matured_earnings(10)
     assert (ripe.job, ripe.unit) == (work.job, 0)
     assert isinstance(await mature(stage, work), Posted)
     assert isinstance(await mature(stage, work), Replayed)
     assert (await share_of(stage, work)).state == "PAYABLE"
-    assert await stage.store.ripe_earnings(10) == []
+    assert await stage.store.matured_earnings(10) == []
     assert await sound(stage)
 
 
 async def test_what_was_never_earned_does_not_become_payable(stage: Stage) -> None:
-    assert await stage.do(EarningMature(fresh_id(), 0)) == GuardFailed("EarningMature", "")
+    assert await stage.do(EarningMature(fresh_id(), 0)) == GuardFailed(
+        "EarningMature", GuardReason.ABSENT
+    )
 
 
 # -- payouts
@@ -120,7 +131,43 @@ async def test_credits_are_paid_out_at_once_and_whole(stage: Stage) -> None:
 async def test_nothing_payable_is_no_payout(stage: Stage) -> None:
     operator = await stage.user()
     outcome = await stage.do(PayoutTake(fresh_id(), operator, "CREDITS"))
-    assert outcome == GuardFailed("PayoutTake", "nothing")
+    assert outcome == GuardFailed("PayoutTake", GuardReason.NOTHING_PAYABLE)
+
+
+async def test_less_than_the_minimum_is_not_paid_out(stage: Stage) -> None:
+    operator = await stage.user()
+    await ripened(stage, operator, 2)
+    for kind in ("CREDITS", "MONEY"):
+        outcome = await stage.do(PayoutTake(fresh_id(), operator, kind, 141))
+        assert outcome == GuardFailed("PayoutTake", GuardReason.BELOW_MINIMUM)
+    assert isinstance(await stage.do(PayoutTake(fresh_id(), operator, "MONEY", 140)), Posted)
+    assert await sound(stage)
+
+
+async def test_a_date_is_due_until_its_payout_or_while_too_little_is_payable(
+    stage: Stage,
+) -> None:
+    operator, now = await stage.user(), stage.clock.now()
+    rule = PayoutRule("weekly", "MONEY", 140, now - SECOND)
+    await stage.set_payout_rule(operator, rule)
+
+    async def due(least: int = 0, *, pays_money: bool = True) -> list[bool]:
+        found = await stage.store.passed_payout_dates(10, least, pays_money=pays_money)
+        return [each.is_due for each in found if each.operator == operator]
+
+    await ripened(stage, operator)
+    assert await due() == [False], "70 of 140"
+    await ripened(stage, operator)
+    assert (await due(), await due(141), await due(pays_money=False)) == ([True], [False], [False])
+    [passed] = await stage.store.passed_payout_dates(10, 0, pays_money=True)
+    assert (passed.date, passed.kind, passed.minimum) == (rule.next_at, "MONEY", 140)
+    take = PayoutTake(passed.payout, operator, "MONEY", 140)
+    assert isinstance(await stage.do(take), Posted)
+    assert await due() == [False], "it was paid"
+    await stage.store.move_payout_date(operator, now, None)
+    assert await due() == [False], "the date was changed meanwhile"
+    await stage.store.move_payout_date(operator, passed.date, passed.next_at)
+    assert await due() == []
 
 
 async def test_two_payouts_in_one_batch_pay_once(stage: Stage) -> None:
@@ -129,7 +176,7 @@ async def test_two_payouts_in_one_batch_pay_once(stage: Stage) -> None:
     orders = [Commit((), (PayoutTake(fresh_id(), operator, "CREDITS"),)) for _ in range(3)]
     first, *others = await stage.commit(*orders)
     assert isinstance(first, Posted)
-    assert others == [GuardFailed("PayoutTake", "nothing")] * 2
+    assert others == [GuardFailed("PayoutTake", GuardReason.NOTHING_PAYABLE)] * 2
     assert await stage.of_user(operator) == (140, 0)
     assert await sound(stage)
 
@@ -185,13 +232,15 @@ async def test_money_leaves_only_when_it_was_sent(stage: Stage) -> None:
     assert (await share_of(stage, work)).state == "PAYABLE"
     assert await of_operator(stage, operator) == 70
     assert await take(stage, operator) is None  # the earning is in a payout already
-    assert await pay(stage, payout) == GuardFailed("PayoutPay", "REQUESTED")
+    assert await pay(stage, payout) == GuardFailed("PayoutPay", RowState.REQUESTED)
     assert isinstance(await approve(stage, payout, batch), Posted)
     assert isinstance(await approve(stage, payout, batch), Replayed)
-    assert await approve(stage, payout, fresh_id()) == GuardFailed("PayoutApprove", "APPROVED")
+    assert await approve(stage, payout, fresh_id()) == GuardFailed(
+        "PayoutApprove", RowState.APPROVED
+    )
     assert isinstance(await pay(stage, payout), Posted)
     assert isinstance(await pay(stage, payout), Replayed)
-    assert await pay(stage, payout, "wire 2") == GuardFailed("PayoutPay", "PAID")
+    assert await pay(stage, payout, "wire 2") == GuardFailed("PayoutPay", RowState.PAID)
     assert (await share_of(stage, work)).state == "PAID"
     assert await of_operator(stage, operator) == 0
     assert await stage.money(PAYOUTS) == (70, 0)
@@ -205,7 +254,9 @@ async def test_what_a_rejected_payout_was_to_pay_is_payable_again(stage: Stage) 
     assert payout is not None
     assert isinstance(await reject(stage, payout), Posted)
     assert isinstance(await reject(stage, payout), Replayed)
-    assert await approve(stage, payout, fresh_id()) == GuardFailed("PayoutApprove", "REJECTED")
+    assert await approve(stage, payout, fresh_id()) == GuardFailed(
+        "PayoutApprove", RowState.REJECTED
+    )
     assert await sound(stage)
     assert await take(stage, operator) is not None
     assert await stage.of_user(operator) == (140, 0)
@@ -218,7 +269,7 @@ async def test_an_approved_payout_is_rejected_where_it_was_not_paid(stage: Stage
     payout = await take(stage, operator, "MONEY")
     assert payout is not None
     await approve(stage, payout, fresh_id())
-    assert await reject(stage, payout) == GuardFailed("PayoutReject", "APPROVED")
+    assert await reject(stage, payout) == GuardFailed("PayoutReject", RowState.APPROVED)
     assert isinstance(await reject(stage, payout, not_paid=True), Posted)
     assert isinstance(await reject(stage, payout, not_paid=True), Replayed)
     assert await of_operator(stage, operator) == 70
@@ -227,9 +278,11 @@ async def test_an_approved_payout_is_rejected_where_it_was_not_paid(stage: Stage
 
 async def test_a_payout_that_is_not_there_is_not_approved(stage: Stage) -> None:
     nothing = fresh_id()
-    assert await approve(stage, nothing, fresh_id()) == GuardFailed("PayoutApprove", "")
-    assert await reject(stage, nothing) == GuardFailed("PayoutReject", "")
-    assert await pay(stage, nothing) == GuardFailed("PayoutPay", "")
+    assert await approve(stage, nothing, fresh_id()) == GuardFailed(
+        "PayoutApprove", GuardReason.ABSENT
+    )
+    assert await reject(stage, nothing) == GuardFailed("PayoutReject", GuardReason.ABSENT)
+    assert await pay(stage, nothing) == GuardFailed("PayoutPay", GuardReason.ABSENT)
 
 
 # -- disputes
@@ -241,11 +294,11 @@ async def test_an_upheld_dispute_gives_the_charge_back_and_reverses_the_share(st
     assert isinstance(await dispute(stage, work), Posted)
     assert (await dispute_of(stage, work)).charge == 100
     stage.clock.pass_by(2 * WINDOW.total_seconds())
-    assert await stage.store.ripe_earnings(10) == []
-    assert await mature(stage, work) == GuardFailed("EarningMature", "PENDING")
+    assert await stage.store.matured_earnings(10) == []
+    assert await mature(stage, work) == GuardFailed("EarningMature", RowState.PENDING)
     assert isinstance(await decide(stage, work, upheld=True), Posted)
     assert isinstance(await decide(stage, work, upheld=True), Replayed)
-    assert await decide(stage, work, upheld=False) == GuardFailed("DisputeDecide", "UPHELD")
+    assert await decide(stage, work, upheld=False) == GuardFailed("DisputeDecide", RowState.UPHELD)
     assert (await share_of(stage, work)).state == "REVERSED"
     assert await stage.of_user(work.creator) == (100, 0)
     assert await of_operator(stage, operator) == 0
@@ -262,11 +315,11 @@ async def test_a_share_whose_dispute_is_rejected_waits_for_the_end_of_its_window
     assert isinstance(await decide(stage, work, upheld=False), Posted)
     assert isinstance(await decide(stage, work, upheld=False), Replayed)
     assert (await share_of(stage, work)).state == "PENDING"
-    assert await dispute(stage, work) == GuardFailed("DisputeOpen", "disputed")
+    assert await dispute(stage, work) == GuardFailed("DisputeOpen", GuardReason.DISPUTED)
     assert await take(stage, operator) is None
-    assert await mature(stage, work) == GuardFailed("EarningMature", "PENDING")
+    assert await mature(stage, work) == GuardFailed("EarningMature", RowState.PENDING)
     stage.clock.pass_by(WINDOW.total_seconds())
-    assert len(await stage.store.ripe_earnings(10)) == 1
+    assert len(await stage.store.matured_earnings(10)) == 1
     assert isinstance(await mature(stage, work), Posted)
     assert (await share_of(stage, work)).state == "PAYABLE"
     assert await take(stage, operator) is not None
@@ -292,11 +345,11 @@ async def test_a_dispute_comes_within_the_window_and_once(stage: Stage) -> None:
     late = await worked(stage, await stage.user())
     stage.clock.pass_by((WINDOW - SECOND).total_seconds())
     assert isinstance(await dispute(stage, work), Posted)
-    assert await dispute(stage, work) == GuardFailed("DisputeOpen", "disputed")
+    assert await dispute(stage, work) == GuardFailed("DisputeOpen", GuardReason.DISPUTED)
     stage.clock.pass_by(1)
-    assert await dispute(stage, late) == GuardFailed("DisputeOpen", "closed")
+    assert await dispute(stage, late) == GuardFailed("DisputeOpen", GuardReason.WINDOW_CLOSED)
     assert isinstance(await mature(stage, late), Posted)
-    assert await dispute(stage, late) == GuardFailed("DisputeOpen", "closed")
+    assert await dispute(stage, late) == GuardFailed("DisputeOpen", GuardReason.WINDOW_CLOSED)
     assert await sound(stage)
 
 
@@ -307,24 +360,28 @@ async def test_no_share_that_is_payable_is_disputed_when_the_clock_is_set_back(
     operator = await stage.user()
     (work,) = await ripened(stage, operator)
     stage.clock.pass_by(-1)
-    assert await dispute(stage, work) == GuardFailed("DisputeOpen", "closed")
+    assert await dispute(stage, work) == GuardFailed("DisputeOpen", GuardReason.WINDOW_CLOSED)
     assert await take(stage, operator) is not None
-    assert await dispute(stage, work) == GuardFailed("DisputeOpen", "closed")
+    assert await dispute(stage, work) == GuardFailed("DisputeOpen", GuardReason.WINDOW_CLOSED)
     assert (await share_of(stage, work)).state == "PAID"
     assert await sound(stage)
 
 
 async def test_only_the_creator_of_charged_work_disputes_it(stage: Stage) -> None:
     work = await worked(stage, await stage.user())
-    assert await dispute(stage, work, await stage.user()) == GuardFailed("DisputeOpen", "")
+    assert await dispute(stage, work, await stage.user()) == GuardFailed(
+        "DisputeOpen", GuardReason.ABSENT
+    )
     user, node, job = await stage.dispatched()
     running = type(work)(user, job, node)
-    assert await dispute(stage, running) == GuardFailed("DisputeOpen", "DISPATCHED")
+    assert await dispute(stage, running) == GuardFailed("DisputeOpen", RowState.DISPATCHED)
     free = type(work)(*(await stage.user(), fresh_id(), node))
     done = UnitComplete(free.job, 0, 1, node, "x")
     await stage.commit(dispatch(free.creator, free.job, 0, 1, node), Commit((), (done,)))
-    assert await dispute(stage, free) == GuardFailed("DisputeOpen", "uncharged")
-    assert await decide(stage, work, upheld=True) == GuardFailed("DisputeDecide", "")
+    assert await dispute(stage, free) == GuardFailed("DisputeOpen", GuardReason.UNCHARGED)
+    assert await decide(stage, work, upheld=True) == GuardFailed(
+        "DisputeDecide", GuardReason.ABSENT
+    )
 
 
 async def test_work_that_earned_nobody_anything_can_be_disputed_too(stage: Stage) -> None:
@@ -398,7 +455,7 @@ async def test_the_share_of_an_unowned_node_waits_in_suspense_until_it_is_claime
     assert (await share_of(stage, second)).state == "PENDING"
     assert await stage.store.claimable_earnings(10) == []
     other = EarningClaim(first.job, 0, await stage.user())
-    assert await stage.do(other) == GuardFailed("EarningClaim", "PAYABLE")
+    assert await stage.do(other) == GuardFailed("EarningClaim", RowState.PAYABLE)
     assert await take(stage, owner) is not None
     assert await stage.of_user(owner) == (70, 0)
     assert await sound(stage)

@@ -98,7 +98,7 @@ async def states(stage: Stage, works: list[Work]) -> list[str]:
 
 
 async def ripe(stage: Stage) -> set[UUID]:
-    found = await stage.store.ripe_earnings(100)
+    found = await stage.store.matured_earnings(100)
     assert all(isinstance(one, MaturedEarning) for one in found)
     return {one.job for one in found}
 
@@ -127,7 +127,7 @@ async def test_what_is_disputed_or_has_matured_is_no_stake(stage: Stage) -> None
     await dispute(stage, first)
     row = await check_of(stage, await deliver(stage, owner, price=10, odds=0.05))
     assert row.odds == pytest.approx(14 / 77)
-    await judged(stage, Delivery(row.job_id, row.node_id, operator_account(owner)), "exact")
+    await judged(stage, Delivery(row.job, row.node, operator_account(owner)), "exact")
     stage.clock.pass_by(WINDOW.total_seconds() - 1)
     assert (await share_of(stage, second)).state == "PENDING", (
         "still pending, but no stake, as its window is about to end"

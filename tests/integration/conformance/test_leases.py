@@ -11,6 +11,7 @@ from actors.ledger.messages import Commit, GuardFailed, Lease, RenewLeases
 from actors.lifeline.actor import expired, rescue
 from sql.books import Changes, Keys, NewJob
 from sql.database import Conflict
+from sql.node_failures import FailureNote
 from tests.integration.conformance.stage import SCENE, Stage, dispatch, fresh_id, insert, with_plan
 
 
@@ -149,6 +150,20 @@ async def test_each_session_of_a_node_has_an_epoch_greater_than_all_before(stage
     assert {row.id: row.epoch for row in await stage.store.healthy_nodes()} == {node: 7, other: 1}
 
 
+async def test_a_new_session_knows_the_nodes_recent_failures(stage: Stage) -> None:
+    node, other = [await stage.node(stage.clock.now()) for _ in range(2)]
+
+    async def failures(node: UUID) -> int:
+        return (await stage.store.session_opened(node)).failures
+
+    assert await failures(node) == 0
+    await stage.store.note_failures(node, FailureNote(3, True, "reported", "no disk"))
+    assert (await failures(node), await failures(other)) == (3, 0)
+    await stage.store.note_failures(node, FailureNote(2))
+    assert await failures(node) == 2
+    await stage.store.note_failures(fresh_id(), FailureNote(1))  # a node that is gone
+
+
 async def test_a_healthy_node_is_told_with_what_it_can_do(stage: Stage) -> None:
     node = await stage.node(stage.clock.now())
     (row,) = await stage.store.healthy_nodes()
@@ -163,7 +178,7 @@ async def test_rows_that_were_written_meanwhile_are_a_conflict(stage: Stage) -> 
     await stage.commit(dispatch(user, job, 0))
     async with stage.store.transaction() as books:
         rows = await books.lock(Keys(jobs={job}))
-    new = NewJob(job, SCENE, {}, 0, None, None, stage.clock.now())
+    new = NewJob(job, SCENE, {}, 0, None, None, stage.clock.now(), "job")
     changes = Changes(jobs=tuple(rows.jobs.values()), new_jobs=(new,))
 
     async def write() -> None:

@@ -24,9 +24,11 @@ from actors.ledger.effects import (
 from actors.ledger.messages import (
     Commit,
     GuardFailed,
+    GuardReason,
     InsufficientCredits,
     Posted,
     Replayed,
+    RowState,
     UnitState,
 )
 from rendertrust.job_spec import NodeNeeds
@@ -154,12 +156,12 @@ async def test_what_open_jobs_ask_for_is_known_of_paused_ones_too(stage: Stage) 
     await stage.do(free)
     await stage.commit(pieces_of(ended, user, frames(100)))
     plain = attrs.evolve(planned("render", SCENE), units=())
-    assert await stage.store.asked_for([ended]) == [
+    assert await stage.store.open_job_terms([ended]) == [
         OpenJobTerms(ended, user, plain, 1, is_free=False)
     ]
     assert isinstance(await stage.do(JobPause(paused, user), JobCancel(ended, user)), Posted)
     special = attrs.evolve(planned("render", SCENE, **asks), units=())
-    assert await stage.store.asked_for([ended, paused, fresh_id()]) == [
+    assert await stage.store.open_job_terms([ended, paused, fresh_id()]) == [
         OpenJobTerms(paused, user, special, 2, is_free=True)
     ]
 
@@ -173,7 +175,7 @@ async def test_a_paused_job_begins_nothing_and_finishes_what_runs(stage: Stage) 
     assert isinstance(await stage.do(JobPause(job, user)), Replayed)
     refused = await stage.do(UnitAssign(job, 1, 1, node))
     assert isinstance(refused, GuardFailed)
-    assert refused.found == "PAUSED"
+    assert refused.found is RowState.PAUSED
     [at_work] = await stage.open_units(16)
     assert (at_work.number, at_work.paused) == (0, "owner")
     done = await stage.do(UnitComplete(job, 0, 1, node, None))
@@ -294,7 +296,7 @@ async def test_a_job_pauses_before_it_passes_its_cap(stage: Stage) -> None:
     for pause in ("cap", "owner"):
         refused = await stage.do(JobResume(job, user))
         assert isinstance(refused, GuardFailed)
-        assert refused.found == "CAP"
+        assert refused.found is GuardReason.AT_CAP
         assert ((await stage.job(job)).paused, await stage.status(job)) == (pause, "PAUSED")
         await stage.do(JobPause(job, user))
     await stage.do(JobChange(job, user, cap=299))
@@ -354,7 +356,7 @@ async def test_what_was_delivered_before_a_stop_keeps_its_hold_until_its_verdict
     assert (await stage.of_user(user), await stage.store.audit()) == ((1000, 200), [])
     assert isinstance(await stage.do(JobStop(job, user)), Replayed)
     for wish in (JobPause(job, user), JobResume(job, user), JobChange(job, user, priority=1)):
-        assert await stage.do(wish) == GuardFailed(type(wish).__name__, "STOPPED")
+        assert await stage.do(wish) == GuardFailed(type(wish).__name__, GuardReason.STOPPED)
     await stage.do(UnitVerdict(job, 0, 1, "exact", operator=operator))
     later = stage.clock.now() + timedelta(seconds=1)
     await stage.do(UnitVerdict(job, 1, 1, "invalid", "black", operator=operator, retry_at=later))
@@ -512,7 +514,7 @@ async def test_no_tile_is_copied_whose_frame_cannot_come_to_be(stage: Stage) -> 
     copy = UnitCopy(job, 1, 2, await stage.node(), 1)
     refused = await stage.do(copy)
     assert isinstance(refused, GuardFailed)
-    assert refused.found == "FAILED"
+    assert refused.found is GuardReason.FRAME_FAILED
 
 
 async def test_priorities_are_kept_and_changed(stage: Stage) -> None:

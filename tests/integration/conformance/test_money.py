@@ -1,6 +1,7 @@
 """Transfers, holds and idempotency keys, on the in-memory store and on PostgreSQL."""
 
 import asyncio
+import secrets
 from collections import Counter
 
 import attrs
@@ -9,6 +10,7 @@ from actors.ledger.draft import Draft
 from actors.ledger.effects import JobCancel, Transfer, UnitComplete
 from actors.ledger.messages import (
     Commit,
+    DataRefused,
     ExistsWithOtherAmount,
     GuardFailed,
     HoldClosed,
@@ -73,7 +75,7 @@ async def drafted(stage: Stage, reference: str) -> Draft:
     """Return a draft of the books with this hold, as effects change it."""
     async with stage.store.transaction() as books:
         rows = await books.lock(Keys(holds={reference}))
-    return Draft(rows, rows.now, fresh_id)
+    return Draft(rows, rows.now, secrets.token_bytes)
 
 
 async def test_a_hold_is_settled_once(stage: Stage) -> None:
@@ -145,7 +147,7 @@ async def test_nonsense_is_refused_and_harms_no_neighbour(stage: Stage) -> None:
     ]
     outcomes = await stage.commit(Commit((good,)), *(Commit((bad,)) for bad in nonsense))
     assert isinstance(outcomes[0], Posted)
-    assert [type(outcome) for outcome in outcomes[1:]] == [GuardFailed] * len(nonsense)
+    assert [type(outcome) for outcome in outcomes[1:]] == [GuardFailed] * 4 + [DataRefused] * 5
     assert await stage.of_user(user) == (5, 0)
     assert await stage.store.audit() == []
 

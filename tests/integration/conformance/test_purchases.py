@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from actors.ledger.effects import JobCancel, PurchaseOpen, PurchaseSession, Transfer, UnitComplete
-from actors.ledger.messages import Commit, GuardFailed, Posted, Replayed
+from actors.ledger.messages import Commit, GuardFailed, Posted, Replayed, RowState
 from sql.account_names import ADJUSTMENTS, user_account
 from tests.integration.conformance.purchases import (
     CREDIT,
@@ -78,7 +78,7 @@ async def test_a_purchase_keeps_its_terms_and_its_session(stage: Stage) -> None:
     bought = await new_purchase(stage, user, 100)
     other = type(bought)(bought.purchase, user, 99)
     (refused,) = await stage.commit(other.opened())
-    assert refused == GuardFailed("PurchaseOpen", "OPEN")
+    assert refused == GuardFailed("PurchaseOpen", RowState.OPEN)
 
 
 async def test_the_session_of_one_purchase_pays_no_other(stage: Stage) -> None:
@@ -110,7 +110,7 @@ async def test_a_session_is_that_of_one_purchase(stage: Stage) -> None:
         PurchaseSession(third.purchase, "cs_new", "https://pay"),
         PurchaseSession(fourth.purchase, "cs_new", "https://pay"),
     )
-    refused = GuardFailed("PurchaseSession", "OPEN")
+    refused = GuardFailed("PurchaseSession", RowState.OPEN)
     outcomes = await stage.commit(*(Commit((), (effect,)) for effect in taken))
     assert outcomes == [refused, Posted(), refused]
 

@@ -25,7 +25,16 @@ from actors.ledger.effects import (
     UnitVerdict,
     VerdictOutcome,
 )
-from actors.ledger.messages import Commit, GuardFailed, Posted, Replayed, UnitState
+from actors.ledger.messages import (
+    Commit,
+    GuardFailed,
+    GuardReason,
+    Posted,
+    Replayed,
+    RowState,
+    UnitState,
+)
+from rendertrust.comparison_method import ComparisonMethod
 from rendertrust.receipt import IssuedReceipt
 from rendertrust.verdict_reason import VerdictReason
 from sql.account_names import REVENUE
@@ -95,7 +104,7 @@ async def test_what_is_delivered_is_neither_charged_nor_paid(stage: Stage) -> No
     assert (unit.state, unit.result_key, unit.verified) == ("VERIFYING", None, False)
     (waiting,) = await stage.store.pending_checks(10)
     assert (waiting.row.evidence_sha256, waiting.row.evidence_size) == (b"e" * 32, 11)
-    assert (waiting.row.job_id, waiting.row.operator) == (case.job, case.operator)
+    assert (waiting.row.job, waiting.row.operator) == (case.job, case.operator)
     assert (waiting.price, waiting.row.result_ref) == (100, RESULT)
     again = await stage.do(delivery(case.job, case.node, case.operator))
     assert isinstance(again, Replayed)
@@ -123,7 +132,7 @@ async def test_nobody_takes_it_from_its_node_any_more(stage: Stage) -> None:
     ):
         outcome = await stage.do(effect)
         assert isinstance(outcome, GuardFailed), effect
-        assert outcome.found == "VERIFYING"
+        assert outcome.found is RowState.VERIFYING
 
 
 @pytest.mark.parametrize("outcome", ["exact", "consistent"])
@@ -303,14 +312,14 @@ async def test_a_creator_may_dispute_what_the_gateway_withheld_and_found_right(
     clawback = DisputeOpen(fresh_id(), *of, "clawback", timedelta(0), by_gateway=True)
     assert isinstance(await stage.do(clawback), Posted)
     mine = DisputeOpen(fresh_id(), *of, "a mark", window)
-    assert await stage.do(mine) == GuardFailed("DisputeOpen", "disputed"), (
+    assert await stage.do(mine) == GuardFailed("DisputeOpen", GuardReason.DISPUTED), (
         "the gateway's own dispute is open"
     )
     await stage.store.note_finding(case.job, 0, "unverifiable")
     rejected = DisputeDecide(case.job, 0, case.user, False, "an admin looked at it")
     assert isinstance(await stage.do(rejected), Posted)
     again = attrs.evolve(clawback, id=fresh_id())
-    assert await stage.do(again) == GuardFailed("DisputeOpen", "disputed")
+    assert await stage.do(again) == GuardFailed("DisputeOpen", GuardReason.DISPUTED)
     for kind in (Posted, Replayed):
         assert isinstance(await stage.do(mine), kind)
     await stage.store.note_finding(case.job, 0, "invalid")
@@ -318,7 +327,7 @@ async def test_a_creator_may_dispute_what_the_gateway_withheld_and_found_right(
     assert isinstance(await stage.do(upheld), Posted)
     assert await stage.of_user(case.user) == (200, 0)
     other = attrs.evolve(mine, id=fresh_id())
-    assert await stage.do(other) == GuardFailed("DisputeOpen", "disputed")
+    assert await stage.do(other) == GuardFailed("DisputeOpen", GuardReason.DISPUTED)
     assert await stage.store.audit() == []
 
 
@@ -363,7 +372,7 @@ async def test_a_delivery_of_another_attempt_or_node_is_none(stage: Stage) -> No
     for wrong in (stale, delivery(job, await stage.node())):
         outcome = await stage.do(wrong)
         assert isinstance(outcome, GuardFailed)
-        assert outcome.found == "DISPATCHED"
+        assert outcome.found is RowState.DISPATCHED
     assert isinstance(await stage.do(said(job, "exact")), GuardFailed)
     assert await stage.of_user(user) == (200, 100)
 
@@ -391,7 +400,7 @@ async def test_what_waits_is_read_in_pages(stage: Stage) -> None:
     cases = [await delivered(stage) for _ in range(3)]
     first = await stage.store.pending_checks(2)
     rest = await stage.store.pending_checks(2, first[-1].place)
-    assert {one.row.job_id for one in (*first, *rest)} == {case.job for case in cases}
+    assert {one.row.job for one in (*first, *rest)} == {case.job for case in cases}
 
 
 @pytest.mark.parametrize("outcome", ["invalid", "unverifiable"])
@@ -416,12 +425,12 @@ async def test_a_scene_of_which_parts_say_nothing_is_known_by_its_user_and_place
     stage: Stage,
 ) -> None:
     case, other = await delivered(stage), await delivered(stage)
-    [mine] = [p for p in await stage.store.pending_checks(256) if p.row.job_id == case.job]
+    [mine] = [p for p in await stage.store.pending_checks(256) if p.row.job == case.job]
     assert not mine.is_uncut
     noted = UncutScene((mine.user, mine.plan.payload_ref), mine.row.id, stage.clock.now())
     for _ in range(2):
-        await stage.store.note_uncut(noted)
-    found = {p.row.job_id: p for p in await stage.store.pending_checks(256)}
+        await stage.store.note_uncut_scene(noted)
+    found = {p.row.job: p for p in await stage.store.pending_checks(256)}
     assert found[case.job].is_uncut
     theirs = found[other.job]
     same = (theirs.user, theirs.plan.payload_ref) == (mine.user, mine.plan.payload_ref)
@@ -449,13 +458,14 @@ async def test_a_scene_in_which_a_refusal_was_no_strike_is_known(
     now = stage.clock.now()
     verdict = said(job, outcome, comparison=comparison, strike=False, retry_at=now)
     assert isinstance(await stage.do(verdict), Posted)
-    found = {p.row.job_id: p.is_loose for p in await stage.store.pending_checks(10)}
+    found = {p.row.job: p.is_loose for p in await stage.store.pending_checks(10)}
     assert found == {job: is_loose, later: is_loose, changed: False, other.job: False}
 
 
 async def test_a_dispute_that_a_check_leaves_to_an_admin_is_pending_no_more(stage: Stage) -> None:
     case, other = await delivered(stage), await delivered(stage)
-    how = {"verifier_class": CLASS, "comparison": Comparison("whole", True, 0.05)}
+    method, whole = ComparisonMethod.OTHER_SEEDS, Comparison("whole", True, 0.05)
+    how = {"verifier_class": CLASS, "comparison": whole, "method": method}
     for one in (case, other):
         verdict = said(one.job, "consistent", one.operator, **how)
         assert isinstance(await stage.do(verdict), Posted)
@@ -467,7 +477,7 @@ async def test_a_dispute_that_a_check_leaves_to_an_admin_is_pending_no_more(stag
     await stage.store.note_finding(fresh_id(), 0, "exact")
     [waiting] = await stage.store.pending_checks(10)
     row = waiting.row
-    assert (row.job_id, row.verifier_class) == (other.job, CLASS)
+    assert (row.job, row.verifier_class, row.method) == (other.job, CLASS, method)
     assert (row.compared, row.remade, row.distance) == ("whole", True, 0.05)
     for one in (case, other):
         decided = DisputeDecide(one.job, 0, one.user, True, "an admin")
@@ -486,14 +496,14 @@ async def test_what_was_not_compared_of_a_node_that_is_caught_waits_again(
     assert isinstance(await stage.do(said(looked_at.job, "exact", looked_at.operator)), Posted)
     assert isinstance(await stage.do(said(other.job, "sampled-out", other.operator)), Posted)
     for node in (case.node, looked_at.node):
-        assert await stage.store.unlooked_shares(10) == []
+        assert await stage.store.unchecked_earnings(10) == []
         _, first, job = await stage.dispatched(100)
         await stage.do(UnitFail(job, 0, 1, first, "node", "it fell", retry_at=now))
         await stage.do(UnitAssign(job, 0, 2, node))
         lie = UnitFail(job, 0, 2, node, "node", "it lied", retry_at=now, caught=CLASS)
         assert isinstance(await stage.do(lie), Posted)
         if node == case.node:
-            [found] = await stage.store.unlooked_shares(10)
+            [found] = await stage.store.unchecked_earnings(10)
             assert (found.job, found.unit, found.user) == (case.job, 0, case.user)
             name, of = fresh_id(), (case.job, 0, case.user)
             held = DisputeOpen(name, *of, "not compared", timedelta(0), by_gateway=True)
@@ -536,19 +546,19 @@ async def test_a_rejected_dispute_keeps_no_share_from_a_check(
     await stage.do(UnitFail(lie, 0, 1, first, "node", "it fell", retry_at=now))
     await stage.do(UnitAssign(lie, 0, 2, case.node))
     await stage.do(UnitFail(lie, 0, 2, case.node, "node", "it lied", retry_at=now, caught=CLASS))
-    assert await stage.store.unlooked_shares(10) == [], (
+    assert await stage.store.unchecked_earnings(10) == [], (
         "a share with an open dispute is left to whoever decides the dispute"
     )
     assert isinstance(await stage.do(DisputeDecide(*of, False, "it is dark")), Posted)
-    found = [one.job for one in await stage.store.unlooked_shares(10)]
+    found = [one.job for one in await stage.store.unchecked_earnings(10)]
     assert found == ([] if is_compared else [case.job])
     if not is_compared:
         clawback = DisputeOpen(fresh_id(), *of, "clawback", timedelta(0), by_gateway=True)
         assert isinstance(await stage.do(clawback), Posted)
         [again] = await stage.store.pending_checks(10)
-        assert (again.row.job_id, again.is_again, again.disputed) == (case.job, True, None)
+        assert (again.row.job, again.is_again, again.disputed) == (case.job, True, None)
         assert isinstance(await stage.do(DisputeDecide(*of, False, "a check")), Posted)
-        assert await stage.store.unlooked_shares(10) == []
+        assert await stage.store.unchecked_earnings(10) == []
     assert await stage.store.audit() == []
 
 
@@ -574,7 +584,7 @@ async def test_an_invalid_result_recalls_others_unless_its_scene_or_the_store_is
     assert isinstance(await stage.do(delivery(job, case.node, case.operator, attempt=2)), Posted)
     given = {"verifier": other.node, "strike": False, "retry_at": now, "attempt": 2, **how}
     assert isinstance(await stage.do(said(job, "invalid", case.operator, **given)), Posted)
-    found = [one.job for one in await stage.store.unlooked_shares(10)]
+    found = [one.job for one in await stage.store.unchecked_earnings(10)]
     assert found == ([case.job] if counts else [])
     # Without a strike, no more shares are withheld at a time than are asked for.
     assert isinstance(await stage.do(said(other.job, "sampled-out", other.operator)), Posted)
@@ -582,10 +592,10 @@ async def test_an_invalid_result_recalls_others_unless_its_scene_or_the_store_is
     held = DisputeOpen(fresh_id(), *of, "not compared", timedelta(0), by_gateway=True)
     assert isinstance(await stage.do(held), Posted)
     is_sure = bool(how.get("strike"))
-    assert len(await stage.store.unlooked_shares(1)) == is_sure
-    assert len(await stage.store.unlooked_shares(2)) == counts
+    assert len(await stage.store.unchecked_earnings(1)) == is_sure
+    assert len(await stage.store.unchecked_earnings(2)) == counts
     await stage.store.note_finding(other.job, 0, "unverifiable")
-    assert len(await stage.store.unlooked_shares(1)) == counts
+    assert len(await stage.store.unchecked_earnings(1)) == counts
     assert isinstance(await stage.do(DisputeDecide(*of, False, "an admin")), Posted)
     assert await stage.store.audit() == []
 
@@ -607,7 +617,7 @@ async def test_what_was_delivered_before_the_lie_waits_again_however_late_it_is_
     assert isinstance(await stage.do(late), Posted)
     verdict = said(job, "sampled-out", before.operator, attempt=2)
     assert isinstance(await stage.do(verdict), Posted)
-    assert [one.job for one in await stage.store.unlooked_shares(10)] == [before.job]
+    assert [one.job for one in await stage.store.unchecked_earnings(10)] == [before.job]
 
 
 @pytest.mark.parametrize(
@@ -636,7 +646,7 @@ async def test_a_chunk_that_was_checked_waits_again_as_most_of_it_was_not_looked
     await stage.do(UnitFail(other, 0, 1, first, "node", "it fell", retry_at=now))
     await stage.do(UnitAssign(other, 0, 2, node))
     await stage.do(UnitFail(other, 0, 2, node, "node", "it lied", retry_at=now, caught=CLASS))
-    found = await stage.store.unlooked_shares(10)
+    found = await stage.store.unchecked_earnings(10)
     assert [one.job for one in found] == ([job] if waits else [])
 
 
@@ -921,7 +931,7 @@ async def test_whose_invalid_results_of_a_unit_agree_with_the_next_one(
     await stage.do(said(job, "invalid", retry_at=stage.clock.now(), comparison=comparison))
     await stage.do(UnitAssign(job, 0, 2, other))
     await stage.do(signed(delivery(job, other, attempt=2), **second))
-    [pending] = [p for p in await stage.store.pending_checks(256) if p.row.job_id == job]
+    [pending] = [p for p in await stage.store.pending_checks(256) if p.row.job == job]
     assert pending.agreeing == ({owner} if agrees else set())
 
 
@@ -949,7 +959,7 @@ async def test_what_the_gateway_makes_of_failures_is_no_nodes_word(
     await stage.do(UnitAssign(job, 0, 2, other))
     await stage.do(delivery(job, other, attempt=2))
     await stage.do(said(job, "exact", attempt=2))
-    assert await stage.store.scene_words(job, 0) == []
+    assert await stage.store.scene_reports(job, 0) == []
     assert await stage.store.records([node]) == []
 
 
@@ -990,11 +1000,11 @@ async def test_what_a_node_said_of_a_scene_is_refuted_by_a_valid_one(
     owners = [await stage.user() for _ in range(2)]
     await stage.own(node, owners[0])
     await stage.own(other, owners[1])
-    assert await stage.store.scene_words(job, 0) == []
+    assert await stage.store.scene_reports(job, 0) == []
     fault = UnitFail(job, 0, 1, node, "scene", "no camera", retry_at=now, accused=CLASS)
     await stage.do(fault)
     assert await stage.of_user(user) == (200, 100)
-    assert await stage.store.scene_words(job, 0) == [SceneReport(node, owners[0])]
+    assert await stage.store.scene_reports(job, 0) == [SceneReport(node, owners[0])]
     await stage.do(UnitAssign(job, 0, 2, other))
     await stage.do(delivery(job, other, attempt=2))
     comparison = Comparison("regions", remade=True, distance=0.0, loose=loose)

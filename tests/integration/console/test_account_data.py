@@ -1,6 +1,7 @@
 """Export and deletion of the account on its page."""
 
 import json
+import re
 
 from tests.integration.console.people import Visitor, signed_in
 from tests.integration.web.accounts import PASSWORD
@@ -21,6 +22,11 @@ async def test_the_account_is_deleted_with_its_password(face: Face, jane: Visito
         assert (await visitor.get(ACCOUNT))[0] == 303
     form = {"email": jane.email, "password": PASSWORD}
     assert (await jane.post("/console/sign-in", form)).status == 401
+
+
+async def test_the_page_says_what_is_lost(jane: Visitor) -> None:
+    _, text = await jane.get(ACCOUNT)
+    assert re.search(r"You lose your [\d.]+ credits, your results and your shared links", text)
 
 
 async def test_a_wrong_password_or_no_second_thought_deletes_nothing(jane: Visitor) -> None:
@@ -59,8 +65,10 @@ async def test_another_site_deletes_nothing(jane: Visitor) -> None:
     assert (await jane.get(ACCOUNT))[0] == 200
 
 
-async def test_the_data_is_downloaded_by_a_link(jane: Visitor) -> None:
-    assert f'href="{EXPORT}"' in (await jane.get(ACCOUNT))[1]
+async def test_the_data_is_downloaded_by_a_button(jane: Visitor) -> None:
+    assert f'action="{ACCOUNT}/export"' in (await jane.get(ACCOUNT))[1]
+    answer = await jane.post(f"{ACCOUNT}/export", {})
+    assert (answer.status, answer.headers["Location"]) == (303, EXPORT)
     answer = await jane.ask("GET", EXPORT)
     assert "attachment" in answer.headers["Content-Disposition"]
     assert json.loads(await answer.text())["account"]["email"] == jane.email

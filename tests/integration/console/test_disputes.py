@@ -45,7 +45,7 @@ async def animation(face: Face, dsn: str, jane: Visitor, otto: Visitor) -> UUID:
 
 async def open_one(jane: Visitor, job: UUID, unit: int = 0, reason: str = "it is black") -> str:
     """Open a dispute, and return its address."""
-    form = {"unit": str(unit), "reason": reason}
+    form = {"unit": str(unit), "problem": "black", "reason": reason}
     answer = await jane.post(f"/console/jobs/{job}/dispute", form)
     assert answer.status == 303, await answer.text()
     return str(answer.headers["Location"])
@@ -60,7 +60,7 @@ async def test_a_dispute_is_opened_at_a_charged_frame_and_upheld(
     assert offered == [f"/console/jobs/{job}/dispute?unit={unit}" for unit in (0, 1)]
     assert "/dispute?unit=" not in (await ann.get(f"/console/jobs/{job}"))[1], "only the owner may"
     _, text = await jane.get(offered[1])
-    assert "10.0000 cr were charged" in plain(text)
+    assert "10 cr were charged" in plain(text)
     there = await open_one(jane, job, 1)
     _, text = await jane.get(there)
     said = plain(text)
@@ -75,7 +75,7 @@ async def test_a_dispute_is_opened_at_a_charged_frame_and_upheld(
     said = plain((await ann.get(there))[1])
     assert "jane@example.org" in said
     assert "otto@example.org" in said
-    assert "7.0000 cr" in said
+    assert "7 cr" in said
     answer = await ann.post(f"{there}/uphold", {"reason": "it is, indeed"})
     assert answer.status == 303, await answer.text()
     for visitor, moved in ((jane, 1), (ann, 2)):
@@ -120,17 +120,18 @@ async def test_both_sides_see_the_picture_of_the_verifier_that_decided(
     key = sheet_key(result_key(UUID(jane.id), job, 0, 1))
     await face.gateway.ports.objects.put(key, b"\x89PNG\r\n\x1a\n")
     shown = f'<img src="{there}/check"'
-    assert shown not in (await jane.get(there))[1], "no check has ended"
-    await face.do(DisputeDecide(job, 0, UUID(jane.id), True, "a check found: invalid"))
     eve = await newcomer(face, email="eve@example.org")
-    for visitor, status in ((jane, 200), (ann, 200), (otto, 200), (eve, 404)):
-        found, text = await visitor.get(there)
-        assert (found, shown in text) == (status, status == 200)
-        answer = await visitor.ask("GET", f"{there}/check")
-        assert answer.status == (303 if status == 200 else 404)
+    for is_decided in (False, True):
+        if is_decided:
+            await face.do(DisputeDecide(job, 0, UUID(jane.id), True, "a check found: invalid"))
+        for visitor, status in ((jane, 200), (ann, 200), (otto, 200), (eve, 404)):
+            found, text = await visitor.get(there)
+            assert (found, shown in text) == (status, status == 200)
+            answer = await visitor.ask("GET", f"{there}/check")
+            assert answer.status == (303 if status == 200 else 404)
     text = (await otto.get(there))[1]
     said = plain(text)
-    assert ("a check found: invalid" in said, "7.0000 cr" in said) == (True, True)
+    assert ("a check found: invalid" in said, "7 cr" in said) == (True, True)
     assert "it is black" not in said
     assert "jane@example.org" not in said
     for path in (f"/console/jobs/{job}", f"/console/frames/{job}", "/console/ledger/entry"):
@@ -160,6 +161,15 @@ async def test_the_page_shows_the_delivered_picture(
     for visitor, status in ((ann, 303), (otto, 404)):
         answer = await visitor.ask("GET", f"/console/frames/{job}?unit=0&of=1")
         assert answer.status == status
+    eve = await newcomer(face, email="eve@example.org")
+    for visitor, status in ((otto, 303), (eve, 404)):
+        answer = await visitor.ask("GET", f"{there}/delivered")
+        assert answer.status == status
+    assert f'<a href="{there}/delivered"' in (await otto.get(there))[1]
+    by_gateway = f"UPDATE disputes SET by_gateway = true WHERE job_id = '{job}'"
+    await execute(database.owner_dsn, by_gateway)
+    assert (await otto.ask("GET", f"{there}/delivered")).status == 404
+    assert f"{there}/delivered" not in (await otto.get(there))[1], "its creator has not asked"
 
 
 async def test_the_page_shows_what_a_check_found_that_does_not_decide_it(
@@ -240,16 +250,25 @@ async def test_who_may_not_is_refused(
     face: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor, otto: Visitor
 ) -> None:
     job = await animation(face, database.owner_dsn, jane, otto)
-    form = {"unit": "0", "reason": "black"}
+    form = {"unit": "0", "problem": "black", "reason": "black"}
     assert (await otto.post(f"/console/jobs/{job}/dispute", form)).status == 404
     assert (await otto.get(f"/console/jobs/{job}/dispute?unit=0"))[0] == 404
     answer = await jane.post(f"/console/jobs/{job}/dispute", {**form, "unit": "2"})
     assert answer.status == 409
-    answer = await jane.post(f"/console/jobs/{job}/dispute", {**form, "reason": ""})
-    assert (answer.status, "The reason" in await answer.text()) == (422, True)
+    answer = await jane.post(f"/console/jobs/{job}/dispute", {**form, "problem": "dull"})
+    assert (answer.status, "The problem" in await answer.text()) == (422, True)
+    for place, said in (
+        ({"left": "10"}, "The place needs all four numbers"),
+        ({"left": "60", "top": "0", "width": "50", "height": "9"}, "The place reaches beyond"),
+        ({"left": "60", "top": "0", "width": "0", "height": "9"}, "width and height above 0"),
+        ({"left": "wide", "top": "0", "width": "9", "height": "9"}, "Left must be a number"),
+    ):
+        answer = await jane.post(f"/console/jobs/{job}/dispute", {**form, **place})
+        assert (answer.status, said in plain(await answer.text())) == (422, True), said
     there = await open_one(jane, job)
-    assert (await otto.get(there))[0] == 404
-    assert there not in (await otto.get(LIST))[1]
+    eve = await newcomer(face, email="eve@example.org")
+    assert (await eve.get(there))[0] == 404
+    assert there not in (await eve.get(LIST))[1]
     assert (await jane.post(f"{there}/uphold", {"reason": "mine"})).status == 403
     own = await open_one(ann, await animation(face, database.owner_dsn, ann, otto))
     answer = await ann.post(f"{own}/uphold", {"reason": "mine"})
@@ -284,4 +303,64 @@ async def test_what_can_be_disputed_no_more_is_not_offered(
         await execute(database.owner_dsn, f"{past} WHERE job_id = '{job}' AND {column} IS NOT NULL")
     assert "/dispute?unit=" not in (await jane.get(f"/console/jobs/{job}"))[1]
     _, text = await jane.get(f"/console/jobs/{job}/dispute?unit=0")
-    assert "Nothing can be disputed here" in plain(text)
+    assert "Nothing can be reported here" in plain(text)
+
+
+async def test_a_problem_is_reported_with_its_place_in_the_picture(
+    face: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor, otto: Visitor
+) -> None:
+    job = await animation(face, database.owner_dsn, jane, otto)
+    await execute(database.owner_dsn, f"UPDATE jobs SET job_type = 'render' WHERE id = '{job}'")
+    _, text = await jane.get(f"/console/jobs/{job}/dispute?unit=0")
+    assert f'<img src="/console/frames/{job}?unit=0&amp;of=1"' in text
+    place = {"left": "25", "top": "0", "width": "50.5", "height": "100"}
+    form = {"unit": "0", "problem": "noise", **place}
+    answer = await jane.post(f"/console/jobs/{job}/dispute", form)
+    assert answer.status == 303, await answer.text()
+    there = answer.headers["Location"]
+    for visitor in (jane, ann):
+        _, text = await visitor.get(there)
+        assert "It has noise or artefacts" in plain(text)
+        assert '<rect x="0.25" y="0.0" width="0.505" height="1.0"/>' in text
+
+
+async def test_the_operator_answers_on_the_page_and_the_others_read_it(
+    face: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor, otto: Visitor
+) -> None:
+    job = await animation(face, database.owner_dsn, jane, otto)
+    there = await open_one(jane, job, 1)
+    for query in ("", "?is=open", "?is=work", "?sort=about", "?sort=-amount"):
+        _, text = await otto.get(LIST + query)
+        assert f'href="{there}"' in text, query
+        assert ("It is black or empty" in text, "it is black" in text) == (True, False)
+        assert ("Your node's work" in plain(text), "7 cr earned" in plain(text)) == (True, True)
+        assert "jane@example.org" not in text
+    assert there not in (await otto.get(LIST + "?is=upheld"))[1]
+    _, text = await jane.get(LIST)
+    assert ("About your nodes" in text, "10 cr charged" in plain(text)) == (False, True)
+    own = await open_one(otto, await animation(face, database.owner_dsn, otto, jane))
+    _, text = await otto.get(LIST)
+    assert (own in text, there in text, "Your job" in text) == (True, True, True)
+    text = (await otto.get(LIST + "?is=work"))[1]
+    assert (own in text, there in text) == (False, True)
+    _, text = await otto.get(there)
+    said = plain(text)
+    assert ("It is black or empty" in said, "it is black" in said) == (True, False)
+    assert "jane@example.org" not in said
+    assert "1 dispute about your work waits for an answer" in (await otto.get("/console"))[1]
+    form = {"text": "The lamp is hidden.", "left": "50", "top": "0", "width": "60", "height": "1"}
+    answer = await otto.post(f"{there}/answer", form)
+    assert "reaches beyond the picture" in await answer.text()
+    for other in (jane, ann):
+        assert "Send the answer" not in (await other.get(there))[1]
+        assert (await other.post(f"{there}/answer", {"text": "x"})).status == 404
+    answer = await otto.post(f"{there}/answer", {**form, "width": "25"})
+    assert answer.status == 303, await answer.text()
+    for visitor, label in ((otto, "Your answer"), (jane, "The operator says"), (ann, "says")):
+        said = plain((await visitor.get(there))[1])
+        assert label in said
+        assert "The lamp is hidden." in said
+        assert "Send the answer" not in said
+    assert "otto@example.org" not in plain((await jane.get(there))[1])
+    assert (await otto.post(f"{there}/answer", {"text": "more"})).status == 409
+    assert "about your work" not in (await otto.get("/console"))[1]

@@ -5,7 +5,7 @@ from tests.integration.console.people import Visitor
 from tests.integration.console.test_live_updates import following, frame
 from tests.support.databases import execute
 
-NOW = '77<span class="fine">'
+NOW = '77 <span class="unit">'
 RICH = """
 INSERT INTO accounts (name, balance, held, may_overdraw)
 VALUES ('user:{id}', 770000, 0, true)

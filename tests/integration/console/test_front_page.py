@@ -40,7 +40,10 @@ async def test_a_stranger_sees_the_farm_and_the_ways_in(face: Face) -> None:
     assert re.findall(r"<script.*?>", text) == [
         f'<script src="{assets().url("receipt_drop.js")}" type="module">'
     ]
-    for link in ("/console/sign-in", "/console/sign-up", "/console/fleet"):
+    for word in ("checkpoint", "measured", ">none<"):
+        assert word not in text, "a visitor does not know it"
+    machine = "/console/sign-up?next=/console/fleet/add"
+    for link in ("/console/sign-in", "/console/sign-up", machine):
         assert f'href="{link}"' in text
     assert (await nobody(face).ask("HEAD", "/")).status == 200
 
@@ -49,6 +52,7 @@ async def test_it_shows_nodes_price_and_the_last_anchor(
     database: PostgresEndpoint,
 ) -> None:
     await joined(database.owner_dsn)
+    await joined(database.owner_dsn, ", is_embedded", ", true")  # a verifier renders for nobody
     await execute(database.owner_dsn, "UPDATE nodes SET status = 'HEALTHY'")
     await execute(database.owner_dsn, ANCHORED.format(root="\\x" + "ab" * 32))
     async with face_over(database) as face:
@@ -56,9 +60,9 @@ async def test_it_shows_nodes_price_and_the_last_anchor(
         _, text = await nobody(face).get("/")
         shown = text.partition("<dl")[2].partition("</dl>")[0]
         assert "<dd>1</dd>" in shown
-        assert '10<span class="fine">.0000' in shown
-        assert "1\u202f234 transfers" in shown
-        assert "block 5\u202f678" in shown
+        assert '10 <span class="unit">' in shown
+        assert "<dd>1,234<small>written to a blockchain" in shown
+        assert "block 5,678" in shown
 
 
 async def test_a_request_costs_no_query(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,6 +123,7 @@ async def test_who_is_signed_in_is_led_on(face: Face, jane: Visitor) -> None:
     _, text = await jane.get("/")
     assert 'href="/console">Open the console' in text
     assert "/console/sign-up" not in text
+    assert 'href="/console/fleet/add">Add a machine' in text
     await jane.post("/console/sign-out", {})
     _, text = await jane.get("/")
     assert "/console/sign-up" in text

@@ -40,7 +40,9 @@ async def test_an_admin_makes_a_link_that_is_shown_once(face: Face, ann: Visitor
     assert (answer.status, answer.headers["Location"]) == (303, USERS)
     link = once(answer)
     page, _, token = link.partition("#invitation=")
-    assert page == str(face.client.make_url("/console/sign-up"))
+    assert page == f"{face.client.make_url('/console/sign-up')}?email=bob%40example.org"
+    _, text = await nobody(face).get("/console/sign-up?email=bob%40example.org")
+    assert 'required maxlength="254" value="bob@example.org"' in text
     _, text = await ann.get(USERS)
     assert f'<code id="once">{link}</code>' in text
     _, text = await ann.get(USERS)

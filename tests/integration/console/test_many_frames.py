@@ -1,6 +1,7 @@
 """A job of many frames on its page: the state of each frame, and changes while the page is open."""
 
 import re
+from html import unescape
 from uuid import UUID, uuid4
 
 from actors.console_hub.messages import Hub, TopicChanged
@@ -148,7 +149,7 @@ async def test_the_overview_says_how_many_are_paused_and_what_is_held_for_them(
         _, text = await visitor.get("/console")
         figure = text.partition("Jobs paused</a></dt>")
         assert 'href="/console/jobs?q=status:paused"' in figure[0][-80:]
-        assert re.sub(r"<[^>]+>", "", figure[2].partition("</dd>")[0]) == "10.0300 cr held"
+        assert re.sub(r"<[^>]+>", "", figure[2].partition("</dd>")[0]) == "10.03 cr held"
 
 
 async def failed_film(face: Face, jane: Visitor, price: int, frames: int, rest: int) -> UUID:
@@ -172,8 +173,12 @@ async def test_who_has_too_few_credits_to_try_again_is_told_how_many(
     answer = await jane.post(f"/console/jobs/{job}/retry-failed", {})
     text = await answer.text()
     assert answer.status == 402
-    assert "This needs 40.0000 credits; you have 15.0000." in text
-    assert 'href="/console/credits"' in text.partition('<section class="problem"')[2]
+    assert "This needs 40 credits; you have 15." in text
+    link = re.search(r'href="([^"]*)">Buy credits<', text)
+    assert link is not None
+    there = f"/console/credits?need=25&back=%2Fconsole%2Fjobs%2F{job}"
+    assert unescape(link[1]) == there
+    assert "Buy <bdi>100 credits</bdi> for 10.00 USD" in (await jane.get(there))[1]
     assert await states_of(face, job) == ["FAILED"] * 2
 
 
@@ -183,7 +188,7 @@ async def test_as_many_frames_are_tried_again_as_there_are_credits_for(
     job = await failed_film(face, jane, 200_000, 4, 500_000)
     assert (await jane.post(f"/console/jobs/{job}/retry-failed", {})).status == 303
     text = (await jane.get(f"/console/jobs/{job}"))[1]
-    said = "2 of 4 failed frames are retried, in order. 30.0000 credits are"
+    said = "2 of 4 failed frames are retried, in order. 30 credits are"
     assert f"{said} missing to retry the others." in text
     assert await states_of(face, job) == ["QUEUED"] * 2 + ["FAILED"] * 2
 

@@ -7,7 +7,7 @@ from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch
 from tests.integration.console.people import Visitor
 from tests.integration.console.test_live_updates import NODE
-from tests.integration.console.work import PRICE, joined
+from tests.integration.console.work import PRICE, joined, worked
 from tests.support.databases import execute
 from tests.support.http_gateway import Face
 
@@ -21,6 +21,46 @@ async def test_who_has_no_node_is_told_of_none(
     assert "<dt>Nodes healthy</dt><dd>1<" in (await ann.get("/console"))[1]
     await execute(database.owner_dsn, NODE)
     assert "<dt>Your nodes healthy</dt><dd>1<" in (await jane.get("/console"))[1]
+
+
+async def test_an_embedded_verifier_is_no_node_that_renders(
+    database: PostgresEndpoint, ann: Visitor
+) -> None:
+    await joined(database.owner_dsn, ", status, is_embedded", ", 'HEALTHY', true")
+    assert "<dt>Nodes healthy</dt><dd>0<" in (await ann.get("/console"))[1]
+    _, fleet = await ann.get("/console/fleet")
+    assert "<dt>Nodes healthy</dt><dd>0<small>of 0, without verifiers" in fleet
+    assert "None renders" in (await ann.get("/console/readiness"))[1]
+    await joined(database.owner_dsn, ", status", ", 'HEALTHY'")
+    _, fleet = await ann.get("/console/fleet")
+    assert "of 1, without verifiers" in fleet
+    assert 'href="/console/fleet/add"' in fleet
+    assert "1 node online" in (await ann.get("/console/readiness"))[1]
+
+
+async def test_preflights_are_no_jobs_of_the_overview(
+    face: Face, database: PostgresEndpoint, jane: Visitor
+) -> None:
+    job = await worked(face, database.owner_dsn, jane)
+    completed = "<dt>Completed today</dt><dd>{}<"
+    assert completed.format(1) in (await jane.get("/console"))[1]
+    await execute(database.owner_dsn, f"UPDATE jobs SET job_type = 'preflight' WHERE id = '{job}'")
+    _, text = await jane.get("/console")
+    assert completed.format(0) in text
+    assert "No job ended in the last hour." in text
+
+
+async def test_a_drained_node_is_stopped_by_whoever_did_it(
+    database: PostgresEndpoint, jane: Visitor, ann: Visitor
+) -> None:
+    node = await joined(database.owner_dsn, ", owner_id", f", '{jane.id}'")
+    page = f"/console/fleet/{node}"
+    for visitor, said in ((ann, "stopped by an admin"), (jane, "stopped by its owner")):
+        assert (await visitor.post(f"{page}/drain", {"reason": "dust"})).status == 303
+        for path in (page, "/console/fleet", "/console/fleet?show=tiles"):
+            _, text = await jane.get(path)
+            assert f"<span>{said}</span>" in text, path
+        assert (await visitor.post(f"{page}/release", {})).status == 303
 
 
 async def test_a_node_that_is_shut_out_is_not_called_healthy(
@@ -51,7 +91,7 @@ async def test_what_a_node_says_of_itself_is_read_by_people(
     told = '{"ram": 25276510208, "benchmark": {"cpu_msteps": 4.626}, "cores": 8, "resting": null}'
     node = await joined(database.owner_dsn, ", metadata", f", '{told}'")
     _, text = await ann.get(f"/console/fleet/{node}")
-    for name, value in (("benchmark cpu_msteps", "4.626"), ("cores", "8"), ("ram", "23.5 GiB")):
+    for name, value in (("Benchmark, CPU", "4.626"), ("Cores", "8"), ("Memory", "23.5 GiB")):
         assert f"<dt><bdi>{name}</bdi></dt><dd><bdi>{value}</bdi></dd>" in text
     assert "null" not in text, "what the node left empty is not shown"
 

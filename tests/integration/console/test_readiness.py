@@ -1,9 +1,11 @@
 """The readiness page: what a farm needs, how it is, and what to do."""
 
+import json
 import re
 import ssl
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from uuid import uuid4
 
 import pytest
 
@@ -12,6 +14,8 @@ from tests.integration.console.people import Visitor, newcomer
 from tests.support.databases import execute
 from tests.support.http_gateway import Face, face_over, face_with
 from tests.twins.host import TwinHost
+from web.console.alerts import alerts_of
+from web.console.farm_readiness import FarmReadiness
 
 face = face_with()
 PATH = "/console/readiness"
@@ -45,8 +49,20 @@ async def ann(face: Face, database: PostgresEndpoint) -> Visitor:
 async def test_a_new_farm_is_told_what_it_lacks(ann: Visitor) -> None:
     found = await needs(ann)
     assert list(found) == [
-        *("backups", "restore", "mail", "disk", "versions", "verification", "anchors", "address")
+        *(
+            "nodes",
+            "backups",
+            "restore",
+            "mail",
+            "disk",
+            "versions",
+            "verification",
+            "anchors",
+            "address",
+        )
     ]
+    assert "None renders" in found["nodes"][1]
+    assert "Add a machine" in found["nodes"][1]
     assert found["backups"][0] == "warn"
     assert "rendertrust backup FILE" in found["backups"][1]
     assert found["restore"][0] == "warn"
@@ -121,6 +137,76 @@ async def test_mails_that_fail_are_urgent(database: PostgresEndpoint) -> None:
         assert (state, "was due 60 minutes ago" in text) == ("bad", True)
 
 
+async def test_a_servers_reply_shows_no_address(database: PostgresEndpoint) -> None:
+    row = (
+        "INSERT INTO mails (id, kind, user_id, state, due_at, created_at, ended_at, error)"
+        " SELECT gen_random_uuid(), 'password.changed', id, 'FAILED', now(), now(), now(),"
+        " '550 5.1.1 <jane@example.org>: no such user' FROM users LIMIT 1"
+    )
+    async with face_over(
+        database, mail={"url": "smtp://127.0.0.1:9", "sender": "farm@example.org"}
+    ) as face:
+        ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+        await execute(database.owner_dsn, "DELETE FROM mails")
+        await execute(database.owner_dsn, row)
+        _, text = (await needs(ann))["mail"]
+        assert "550 5.1.1 <(address)>: no such user" in text
+        _, overview = await ann.get("/console")
+        assert "jane@" not in overview
+
+
+async def test_old_gateways_and_nodes_are_named_with_what_to_do(
+    face: Face, ann: Visitor, database: PostgresEndpoint
+) -> None:
+    assert (await needs(ann))["versions"][0] == "good"
+    candidate = {"id": str(uuid4()), "url": "http://c:8000", "version": "0.1.0rc1"}
+    since = datetime.now(UTC).isoformat()
+    face.gateway.console.gateways.hear(json.dumps({**candidate, "since": since}).encode())
+    assert (await needs(ann))["versions"][0] == "good", "only the suffix differs"
+    for number, version in enumerate(("0.0.9", "0.0.9", "0.1.0", "9.0", "<b>odd</b>")):
+        await execute(
+            database.owner_dsn,
+            "INSERT INTO nodes (id, name, public_key, capabilities, status, metadata) VALUES"
+            f" (gen_random_uuid(), 'n', sha256('{number}'), '{{render}}', 'HEALTHY',"
+            f" jsonb_build_object('version', '{version}'))",
+        )
+    state, text = (await needs(ann))["versions"]
+    assert state == "warn"
+    assert "2 nodes, with version 0.0.9 (2)" in text
+    assert "Update each node by its line on the page Download" in text
+    other = {"id": str(uuid4()), "url": "http://b:8000", "version": "0.2.0"}
+    now = datetime.now(UTC).isoformat()
+    face.gateway.console.gateways.hear(json.dumps({**other, "since": now}).encode())
+    state, text = (await needs(ann))["versions"]
+    assert "Older than 0.2.0: 2 gateways, http" in text
+    assert "3 nodes, with version 0.0.9 (2), 0.1.0 (1)" in text
+    assert "Upgrade the gateways" in text
+    _, overview = await ann.get("/console")
+    assert "Versions" not in overview, "it is not urgent"
+
+
 async def test_only_overseers_see_it(face: Face, ann: Visitor) -> None:
     jane = await newcomer(face, email="joan@example.org")
     assert (await jane.get(PATH))[0] == 403
+
+
+async def test_a_backup_that_was_never_made_is_missing(database: PostgresEndpoint) -> None:
+    async with face_over(
+        database, environment="production", payments="none", backup={"folder": "/backup"}
+    ) as face:
+        never = next(
+            each for each in await FarmReadiness(face.gateway).items() if each.name == "Backups"
+        )
+        assert (never.state, never.is_missing) == ("bad", True)
+        assert "Run rendertrust backup every day" in never.fix
+        alerts = await alerts_of(face.gateway, {"UNHEALTHY": 0})
+        headings = {each.text: each.heading for each in alerts}
+        assert headings["Backups: No backup of this database was ever made"] == "Missing"
+
+
+async def test_ages_are_told_in_words(ann: Visitor, database: PostgresEndpoint) -> None:
+    made = "INSERT INTO last_backup (made_at, bytes) VALUES (now() - interval '{} s', 5)"
+    for seconds, ago in ((70, "1 minute ago"), (5, "just now")):
+        await execute(database.owner_dsn, "DELETE FROM last_backup")
+        await execute(database.owner_dsn, made.format(seconds))
+        assert ago in (await needs(ann))["backups"][1]

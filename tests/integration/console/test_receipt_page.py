@@ -65,6 +65,9 @@ async def test_anybody_reads_what_was_compared_and_by_whom(
     assert f"embedded in the gateway, {CLASS}" in said
     assert "no dispute about it was upheld" in said
     assert jane.email not in text
+    back = f'href="/console/jobs/{job}"'
+    assert back not in text
+    assert back in (await jane.get(there))[1], "its owner gets back to the job"
     user = UUID(jane.id)
     await do(face, DisputeOpen(uuid4(), job, 0, user, "black", DAY))
     await do(face, DisputeDecide(job, 0, user, True, "it is"))
@@ -85,7 +88,7 @@ def receipt_row(**more: Any) -> ShownReceipt:
         "hash": HASH,
         "issued_at": None,
         "device_class": CLASS,
-        "said": "",
+        "method": None,
         "compared": "regions",
         "remade": True,
         "distance": 0.0,
@@ -111,10 +114,12 @@ def receipt_row(**more: Any) -> ShownReceipt:
         ),
         (receipt_row(compared="whole", distance=None), "The whole frame, rendered", "It cannot be"),
         (
-            receipt_row(said="other-seeds", distance=1.0),
+            receipt_row(method="other-seeds", distance=1.0),
             "Regions, rendered again with other seeds",
             "at most 1 ",
         ),
+        (receipt_row(compared="plugin", distance=None), "The result, by the check of its", None),
+        (receipt_row(compared="plugin", distance=0), "The result, by the check of", "None: equal"),
         (receipt_row(compared=None), "Nothing: the file was opened", None),
         (receipt_row(compared=None, is_verified=False), "Nothing", None),
     ],
@@ -133,8 +138,13 @@ def test_the_page_says_which_verifier_it_was_and_why_there_was_none() -> None:
     assert verifier_of(other) == f"a machine of the gateway's operator, {OTHER_CLASS}"
     assert verifier_of(receipt_row(verifier_class=None)) == "embedded in the gateway"
     assert verifier_of(receipt_row(is_verified=False)) is None
-    assert meaning_of("unverified", "off") == "No check was requested: verification is off."
-    found = meaning_of("unverifiable", "scene-fails")
+    assert (
+        meaning_of("unverified", "off", "render") == "No check was requested: verification is off."
+    )
+    found = meaning_of("unverifiable", "scene-fails", "render")
     assert found == "The checks did not decide: the verifiers cannot render the scene."
-    assert meaning_of("exact", None) == "Equal to a render of the scene, to the last bit."
-    assert meaning_of("a later one", "why") == ""
+    assert meaning_of("exact", None, "render") == "Equal to a render of the scene, to the last bit."
+    assert meaning_of("exact", None, "words") == (
+        "Equal to what the verifier's plugin computed, to the last bit."
+    )
+    assert meaning_of("a later one", "why", "render") == ""

@@ -53,7 +53,7 @@ async def test_a_unit_of_many_is_named_and_refunded(
     status, text = await second_step(ann, jane, job, frame="4")
     assert (status, "The job has no unit 4" in text) == (404, True)
     status, text = await second_step(ann, jane, job, frame="0", amount="60")
-    assert (status, "must not be higher than the charge: 10.0000" in text) == (422, True)
+    assert (status, "must not be higher than the charge: 10" in text) == (422, True)
 
 
 async def test_all_units_that_were_charged_are_refunded_each_once(
@@ -66,7 +66,7 @@ async def test_all_units_that_were_charged_are_refunded_each_once(
     status, text = await second_step(ann, jane, job, frame="all", amount="4")
     assert (status, "for one unit" in text) == (422, True)
     status, text = await second_step(ann, jane, job, frame="all")
-    assert (status, "2 units" in text, "20<span" in text) == (200, True, True)
+    assert (status, "2 units" in text, "20 <span" in text) == (200, True, True)
     more = text.replace('value="20.0000"', 'value="30.0000"')
     assert "check it again" in await do(ann, jane, more), (
         "the greater total was promised before unit 1 was refunded"
@@ -88,7 +88,7 @@ async def test_what_was_refunded_is_told_before_the_second_step_is_pressed(
     _, text = await second_step(ann, jane, job)
     assert "The charge is refunded." in await do(ann, jane, text)
     status, again = await second_step(ann, jane, job)
-    assert (status, "10.0000 credits of the charge were already refunded" in again) == (409, True)
+    assert (status, "10 credits of the charge were already refunded" in again) == (409, True)
     assert "of the charge were already refunded" in await do(ann, jane, text), (
         "whoever goes back to the second step is told"
     )
@@ -130,24 +130,24 @@ async def test_what_was_charged_less_refunds_is_the_same_on_all_pages_and_in_the
         _, text = await jane.get(f"/console/jobs/{job}")
         [paid] = re.findall(r'id="paid">(.*?)</p>', text, re.DOTALL)
         said = re.sub(r"<[^>]+>", "", paid)
-        assert said.startswith(f"{charged}.0000 cr charged"), said
-        assert said.endswith("after refunds of 4.0000 cr"), said
+        assert said.startswith(f"{charged} cr charged"), said
+        assert "after refunds of 4 cr" in said, said
         assert (await api.ask("GET", f"/api/v1/jobs/{job}"))[1]["charged"] == f"{charged}.0000"
     assert (await jane.post(f"/console/jobs/{many}/stop", {})).status == 303
     _, text = await jane.get("/console/jobs")
     [row] = re.findall(rf'id="row-{many}".*?</tr>', text, re.DOTALL)
-    assert "cancelled" in row
+    assert "Cancelled" in row
     assert "not charged" not in row
     assert re.search(r"charged <[^>]*>26.* after refunds", row), row
     _, text = await jane.get(f"/console/jobs/{many}")
     frames = text.partition('<ul class="frames">')[2].partition("</ul>")[0]
     tiles = [re.sub(r"<[^>]+>", "", tile) for tile in frames.split("<li ")[1:]]
-    assert ["10.0000 cr" in tile for tile in tiles] == [True, True, False, False]
-    assert "6.0000 cr after a refund" in tiles[2]
+    assert ["10 cr" in tile for tile in tiles] == [True, True, False, False]
+    assert "6 cr after a refund" in tiles[2]
     for visitor in (jane, ann):
         _, text = await visitor.get("/console")
         [today] = re.findall(r"<dt>Charged today</dt><dd>(.*?)</dd>", text, re.DOTALL)
-        assert re.sub(r"<[^>]+>", "", today) == "32.0000 crafter refunds of 8.0000 cr"
+        assert re.sub(r"<[^>]+>", "", today) == "32 crafter refunds of 8 cr"
 
 
 async def submit_charged(

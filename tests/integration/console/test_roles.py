@@ -14,6 +14,8 @@ from web.identity.roles import UserRole
 
 face = face_with()
 ALL = every_page()
+INVOICES = "/console/credits/invoice-to"
+PRESETS = "/console/presets"
 NOBODYS = "00000000-0000-4000-8000-000000000000"
 # Values for all forms, so that no form is refused for a missing field. The log's level is left out,
 # because it would change for all tests.
@@ -90,7 +92,10 @@ async def test_a_read_only_admin_is_refused_every_change_but_of_their_own_accoun
     assert len(paths) > 15
     assert await refused(rita, "POST", paths) == paths
     own = [action.path for action in ALL.actions if action.on_own_account]
-    assert all(path.startswith("/console/account/") for path in own)
+    assert all(
+        path.startswith(("/console/account/", "/console/device/", INVOICES, PRESETS))
+        for path in own
+    )
     for call in CHANGES:
         path, method = path_of(call.path), call.operation.method
         assert (await rita.ask(method, path, json={}, headers=OWN)).status == 403, call.path
@@ -134,6 +139,10 @@ def test_what_concerns_all_is_for_admins() -> None:
     """
     own = (
         "/console/account",
+        INVOICES,
+        PRESETS,
+        "/console/device",
+        "/console/disputes/{id}/answer",
         "/console/jobs",
         "/console/fleet",
         "/console/keys",

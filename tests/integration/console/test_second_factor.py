@@ -382,3 +382,24 @@ async def test_sign_ins_without_a_factor_are_as_before(face: Face, jane: Visitor
     text: Any = (await again.get("/console/account"))[1]
     assert sessions_of(text)
     assert (await again.get(STEP))[0] == 303
+
+
+async def test_export_and_deletion_ask_for_the_factor_again(otto: Secured) -> None:
+    visitor = await wholly_signed_in(otto)
+    await execute(otto.dsn, LATER)
+    account = "/console/account"
+    assert (await visitor.ask("GET", f"{account}/export.json")).status == 403
+    form = {"deletion_password": PASSWORD, "sure": "yes"}
+    for path, sent in ((f"{account}/export", {}), (f"{account}/delete", form)):
+        answer = await visitor.post(path, sent)
+        text = await answer.text()
+        assert (answer.status, AGAIN in text) == (403, True)
+        assert PASSWORD not in text
+    back = {"back": account, "sent.sure": "yes", "code": await otto.fresh()}
+    answer = await visitor.post(AGAIN, back)
+    assert answer.status == 200
+    answer = await visitor.post(f"{account}/export", {})
+    assert (answer.status, answer.headers["Location"]) == (303, f"{account}/export.json")
+    assert (await visitor.ask("GET", f"{account}/export.json")).status == 200
+    answer = await visitor.post(f"{account}/delete", form)
+    assert (answer.status, answer.headers["Location"]) == (303, "/console/sign-in")

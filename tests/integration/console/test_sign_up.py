@@ -29,7 +29,7 @@ async def test_a_stranger_signs_up_and_is_signed_in(face: Face) -> None:
     assert status == 200
     assert "Jane Okafor" in text
     assert "Your account is open, and you are signed in." in text
-    assert "100.0000 credits to begin with" in text
+    assert "100 credits to begin with" in text
     assert PASSWORD not in text
 
 
@@ -182,7 +182,7 @@ async def private(database: PostgresEndpoint) -> AsyncGenerator[Face]:
 async def test_an_invitation_is_a_field_of_the_form(private: Face) -> None:
     _, text = await nobody(private).get(SIGN_UP)
     assert 'name="invitation"' in text
-    assert "invitation.js" in text
+    assert "link_token.js" in text
     for invitation, said in (
         ("", "The invitation is missing."),
         ("rti_" + "0" * 32, "The invitation is not valid: it was used or revoked"),

@@ -38,4 +38,4 @@ async def test_what_is_left_of_a_job_says_why_nobody_works_on_it(
     _, text = await visitor.get(f"/console/jobs/{job}")
     assert "1 of 3" in text
     said = text.partition('id="why-waiting">')[2].partition("</span>")[0]
-    assert "No node that does “echo” was ever connected." in said
+    assert "No node that does “echo” has joined yet." in said

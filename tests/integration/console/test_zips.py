@@ -1,4 +1,4 @@
-"""A zip of all completed and paid frames can be downloaded even if the job did not complete."""
+"""A zip of all completed and paid frames can be downloaded at any time, however the job ends."""
 
 import io
 import zipfile
@@ -34,22 +34,24 @@ async def ask(face: Face, *effects: OfJob | UnitAssign | UnitComplete | UnitFail
     await face.do(*effects)
 
 
-def ends(job: UUID, user: UUID) -> Sequence[tuple[str, OfJob | UnitFail]]:
+def ends(job: UUID, user: UUID) -> Sequence[tuple[str, OfJob | UnitFail | None]]:
     fault = UnitFail(job, 2, attempt=0, node=None, error_class="scene", error="no camera")
     return [
+        ("RUNNING", None),
         ("PAUSED", JobPause(job, user)),
         ("FAILED", fault),
         ("CANCELLED", JobStop(job, user)),
     ]
 
 
-@pytest.mark.parametrize("end", range(3), ids=["paused", "failed", "cancelled"])
+@pytest.mark.parametrize("end", range(4), ids=["running", "paused", "failed", "cancelled"])
 async def test_frames_that_are_done_are_a_zip_however_the_job_stands(
     face: Face, database: PostgresEndpoint, end: int, jane: Visitor
 ) -> None:
     job = await submit_half_done(face, database.owner_dsn, jane)
     status, effect = ends(job, UUID(jane.id))[end]
-    await ask(face, effect)
+    if effect is not None:
+        await ask(face, effect)
     row = await face.gateway.tables.jobs.past(job, UUID(jane.id))
     assert row is not None
     assert row.status == status
@@ -63,9 +65,14 @@ async def test_frames_that_are_done_are_a_zip_however_the_job_stands(
     files = zipfile.ZipFile(io.BytesIO(await fetched.read()))
     assert files.testzip() is None
     assert {name: files.read(name) for name in files.namelist()} == {
-        "0001.png": PICTURE % 1,
-        "0002.png": PICTURE % 2,
+        "scene-0001.png": PICTURE % 1,
+        "scene-0002.png": PICTURE % 2,
     }
+    assert fetched.headers["Content-Disposition"] == 'attachment; filename="scene.zip"'
+    assert await face.gateway.tables.jobs.rename(job, UUID(jane.id), "a/b")
+    fetched = await jane.ask("GET", URL(answer.headers["Location"]).path_qs)
+    renamed = zipfile.ZipFile(io.BytesIO(await fetched.read()))
+    assert renamed.namelist() == ["a_b-0001.png", "a_b-0002.png"]
     eve = await newcomer(face, email="eve@example.org")
     assert (await eve.get(link))[0] == 404
 

@@ -137,3 +137,26 @@ async def test_a_node_that_is_away_or_of_another_chain_is_said_to_be(
         await chain.close()
     assert anvil.key not in repr(anvil)
     await asyncio.sleep(0)
+
+
+async def test_calls_that_are_cancelled_at_any_time_block_no_later_call(
+    anvil: ChainEndpoint,
+) -> None:
+    from supervisors.engines.chain_web3 import Web3Chain
+
+    chain = Web3Chain(CurrentEndpoint(anvil), fee_cap_gwei=1)
+
+    async def ask() -> None:
+        async with chain.asking():
+            pass
+
+    await ask()
+    for turns in range(240):
+        calls = [asyncio.create_task(ask()) for _ in range(32)]
+        for _ in range(turns % 12):
+            await asyncio.sleep(0)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+    await ask()
+    await chain.close()

@@ -16,8 +16,8 @@ from web3.exceptions import ContractCustomError
 
 from actors.ports import Anchored, ChainRefused
 from rendertrust import merkle
+from scripts.nodejs import NODE, NPM
 from supervisors.engines.anvil import ChainEndpoint
-from supervisors.engines.anvil_download import npm
 from supervisors.engines.chain_web3 import Web3Chain
 from supervisors.engines.current_endpoint import CurrentEndpoint
 from tests.integration.engines.test_chain_conformance import EMPTY, anchored, deployed
@@ -130,8 +130,8 @@ async def test_the_artefact_is_what_the_pinned_compiler_makes(tmp_path: Path) ->
     for name in ("package.json", "package-lock.json", "compile.js"):
         shutil.copy2(contracts / name, tmp_path / name)
     for words in (
-        [*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
-        ["node", "compile.js", str(contracts)],
+        [*NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+        [str(NODE), "compile.js", str(contracts)],
     ):
         process = await asyncio.create_subprocess_exec(*words, cwd=tmp_path, stdout=PIPE)
         made, _ = await process.communicate()

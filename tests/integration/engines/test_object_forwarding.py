@@ -14,7 +14,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from attrs import evolve, frozen
 from pytest_aiohttp import AiohttpClient
+from yarl import URL
 
+from rendertrust.file_types import attachment
 from supervisors.engines.current_endpoint import CurrentEndpoint
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
@@ -202,6 +204,23 @@ async def test_the_gateway_says_what_is_downloaded_and_nobody_else(
                 assert answer.headers["Cache-Control"] == "no-store"
                 assert not {"Content-Language", "Expires"} & set(answer.headers)
                 assert answer.headers["Etag"]
+
+
+@pytest.mark.parametrize("name", ["Nave-0012.png", "Größe 日本-0012.png"])
+async def test_a_signed_name_is_that_of_the_download(
+    gateway: Gateway, direct: S3Objects, name: str
+) -> None:
+    key = result_key("result")
+    await direct.put(key, b"\x89PNG\r\n\x1a\n")
+    for objects in (gateway.objects, direct):
+        url = await objects.presign_get(key, name=name)
+        async with gateway.client.get(URL(url, encoded=True)) as answer:
+            assert answer.status == 200
+            assert answer.headers["Content-Disposition"] == attachment(name)
+    url = await gateway.objects.presign_get(key, name=name)
+    tampered = url.replace("0012", "0013")
+    async with gateway.client.get(URL(tampered, encoded=True)) as answer:
+        assert answer.status == 403
 
 
 async def test_an_upload_is_downloaded_as_bytes_under_its_own_name(gateway: Gateway) -> None:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import tomllib
 from collections.abc import AsyncIterator
 from importlib import metadata
 from pathlib import Path
@@ -318,11 +319,9 @@ def required_distributions(names: list[str]) -> set[str]:
 
 def missing_modules() -> list[str]:
     """Return all modules that an installation of the plain wheel lacks."""
-    setup = Path(rendertrust.__file__).resolve().parents[1] / "setup.py"
-    listed = setup.read_text().partition("AGENT = [")[2].partition("]")[0]
-    plain = required_distributions(
-        [line.strip(' ",').split(">")[0] for line in listed.split("\n") if '"' in line]
-    )
+    project = Path(rendertrust.__file__).resolve().parents[1] / "pyproject.toml"
+    listed = tomllib.loads(project.read_text())["project"]["dependencies"]
+    plain = required_distributions([line.split(">")[0] for line in listed])
     modules = metadata.packages_distributions()
     rooms = ["actors", "config", "sql", "supervisors", "web"]
     kept = {d.lower().replace("_", "-") for d in plain}

@@ -96,6 +96,16 @@ async def test_a_stripe_that_is_away_is_told(case: Case) -> None:
         await case.payments.open(order())
 
 
+async def test_a_session_can_be_ended_more_than_once(case: Case) -> None:
+    session = await case.payments.open(order())
+    for _ in range(2):
+        await case.payments.expire(session.id)
+    await case.payments.expire("cs_unknown")
+    case.leave()
+    with pytest.raises(PaymentsUnavailable):
+        await case.payments.expire(session.id)
+
+
 async def test_an_event_is_had_again_while_it_is_known(case: Case) -> None:
     about = {"id": "cs_1", "object": "checkout.session", "amount_total": 1000}
     event = {"id": "evt_1", "object": "event", "type": "x.y", "data": {"object": about}}

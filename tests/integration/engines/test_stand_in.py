@@ -16,7 +16,12 @@ from pytest_aiohttp import AiohttpServer
 from supervisors.engines.stripe_payments import StripeEndpoint
 from supervisors.engines.stripe_stand_in.engine import WEBHOOK, EmbeddedStripe
 from supervisors.engines.stripe_stand_in.stripe_api import nested
-from supervisors.engines.stripe_stand_in.stripe_state import KEPT_MAX, StripeRefusal, StripeState
+from supervisors.engines.stripe_stand_in.stripe_state import (
+    KEPT_MAX,
+    OPEN_SECONDS,
+    StripeRefusal,
+    StripeState,
+)
 from tests.support.until import until
 
 FORM = {
@@ -28,6 +33,26 @@ FORM = {
     "line_items[0][price_data][unit_amount]": "1000",
     "line_items[0][price_data][product_data][name]": "<b>100 credits",
 }
+
+
+def test_a_session_expires_a_day_after_it_was_opened() -> None:
+    price = {"currency": "usd", "unit_amount": "1000", "product_data": {"name": "100 credits"}}
+    asked = {
+        "mode": "payment",
+        "success_url": "https://gateway.example/done",
+        "cancel_url": "https://gateway.example/no",
+        "line_items": {"0": {"quantity": "1", "price_data": price}},
+    }
+    state = StripeState()
+    old, young, paid = (state.open(asked, str(key), "")[0] for key in range(3))
+    state.pay(paid["id"])
+    for session in (old, paid):
+        session["created"] -= OPEN_SECONDS + 1
+    young["created"] -= OPEN_SECONDS - 60
+    state.open(asked, "later", "")
+    assert [each["status"] for each in (old, young, paid)] == ["expired", "open", "complete"]
+    expired = [event for event in state.events.values() if event["type"].endswith("expired")]
+    assert [event["data"]["object"]["id"] for event in expired] == [old["id"]]
 
 
 class Hook:
@@ -170,44 +195,44 @@ async def test_many_at_once_are_all_kept(
 
 
 def test_the_oldest_is_forgotten() -> None:
-    till = StripeState()
+    stripe = StripeState()
     asked = nested(FORM.items())
-    first, _ = till.open(asked, "", "http://x")
+    first, _ = stripe.open(asked, "", "http://x")
     for _ in range(KEPT_MAX):
-        till.open(asked, "", "http://x")
-    assert len(till.sessions) == KEPT_MAX
+        stripe.open(asked, "", "http://x")
+    assert len(stripe.sessions) == KEPT_MAX
     with pytest.raises(StripeRefusal):
-        till.session(first["id"])
+        stripe.session(first["id"])
 
 
 def test_the_key_of_a_forgotten_session_opens_another() -> None:
-    till, asked = StripeState(), nested(FORM.items())
-    first, _ = till.open(asked, "key", "http://x")
+    stripe, asked = StripeState(), nested(FORM.items())
+    first, _ = stripe.open(asked, "key", "http://x")
     for _ in range(KEPT_MAX):
-        till.open(asked, "", "http://x")
-    second, is_known = till.open(asked, "key", "http://x")
+        stripe.open(asked, "", "http://x")
+    second, is_known = stripe.open(asked, "key", "http://x")
     assert (second["id"] == first["id"], is_known) == (False, False)
-    assert till.open(asked, "key", "http://x") == (second, True)
+    assert stripe.open(asked, "key", "http://x") == (second, True)
 
 
 def test_a_charge_is_refunded_and_disputed_once() -> None:
-    till = StripeState()
-    session, _ = till.open(nested(FORM.items()), "", "http://x")
-    till.pay(session["id"])
-    (charge,) = till.charges.values()
-    till.refund(charge["id"], 400)
+    stripe = StripeState()
+    session, _ = stripe.open(nested(FORM.items()), "", "http://x")
+    stripe.pay(session["id"])
+    (charge,) = stripe.charges.values()
+    stripe.refund(charge["id"], 400)
     with pytest.raises(StripeRefusal, match="600 of this charge can be refunded"):
-        till.refund(charge["id"], 601)
-    refund = till.refund(charge["id"])
+        stripe.refund(charge["id"], 601)
+    refund = stripe.refund(charge["id"])
     assert (charge["amount_refunded"], charge["refunded"]) == (1000, True)
-    till.fail_refund(refund["id"])
+    stripe.fail_refund(refund["id"])
     assert (charge["amount_refunded"], charge["refunded"]) == (400, False)
-    dispute = till.dispute(charge["id"])
+    dispute = stripe.dispute(charge["id"])
     with pytest.raises(StripeRefusal):
-        till.dispute(charge["id"])
-    till.close_dispute(dispute["id"], won=True)
+        stripe.dispute(charge["id"])
+    stripe.close_dispute(dispute["id"], won=True)
     with pytest.raises(StripeRefusal):
-        till.close_dispute(dispute["id"], won=False)
+        stripe.close_dispute(dispute["id"], won=False)
 
 
 def test_forms_become_objects() -> None:

@@ -190,6 +190,12 @@ async def verified(orders: Orders) -> bool:
 
 async def check_agreement(books: PostgresEndpoint, anvil: ChainEndpoint) -> None:
     """Check that books, log and chain agree, each anchor exists once and each nonce was used."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("supervisors.engines.chain_web3.CALL_SECONDS", ANSWER_SECONDS)
+        await _check_agreement(books, anvil)
+
+
+async def _check_agreement(books: PostgresEndpoint, anvil: ChainEndpoint) -> None:
     chain = Web3Chain(
         CurrentEndpoint(ChainEndpoint(anvil.url, anvil.chain_id, KEY)), fee_cap_gwei=100
     )

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from actors.sweeper.removal import ABANDONED_AFTER, OVER_AFTER
+from actors.sweeper.actor import ABANDONED_AFTER, OVER_AFTER
 from rendertrust.protocol import (
     JobCancel,
     JobDispatch,

@@ -10,8 +10,9 @@ import attrs
 import pytest
 from pytest_aiohttp import AiohttpServer
 
-from rendertrust.node import agent, blender, plugins
+from rendertrust.node import agent, blender, opengl_probe, plugins
 from rendertrust.node.agent_settings import AgentSettings
+from rendertrust.node.automatic_update import AutomaticUpdate
 from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed, Result, Task
 from rendertrust.node.plugins.render import RenderPlugin
@@ -137,11 +138,11 @@ def known_blender(found_blender: Blender, monkeypatch: pytest.MonkeyPatch) -> No
         scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         return attrs.evolve(found_blender, memory_bytes=given.get("memory_bytes"))
 
-    async def draws(*_: object) -> bool:
-        return False
+    async def probe(*_: object) -> opengl_probe.OpenGL:
+        return opengl_probe.OpenGL(works=False)
 
     monkeypatch.setattr("rendertrust.node.blender.find", found)
-    monkeypatch.setattr("rendertrust.node.opengl_probe.draws", draws)
+    monkeypatch.setattr("rendertrust.node.opengl_probe.probe", probe)
 
 
 @pytest.fixture(scope="session")
@@ -171,12 +172,23 @@ def _no_blender(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest)
 
 
 @pytest.fixture
-def start(tmp_path: Path, peer: Gateway) -> Start:
-    """Return a function that starts an agent, each time on the same state folder of this test."""
+def start(tmp_path: Path, peer: Gateway, monkeypatch: pytest.MonkeyPatch) -> Start:
+    """Return a function that starts an agent, each time on the same state folder of this test.
+
+    The agent compiles no shaders in the background, as on a machine that has them.
+    """
+
+    def is_stored(_target: Path) -> bool:
+        return True
+
+    monkeypatch.setattr("rendertrust.node.opengl_probe.is_stored", is_stored)
 
     @asynccontextmanager
     async def run(
-        settings: AgentSettings = QUICK, *, kill: bool = False
+        settings: AgentSettings = QUICK,
+        *,
+        kill: bool = False,
+        updates: AutomaticUpdate | None = None,
     ) -> AsyncGenerator[Running]:
         folder = StateFolder(tmp_path / "state")
         if folder.enrolment() is None:
@@ -185,7 +197,7 @@ def start(tmp_path: Path, peer: Gateway) -> Start:
         told: list[str] = []
         stop = asyncio.Event()
         work: Awaitable[agent.AgentExit] = agent.run(
-            folder.path, settings=settings, narrator=told.append, stop=stop
+            folder.path, settings=settings, narrator=told.append, stop=stop, updates=updates
         )
         task = asyncio.ensure_future(work)
         try:

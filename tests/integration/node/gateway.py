@@ -33,6 +33,7 @@ from rendertrust.protocol import (
 from tests.support.until import until
 
 Kind = TypeVar("Kind", bound=FromNode)
+CODE_OWNER = "6a1f0c5e-5b1c-4f0e-9d59-0e6a4b2c8d7f"  # the user of every join code
 
 
 def ack_of(frame: FromNode) -> FromGateway | None:
@@ -56,6 +57,7 @@ class Gateway:
         self.sockets: list[web.WebSocketResponse] = []
         self.tokens = {"first-token"}
         self.has_verify = True
+        self.owner = ""  # the owner that the proof of a key names
         self.answers = asyncio.Event()  # while the event is clear, heartbeats get no answer
         self.answers.set()
         self.refuses_registration: int | None = None
@@ -68,6 +70,8 @@ class Gateway:
         self.answers_nonces = True
         self.checkpoint_status = 200
         self.connects = 0
+        self.downloads: dict[str, Any] | None = None  # what it hands out
+        self.files: dict[str, bytes] = {}  # by their names below /download
         self.answer: Callable[[FromNode], FromGateway | None] = lambda _: None
         self._arrived = asyncio.Condition()
         self.asked: list[str] = []
@@ -80,9 +84,12 @@ class Gateway:
     def app(self) -> web.Application:
         app = web.Application(client_max_size=64 << 20, middlewares=[self._note])
         app.router.add_post("/api/v1/nodes/register", self._register)
+        app.router.add_post("/api/v1/nodes/join", self._register)
         app.router.add_post("/api/v1/nodes/verify", self._verify)
         app.router.add_post("/api/v1/nodes/heartbeat", self._beat)
         app.router.add_get("/health", self._health)
+        app.router.add_get("/api/v1/downloads", self._downloads)
+        app.router.add_get("/download/{name}", self._download)
         app.router.add_get("/api/v1/ledger/checkpoint", self._checkpoint)
         app.router.add_get("/api/v1/relay/ws/{node_id}", self._relay)
         app.router.add_put("/store/{name}", self._put)
@@ -97,7 +104,15 @@ class Gateway:
         )
         token = "first-token" if not self.has_verify else "for-verify-alone"
         answer = {"node_id": "n1", "challenge": "c" * 64, "token": token, "status": "REGISTERED"}
-        return web.json_response(answer, status=201)
+        owner = {} if "code" not in self.registrations[-1] else {"owner_id": CODE_OWNER}
+        return web.json_response({**answer, **owner}, status=201)
+
+    async def _downloads(self, _: web.Request) -> web.Response:
+        return web.json_response(self.downloads, status=404 if self.downloads is None else 200)
+
+    async def _download(self, request: web.Request) -> web.Response:
+        body = self.files.get(request.match_info["name"])
+        return web.Response(status=404) if body is None else web.Response(body=body)
 
     async def _verify(self, request: web.Request) -> web.Response:
         if not self.has_verify:
@@ -109,7 +124,9 @@ class Gateway:
             return web.json_response({"detail": "bad signature"}, status=401)
         token = f"token-{len(self.registrations)}"
         self.tokens = {token}
-        return web.json_response({"node_id": "n1", "token": token, "status": "HEALTHY"})
+        answer = {"node_id": "n1", "token": token, "status": "HEALTHY"}
+        owner = {"owner_id": self.owner} if self.owner else {}
+        return web.json_response({**answer, **owner})
 
     @web.middleware
     async def _note(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from rendertrust.node.plugin import CHECKS, Task, is_delivered
+from rendertrust.job_types import CHECK, CHECK_BATCH
+from rendertrust.node.plugin import Task, is_delivered
 from tests.integration.node.workshop import workshop
 
 # The argument after -- is the path of the saved scene.
@@ -131,7 +132,7 @@ def unit(
     """Return a unit with these inputs, placed in its folder as the agent places them."""
     placed, delivered = dict[str, Path](), dict[str, Path]()
     for name, source in inputs.items():
-        is_theirs = any(is_delivered(job_type, name) for job_type in CHECKS)
+        is_theirs = any(is_delivered(job_type, name) for job_type in (CHECK, CHECK_BATCH))
         of, part = (delivered, "delivered/it") if is_theirs else (placed, "in")
         of[name] = folder / part / name
         of[name].parent.mkdir(parents=True, exist_ok=True)

@@ -41,7 +41,7 @@ async def test_echo_is_uploaded_told_and_forgotten_when_acked(peer: Gateway, sta
     async with start() as node:
         hello = await peer.next(Hello)
         assert (hello.slots, hello.running) == (1, ())
-        assert set(hello.capabilities) == {"echo", "cpu_benchmark"}
+        assert set(hello.capabilities) >= {"echo", "cpu_benchmark"}
         words = peer.input("in.txt", b"hello")
         await peer.send(
             peer.dispatch("echo", inputs=(words,), output=peer.output("o1"), params={"a": [1]})
@@ -188,7 +188,7 @@ async def test_same_dispatch_twice_runs_once(peer: Gateway, start: Start) -> Non
 async def test_unknown_job_type_fails_as_the_gateways_fault(peer: Gateway, start: Start) -> None:
     async with start():
         await peer.next(Hello)
-        await peer.send(peer.dispatch("inference"))
+        await peer.send(peer.dispatch("weather"))
         result = await peer.result("j1")
         assert (result.status, result.failure) == ("failed", "gateway")
 

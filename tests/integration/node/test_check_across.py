@@ -16,6 +16,7 @@ from actors.verifier.case import Case, Verdict
 from actors.verifier.report import Report, answer
 from actors.verifier.thresholds import DEFAULTS
 from bench.verify_scenes import HEAD, SAVE, SCENES
+from rendertrust.comparison_method import ComparisonMethod, describe
 from rendertrust.node.blender import Blender
 from rendertrust.node.machine_facts import has_two_kernels
 from rendertrust.node.plugin import Failed
@@ -30,6 +31,9 @@ from tests.unit.verifier.stage import pending
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 SAMPLES = 8
+SEEDED = Verdict(
+    "consistent", describe(ComparisonMethod.OTHER_SEEDS), method=ComparisonMethod.OTHER_SEEDS
+)
 SCENE = f"""
 scene.render.resolution_x, scene.render.resolution_y = 96, 88
 scene.cycles.samples, scene.cycles.use_denoising = {SAMPLES}, False
@@ -176,7 +180,7 @@ async def test_the_same_seed_decides_where_machines_are_nearly_equal(machines: M
 async def test_an_honest_render_that_is_not_nearly_equal_is_accepted(machines: Machines) -> None:
     files = await machines.other.delivered("seeded", machines.seeded)
     verdict, told = await machines.verdict("seeded", files)
-    assert verdict == Verdict("consistent", "other-seeds")
+    assert verdict == SEEDED
     assert any(one["off"] > 0.5 for one in told["crops"]), "the same seed does not decide"
     assert told["across"]["outcome"] == "accepted"
     [[look]] = told["across"]["looks"]
@@ -186,6 +190,21 @@ async def test_an_honest_render_that_is_not_nearly_equal_is_accepted(machines: M
     assert told["finish"]["equal"], "the picture is made anew from the evidence"
 
 
+@needs_avx2
+async def test_the_picture_of_a_frame_that_was_rendered_whole_is_made_again_from_its_evidence(
+    machines: Machines, tmp_path: Path
+) -> None:
+    """The whole frame is near the evidence, not equal, and the picture is not of the evidence."""
+    here, other, kind = machines.here, machines.other, {"format": "OPEN_EXR"}
+    files = await other.delivered("near-exr", here.scene, **kind)
+    told = await machines.told("near-whole", files, whole=True, across=[], **kind)
+    assert not all(one["equal"] for one in told["crops"])
+    assert told["finish"]["equal"]
+    files = Files((await other.delivered("swap", machines.seeded, **kind)).picture, files.evidence)
+    told = await machines.told("swap-whole", files, whole=True, across=[], **kind)
+    assert told["finish"]["off"] > 1
+
+
 async def test_a_scene_that_amplifies_rounding_is_cleared_by_other_seeds(
     machines: Machines, tmp_path: Path
 ) -> None:
@@ -193,7 +212,7 @@ async def test_a_scene_that_amplifies_rounding_is_cleared_by_other_seeds(
     scene = build(tmp_path / "s.blend", SCENE + CHAOS)
     chaotic = attrs.evolve(machines, here=attrs.evolve(machines.here, scene=scene))
     case, steps = await chaotic.case_of("chaos", await machines.other.delivered("chaos", scene))
-    assert (case.verdict, steps) == (Verdict("consistent", "other-seeds"), ["regions", "more"])
+    assert (case.verdict, steps) == (SEEDED, ["regions", "more"])
 
 
 async def test_half_the_samples_of_another_instruction_set_are_a_strike(

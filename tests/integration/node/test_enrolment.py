@@ -11,6 +11,9 @@ from rendertrust.node.state_folder import Enrolment, StateFolder
 from tests.integration.node.gateway import Gateway
 from tests.support.reverse_proxies import make_certificate
 
+# Without Blender; the environment of the tests has the extra ``inference``.
+OFFERED = ("check:inference", "cpu_benchmark", "echo", "inference", "preflight:inference")
+
 
 async def test_join_proves_the_key(peer: Gateway, tmp_path: Path) -> None:
     joined = await enrolment.join(f"{peer.url}/", name="box", state=tmp_path, token="of-a-user")
@@ -18,7 +21,7 @@ async def test_join_proves_the_key(peer: Gateway, tmp_path: Path) -> None:
     assert (joined.node_id, joined.owned, joined.proven) == ("n1", True, True)
     assert "pip install" in joined.not_offered["render"]
     assert peer.registrations[0]["authorization"] == "Bearer of-a-user"
-    assert peer.registrations[0]["capabilities"] == ["cpu_benchmark", "echo"]
+    assert peer.registrations[0]["capabilities"] == list(OFFERED)
     for file in ("key.pem", "enrolment.json"):
         assert (tmp_path / file).stat().st_mode & 0o777 == 0o600
 
@@ -50,7 +53,7 @@ async def test_join_works_with_a_gateway_that_knows_no_proof(peer: Gateway, tmp_
         node_id="n1",
         name="box",
         token="first-token",
-        capabilities=("cpu_benchmark", "echo"),
+        capabilities=OFFERED,
     )
 
 
@@ -85,7 +88,7 @@ async def test_where_there_is_no_gateway_nothing_is_tried_out(
     async def tried(*_: object) -> None:
         raise AssertionError("it was tried out")
 
-    monkeypatch.setattr("rendertrust.node.enrolment._tried", tried)
+    monkeypatch.setattr("rendertrust.node.enrolment.tested_offer", tried)
     address = where.format(url=peer.url, at=peer.url.removeprefix("http://"))
     refused = await enrolment.join(address, state=tmp_path / "state")
     assert isinstance(refused, enrolment.JoinRefused)

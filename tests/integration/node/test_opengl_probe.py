@@ -23,6 +23,7 @@ from web.jobs.preflight_report import SceneFacts, facts_in
 
 pytestmark = pytest.mark.render
 
+NONE = opengl_probe.OpenGL(works=False)
 ENGINES = ("BLENDER_EEVEE", pytest.param("BLENDER_WORKBENCH", marks=pytest.mark.nightly))
 
 
@@ -47,14 +48,14 @@ async def test_it_is_found_out_by_drawing_and_kept(
     bare: Blender, found_blender: Blender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = tmp_path / "cache" / "opengl.json"
-    assert await opengl_probe.draws(bare, tmp_path / "draw", kept) is False
+    assert await opengl_probe.probe(bare, tmp_path / "draw", kept) == NONE
     assert not (tmp_path / "draw").exists()
 
     async def never(*_: object, **__: object) -> None:
         raise AssertionError("it was tried again")
 
     monkeypatch.setattr(Blender, "obey", never)
-    assert await opengl_probe.draws(bare, tmp_path / "draw", kept) is False
+    assert await opengl_probe.probe(bare, tmp_path / "draw", kept) == NONE
     (tmp_path / "50_mesa.json").write_text("{}")
     monkeypatch.setattr(opengl_probe, "_VENDORS", (str(tmp_path),))
     assert opengl_probe.state_of(bare) not in kept.read_text(), (
@@ -64,7 +65,11 @@ async def test_it_is_found_out_by_drawing_and_kept(
 
 async def test_a_node_with_drivers_has_it(found_blender: Blender, tmp_path: Path) -> None:
     kept = tmp_path / "opengl.json"
-    assert await opengl_probe.draws(found_blender, tmp_path / "draw", kept) is True
+    found = await opengl_probe.probe(found_blender, tmp_path / "draw", kept)
+    assert found.works is True
+    assert found.driver is not None
+    assert "llvmpipe" in found.driver, "with its version and the processor's maker"
+    assert await opengl_probe.probe(found_blender, tmp_path / "draw", kept) == found
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -198,7 +203,9 @@ async def test_no_scene_is_composited_by_a_graphics_driver(bare: Blender, tmp_pa
 
 @pytest.mark.parametrize("opengl", [True, False, None])
 def test_a_node_says_what_it_found_out(found_blender: Blender, opengl: bool | None) -> None:
-    node = attrs.evolve(found_blender, opengl=opengl)
+    found = opengl_probe.OpenGL(opengl, "a driver" if opengl else None)
+    node = opengl_probe.with_opengl(found_blender, found)
     render = RenderPlugin(scratch=Path("nowhere"), found=node)
     offer = PluginOffer(plugins={"render": render}, not_offered={})
-    assert hello(offer, AgentSettings(), ()).opengl is opengl
+    said = hello(offer, AgentSettings(), ())
+    assert (said.opengl, said.drawing) == (opengl, found.driver)

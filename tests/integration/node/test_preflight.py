@@ -25,7 +25,7 @@ from rendertrust.preflight.layout import laid_out
 from tests.integration.node.resident import Resident
 from tests.integration.node.scenes import build, make, task, unit
 from tests.support import programs
-from web.jobs.preflight_report import facts_in
+from web.jobs.preflight_report import SceneFacts, facts_in
 
 pytestmark = pytest.mark.render
 
@@ -64,7 +64,9 @@ def image(path, source="FILE"):
 
 fresh(); save("clean")
 fresh(); save("newer", compress=False)
-scene = fresh(); scene.render.engine = "BLENDER_EEVEE"; save("eevee")
+scene = fresh(); scene.render.engine = "BLENDER_EEVEE"; scene.eevee.taa_render_samples = 8
+save("eevee")
+scene = fresh(); scene.render.engine = "BLENDER_WORKBENCH"; save("workbench")
 scene = fresh(); scene.camera = None; save("camera")
 scene = fresh(); scene.render.image_settings.media_type = "VIDEO"; save("movie")
 scene = fresh(); scene.cycles.samples = 4096; scene.cycles.time_limit = 5; save("samples")
@@ -309,7 +311,7 @@ def by_code(found: tuple[Finding, ...]) -> dict[str, Finding]:
 CASES = [
     Case("nothing", "not_a_scene", "error", "Save As"),
     Case("newer", "newer_version", "error", "save the scene in Blender 5.2"),
-    Case("eevee", "eevee_on_cpu", "error", "Render Engine: Cycles"),
+    Case("eevee", "eevee_on_cpu", "note", "Render Engine: Cycles"),
     Case("engine", "unknown_engine", "error", "Render Engine: Cycles"),
     Case("camera", "no_camera", "error", "Scene > Camera", "Object 'Camera'"),
     Case("movie", "movie_output", "error", "File Format"),
@@ -503,7 +505,7 @@ async def test_what_a_node_misses_of_a_sequence_is_told_with_its_frames(
     assert isinstance(result, Completed), result
     assert result.file is not None
     heard = facts_in(result.file.read_bytes())
-    assert not isinstance(heard, str), heard
+    assert isinstance(heard, SceneFacts), heard
     facts = attrs.asdict(heard)
     (missing,) = facts["files"]
     assert (missing["file"], missing["frames"]) == ("fire_0005.png", "1,3-250")
@@ -613,14 +615,14 @@ async def test_own_machine_without_blender_says_what_to_install(
     assert "pip install 'rendertrust[render]'" in told.reason
 
 
-async def test_probe_measures_small_parts_of_three_frames(
+async def test_probe_measures_small_renders_of_three_frames(
     resident_blender: Resident, scenes: Path, tmp_path: Path
 ) -> None:
     told = await facts_of(resident_blender, tmp_path, scenes / "clean.blend")
     where = SceneFolder(folder=tmp_path, scene="clean.blend")
     lines = list[Mapping[str, Any]]()
     probed = await scene_inspection.probe(
-        resident_blender, where, told, range(1, 251), threads=2, hear=lines.append
+        resident_blender, where, range(1, 251), threads=2, hear=lines.append
     )
     assert not isinstance(probed, Failed), probed
     (shown,) = [line for line in lines if line["event"] == "frame"]
@@ -632,23 +634,53 @@ async def test_probe_measures_small_parts_of_three_frames(
     assert 0 < spread_of(probed, [77]).likely < 60
 
 
-async def test_eevee_is_not_probed(
-    resident_blender: Resident, scenes: Path, tmp_path: Path
+async def test_frames_outside_the_scenes_range_are_measured_themselves(
+    render: RenderPlugin, scenes: Path, tmp_path: Path
 ) -> None:
-    told = await facts_of(resident_blender, tmp_path, scenes / "eevee.blend")
-    where = SceneFolder(folder=tmp_path, scene="eevee.blend")
-    probed = await scene_inspection.probe(resident_blender, where, told, [1])
-    assert isinstance(probed, Failed)
-    assert (probed.failure, "Cycles" in probed.error) == ("scene", True)
+    plugin = PreflightPlugin(render=render)
+    params = {"scene": "scene.blend", "for_frames": "300-302"}
+    task = unit(tmp_path / "unit", {"scene.blend": scenes / "clean.blend"}, params)
+    result = await plugin.run(task)
+    assert isinstance(result, Completed), result
+    assert result.file is not None
+    heard = facts_in(result.file.read_bytes())
+    assert isinstance(heard, SceneFacts), heard
+    assert heard.probe is not None, heard.unprobed
+    assert [frame.frame for frame in heard.probe.frames] == [300, 301, 302]
+    assert (heard.measured, heard.counts_for((302,))) == ((300, 302), True)
+
+
+@pytest.mark.parametrize(
+    ("name", "samples"),
+    [
+        pytest.param("workbench", 1, id="workbench"),
+        # Without a graphics card, a driver compiles shaders for most of a minute.
+        pytest.param("eevee", 8, id="eevee", marks=[pytest.mark.nightly, pytest.mark.heavy]),
+    ],
+)
+@pytest.mark.timeout(1_200)
+async def test_drawn_frames_are_measured(
+    resident_blender: Resident, scenes: Path, tmp_path: Path, name: str, samples: int
+) -> None:
+    facts = await facts_of(resident_blender, tmp_path, scenes / f"{name}.blend")
+    where = SceneFolder(folder=tmp_path, scene=f"{name}.blend")
+    probed = await scene_inspection.probe(resident_blender, where, [1], threads=2)
+    assert not isinstance(probed, Failed), probed
+    assert (facts["samples"] or 1, probed.samples) == (samples, samples)
+    [frame] = probed.frames
+    assert frame.base > 0
+    assert (frame.sample > 0) == (name == "eevee"), "shadows are drawn anew for each sample"
+    few, many = (spread_of(probed, [1], samples=of).likely for of in (1, 64))
+    assert (few < many) == (name == "eevee"), "Workbench has no samples that a job could set"
 
 
 async def test_with_little_time_the_middle_frame_stands_for_all(
     resident_blender: Resident, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = await facts_of(resident_blender, tmp_path, scenes / "clean.blend")
+    await facts_of(resident_blender, tmp_path, scenes / "clean.blend")
     monkeypatch.setattr(scene_inspection, "PROBE_SHARE", 0.0)
     where = SceneFolder(folder=tmp_path, scene="clean.blend")
-    probed = await scene_inspection.probe(resident_blender, where, told, range(1, 251))
+    probed = await scene_inspection.probe(resident_blender, where, range(1, 251))
     assert not isinstance(probed, Failed), probed
     assert [frame.frame for frame in probed.frames] == [126]
 
@@ -663,7 +695,7 @@ async def test_a_scene_too_slow_to_be_tried_is_a_finding(
     assert isinstance(result, Completed), result
     assert result.file is not None
     heard = facts_in(result.file.read_bytes())
-    assert not isinstance(heard, str), heard
+    assert isinstance(heard, SceneFacts), heard
     (finding,) = findings(attrs.asdict(heard), CPU)
     assert (finding.code, finding.level) == ("not_measured", "error")
     assert "took too long" in finding.message

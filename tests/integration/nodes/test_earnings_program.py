@@ -64,22 +64,26 @@ async def test_an_operator_sees_what_was_earned_and_is_paid(
     program = await program_of(otto, tmp_path)
     told = await program.run("earnings")
     assert (told.code, "node join" in told.err) == (0, True)
+    assert "They begin with the first frame that your nodes render" in told.err
     told = await program.run("earnings", "payout")
-    assert (told.code, "Nothing is payable" in told.err) == (exit_codes.FAILURE, True)
+    assert (told.code, "Nothing is payable yet" in told.err) == (exit_codes.FAILURE, True)
+    assert "rendertrust earnings list" in told.err
+    assert "/operators/me" not in told.err, "the command names no paths of the API"
     jobs = [await complete_job(site, jane, otto) for _ in range(2)]
     await wait_until_payable(otto, "14.0000")
     rows = [line.split("\t") for line in (await program.run("earnings")).out.splitlines()]
     assert rows[0][:5] == ["EARNED", "AMOUNT", "STATE", "PAYABLE", "JOB"]
     assert [row[4] for row in rows[1:]] == jobs[::-1]
-    assert {(row[1], row[2]) for row in rows[1:]} == {("7.0000", "payable")}
+    assert {(row[1], row[2]) for row in rows[1:]} == {("7", "payable")}
+    await check_sums(program)
     told = await program.run("earnings", "payout")
-    assert told.out == "14.0000 credits were added to your balance, for 2 units.\n"
+    assert told.out == "14 credits were added to your balance, for 2 units.\n"
     told = await program.run("earnings", "payouts", "--json")
     assert [each["amount"] for each in told.document["payouts"]] == ["14.0000"]
     told = await program.run("earnings", "list", "--state", "paid", "--json")
     assert told.document["totals"]["paid"] == "14.0000"
     told = await program.run("earnings", "statement", month)
-    assert "closing   0.0000" in told.out
+    assert "closing   0\n" in told.out
     told = await program.run("earnings", "statement", month, "--csv")
     kinds = [row["kind"] for row in csv.DictReader(io.StringIO(told.out))]
     assert kinds == ["earned", "earned", "paid"]
@@ -90,7 +94,57 @@ async def test_an_operator_sees_what_was_earned_and_is_paid(
     await complete_job(site, jane, otto)
     await wait_until_payable(otto, "7.0000")
     told = await program.run("earnings", "payout", "--to", "money")
-    assert told.out == "Requested a payout of 7.0000 in money, for 1 units.\n"
+    assert told.out == "Requested a payout of 7 in money, for 1 unit.\n"
+
+
+async def test_an_operator_sets_sees_and_stops_the_payout_account(
+    site: Whole, otto: Creator, tmp_path: Path
+) -> None:
+    program = await program_of(otto, tmp_path)
+    told = await program.run("earnings", "account")
+    assert (told.code, "earnings account set" in told.err) == (exit_codes.NOT_FOUND, True)
+    iban = "DE02 1203 0000 0000 2020 51"
+    named = ("--method", "SEPA", "--account", iban, "--currency", "EUR")
+    words = ("earnings", "account", "set", *named)
+    told = await program.run(*words[:-2])
+    assert (told.code, "Currency" in told.err) == (exit_codes.USAGE, True)
+    told = await program.run(*words)
+    assert (told.code, "No password" in told.err) == (exit_codes.USAGE, True)
+    told = await program.run(*words, "--password-stdin", typed="another password\n")
+    assert (told.code, "incorrect" in told.err) == (exit_codes.FAILURE, True), told
+    told = await program.run(*words, "--password-stdin", typed=f"{PASSWORD}\n")
+    assert (told.code, "…2051" in told.out, "1203" in told.out) == (0, True, False), told
+    assert "until then  payouts of money wait" in told.out
+    assert "earnings account stop" in told.err
+    shown = (await program.run("earnings", "account", "--json")).document
+    assert (shown["account"], shown["currency"], shown["until_then"]) == ("…2051", "eur", None)
+    assert (await program.run("earnings", "account", "stop")).out == "The change is stopped.\n"
+    told = await program.run("earnings", "account", "stop")
+    assert told.code == exit_codes.NOT_FOUND
+    assert (await program.run(*words, RENDERTRUST_PASSWORD=PASSWORD)).code == 0
+    assert (await program.run("earnings", "account", "remove")).code == exit_codes.USAGE
+    assert (await program.run("earnings", "account", "remove", "--yes")).code == 0
+    assert (await program.run("earnings", "account", "show")).code == exit_codes.NOT_FOUND
+
+
+async def check_sums(program: Program) -> None:
+    """Check the sums by day and by node of two units that earned 7 credits each."""
+    told = await program.run("earnings", "--by", "node")
+    head, *rows = (line.split("\t") for line in told.out.splitlines())
+    assert head == ["NODE", "EARNED", "LOST", "UNITS", "FRAMES", "WORKED", "PER HOUR"]
+    assert [row[1:4] for row in rows] == [["7", "0", "1"]] * 2, "each job has a node of its own"
+    assert "earned 14" in told.err
+    found = (await program.run("earnings", "--by", "day", "--json")).document
+    assert (found["by"], found["total"]["earned"]) == ("day", "14.0000")
+    assert [each["earned"] for each in found["sums"] if each["units"]] == ["14.0000"]
+    told = await program.run("earnings", "--from", "2026-01-01", "--to", "2026-01-31")
+    assert (told.out, "Choose another one" in told.err) == ("", True)
+    told = await program.run(
+        "earnings", "--by", "day", "--from", "2026-02-01", "--to", "2026-01-31"
+    )
+    assert told.code != 0
+    told = await program.run("earnings", "--by", "day", "payouts")
+    assert told.code == exit_codes.USAGE
 
 
 async def test_the_node_of_a_machine_tells_what_it_earned_and_what_shows_it(
@@ -113,7 +167,7 @@ async def test_the_node_of_a_machine_tells_what_it_earned_and_what_shows_it(
     assert shown == {**share, "receipt_url": receipt, "proof_url": proof}
     said = await program.run(*words)
     assert job in said.out, said
-    assert f"{month}  7.0000 payable" in said.out
+    assert f"{month}  7 payable" in said.out
     for period in (("--until", month), ("--since", "2999-01-01")):
         told = (await program.run(*words, *period, "--json")).document
         assert (told["units"], told["totals"], told["earnings"]) == (0, {}, [])
@@ -131,9 +185,10 @@ async def test_a_creator_disputes_a_unit(
         assert (told.code, told.err) == (0, "No disputes.\n")
         job = await complete_job(site, jane, otto)
         told = await program.run("disputes", "open", job, "--reason", "it is black")
-        assert told.out == f"Disputed: unit 0 of {job}, charged 10.0000.\n"
+        assert told.out == f"Disputed: unit 0 of {job}, charged 10.\n"
         rows = (await program.run("disputes", "list")).out.splitlines()
-        assert rows[1].split("\t")[1:] == ["open", "10.0000", job, "0", "it is black", "-"]
+        mine = ["open", "10", job, "0", "it is black", "-", "-"]
+        assert rows[1].split("\t")[3:] == mine
         told = await program.run("disputes", "open", job, "--reason", "and white")
         assert (told.code, "already disputed" in told.err) == (exit_codes.FAILURE, True)
         told = await program.run("disputes", "open", job, "--unit", "1", "--reason", "x")
@@ -144,12 +199,40 @@ async def test_a_creator_disputes_a_unit(
         compared.write_text('{"rerendered": true, "verdict": "different", "reason": "darker"}')
         other = await complete_job(site, jane, otto)
         told = await program.run("disputes", "open", other, "--comparison", str(compared))
-        assert (told.code, told.out) == (0, f"Disputed: unit 0 of {other}, charged 10.0000.\n")
+        assert (told.code, told.out) == (0, f"Disputed: unit 0 of {other}, charged 10.\n")
         for of in ((other,), (job, "--unit", "0")):
             told = await program.run("disputes", "picture", *of)
             assert (told.code, "has no picture" in told.err) == (exit_codes.NOT_FOUND, True)
         [row, _] = (await program.run("disputes", "list")).out.splitlines()[1:]
         assert "My own render of the frame differs." in row
+
+
+async def test_the_list_has_disputes_of_own_jobs_and_about_own_nodes(
+    database: PostgresEndpoint, tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    async with whole(database, settings_for_tests()) as site:
+        jane, otto = [await person(http, site.url, name) for name in ("jane", "otto")]
+        program = await program_of(otto, tmp_path)
+        jobs = [await complete_job(site, jane, otto), await complete_job(site, otto, jane)]
+        body = {"reason": "too dark", "problem": "black"}
+        for who, job in zip((jane, otto), jobs, strict=True):
+            assert (await who.call("POST", f"/jobs/{job}/units/0/dispute", body))[0] == 201
+        told = await program.run("disputes", "list")
+        head, *rows = (line.split("\t") for line in told.out.splitlines())
+        assert head[:5] == ["ID", "ABOUT", "OPENED", "STATE", "CREDITS"]
+        shown = [(row[1], row[4], row[5], row[7]) for row in rows]
+        assert shown == [("my job", "10", jobs[1], "too dark"), ("my node", "7", jobs[0], "black")]
+        assert "disputes answer ID" in told.err
+        said = ("disputes", "answer", rows[1][0][:8], "--text", "The lamp is hidden.")
+        assert (await program.run(*said)).code == 0
+        told = await program.run("disputes", "list", "--limit", "1", "--offset", "1")
+        assert told.out.splitlines()[1].split("\t")[8] == "The lamp is hidden."
+        assert "answer ID" not in told.err
+        for only, about in (("--about-my-jobs", "job"), ("--about-my-nodes", "node")):
+            found = (await program.run("disputes", "list", only, "--json")).document
+            assert (found["count"], [one["about"] for one in found["disputes"]]) == (1, [about])
+        found = (await program.run("disputes", "list", "--state", "upheld", "--json")).document
+        assert found == {"disputes": [], "count": 0}
 
 
 def renders(site: Whole) -> Behaviour:

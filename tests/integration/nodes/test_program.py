@@ -26,7 +26,7 @@ async def test_an_owner_lists_drains_releases_and_revokes(
         assert rows[0].split("\t")[:3] == ["ID", "STATUS", "STANDING"]
         assert rows[1].split("\t")[:3] == [node.node_id, "HEALTHY", "ACTIVE"]
         told = await program.run("nodes", "drain", node.node_id, "--reason", "a new card")
-        assert told.out == "box is DRAINING.\n"
+        assert told.out == "box is stopped by its owner.\n"
         shown = (await program.run("nodes", "show", node.node_id)).out
         assert "a new card" in shown
         told = await program.run("nodes", "quarantine", node.node_id)
@@ -40,7 +40,7 @@ async def test_an_owner_lists_drains_releases_and_revokes(
         told = await program.run("nodes", "revoke", node.node_id)
         assert (told.code, "--yes" in told.err) == (exit_codes.USAGE, True)
         told = await program.run("nodes", "revoke", node.node_id, "--yes")
-        assert told.out == "box is REVOKED.\n"
+        assert told.out == "box is revoked.\n"
         assert await node.closed(within=60) == 4001
         told = await program.run("nodes", "history", node.node_id, "--json")
         [connection] = told.document["connections"]

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from actors.kernel import Ref
 from actors.ledger.actor import LedgerActor
@@ -17,9 +18,9 @@ ANSWER_SECONDS = 20.0  # requests wait two seconds; a busy machine takes longer
 
 
 @asynccontextmanager
-async def running_ledger(database: Database) -> AsyncGenerator[Ref[Ledger]]:
-    """Run one gateway's Ledger until the block ends."""
-    store, ref = SqlStore(database), Ref[Ledger]("ledger", capacity=20_000)
+async def running_ledger(database: Database, store: Any = None) -> AsyncGenerator[Ref[Ledger]]:
+    """Run one gateway's Ledger until the block ends, over the database or a store over it."""
+    store, ref = store or SqlStore(database), Ref[Ledger]("ledger", capacity=20_000)
     child = Child("ledger", lambda: LedgerActor(store, SystemClock(), SystemRandom()), ref=ref)
     tree = Supervisor("Books", Strategy.ONE_FOR_ONE, Intensity(5, 30), [child])
     await tree.start()

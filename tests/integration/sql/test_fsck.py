@@ -175,17 +175,17 @@ BREAKS = {
             )
         ),
     ),
-    "a reference of a till": (
-        "whole_i5_tills",
+    "a reference of a shard": (
+        "whole_i5_shards",
         (
             "UPDATE transfers x SET debit = t.id, subject = t.id, debit_version = 1000 + x.id"
             " FROM accounts t WHERE t.name = 'revenue:3' AND kind = 'EARNING'"
         ),
     ),
-    "a till of another account": (
-        "whole_i5_tills",
+    "a shard of another account": (
+        "whole_i5_shards",
         (
-            "UPDATE accounts SET till_of = (SELECT id FROM accounts WHERE name = 'revenue')"
+            "UPDATE accounts SET shard_of = (SELECT id FROM accounts WHERE name = 'revenue')"
             " WHERE name = 'disputes'"
         ),
     ),

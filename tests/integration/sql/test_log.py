@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from itertools import pairwise
+from secrets import token_bytes
 from uuid import UUID
 
 import asyncpg
@@ -68,7 +69,7 @@ async def commit_late(
     with suppress(RolledBack):
         async with stage.store.transaction(within=30) as books:
             rows = await books.lock(keys_of([commit]))
-            changes, _ = decide(rows, [commit], stage.clock.now(), fresh_id)
+            changes, _ = decide(rows, [commit], stage.clock.now(), token_bytes)
             await books.write(changes)
             begun.set()
             if not await end:

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from actors.ledger.effects import JobInsert
-from actors.ledger.messages import Commit, GuardFailed, Posted, Replayed
+from actors.ledger.messages import Commit, DataRefused, Posted, Replayed
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id, grant
 
 NEIGHBOURS = 40
@@ -30,13 +30,13 @@ async def test_who_violates_an_index_is_refused_alone(stage: Stage, place: int) 
     orders[1::2] = [dispatch(user, fresh_id()) for _ in orders[1::2]]
     orders.insert(place, poison)
     outcomes = await stage.commit(*orders)
-    assert isinstance(outcomes[place], GuardFailed)
+    assert isinstance(outcomes[place], DataRefused)
     assert "jobs_retry_of" in str(outcomes[place])
     others = [*outcomes[:place], *outcomes[place + 1 :]]
     assert {type(outcome) for outcome in others} == {Posted}
     assert await stage.of_user(user) == DONE
     outcomes = await stage.commit(*orders)
-    assert isinstance(outcomes.pop(place), GuardFailed)
+    assert isinstance(outcomes.pop(place), DataRefused)
     assert {type(outcome) for outcome in outcomes} == {Replayed}
     assert await stage.of_user(user) == DONE
     assert await stage.store.audit() == []
@@ -49,7 +49,7 @@ async def test_of_two_that_want_the_same_place_one_gets_it(stage: Stage) -> None
     orders = [Commit((grant(user, 5, str(number)),)) for number in range(6)]
     outcomes = await stage.commit(both[0], *orders, both[1])
     kinds = sorted(type(outcome).__name__ for outcome in (outcomes[0], outcomes[-1]))
-    assert kinds == ["GuardFailed", "Posted"]
+    assert kinds == ["DataRefused", "Posted"]
     assert {type(outcome) for outcome in outcomes[1:-1]} == {Posted}
     assert await stage.of_user(user) == (100_030, 200)
     assert await stage.store.audit() == []

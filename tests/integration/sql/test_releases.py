@@ -138,7 +138,9 @@ async def test_a_record_from_before_a_release_that_had_begun_quarantines_nobody(
         await release.fetchrow(QUERIES["node_caught"], node)
         read = await owned.nodes.records([node])
         assert strikes_of(read) == STRIKES_MOST
-        assert await release.fetchrow(QUERIES["node_stand"], node, 1, "ACTIVE", "released", True)
+        assert await release.fetchrow(
+            QUERIES["node_stand"], *(node, 1, "ACTIVE", "released", True, None)
+        )
     assert not await owned.quarantine_for(node, read)
     assert await owned.standing(node) == "ACTIVE"
 

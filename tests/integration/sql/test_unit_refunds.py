@@ -10,14 +10,15 @@ from sql.query_loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint
 
 USER, JOB = UUID(int=1), UUID(int=2)
-FILTER = [None] * 8
+FILTER = [None] * 10
 
 
 @pytest.mark.parametrize(
     ("query", "of"),
     [
-        ("jobs_of_user", (USER, 100, 0, None)),
-        ("jobs_of_user_with_status", (USER, 100, 0, None, "COMPLETED")),
+        ("jobs_of_user", (USER, 100, 0, None, None)),
+        ("jobs_of_user_with_status", (USER, 100, 0, None, None, "COMPLETED")),
+        ("jobs_of_user_named", (USER, 100, 0, None, None, None, "nave", 10_000)),
         ("job_of_user", (JOB, USER)),
         ("unit_page", (JOB, 0, 100)),
         ("loose_tiles", (JOB,)),

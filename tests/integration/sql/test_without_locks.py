@@ -15,8 +15,7 @@ from actors.ledger.actor import LedgerActor
 from actors.ledger.effects import Transfer, UnitAssign, UnitComplete, UnitStart
 from actors.ledger.messages import Commit, InsufficientCredits, Ledger, Outcome, Posted, Replayed
 from sql.account_names import ADJUSTMENTS, user_account
-from sql.books import Changes, Keys, Rows
-from sql.books_without_locks import ReadBooks
+from sql.books import Changes, Keys, ReadBooks, Rows
 from sql.database import Database
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
@@ -41,9 +40,9 @@ class RacingStore:
     reads: int = 0
 
     async def read_books(
-        self, keys: Keys, till: int, *, from_database: bool = False
+        self, keys: Keys, shard: int, *, from_database: bool = False
     ) -> ReadBooks | None:
-        found = await self.store.read_books(keys, till, from_database=True)
+        found = await self.store.read_books(keys, shard, from_database=True)
         return None if found is None else Racing(found, self)
 
     def __getattr__(self, name: str) -> Any:
@@ -202,9 +201,13 @@ async def test_two_gateways_that_write_for_the_same_people_lose_nothing(
 
 
 async def test_a_batch_of_one_takes_two_round_trips_or_one(
-    database: PostgresEndpoint, stage: Stage
+    database: PostgresEndpoint, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The statements were prepared by earlier batches, which the accounts are known from."""
+    """The statements were prepared by earlier batches, which the accounts are known from.
+
+    Halts are read once here, and otherwise each second.
+    """
+    monkeypatch.setattr("sql.halts.FRESH_SECONDS", 60.0)
     user, node = await stage.user(1000), await stage.node()
 
     def life(number: int) -> list[Commit]:
@@ -228,6 +231,58 @@ async def test_a_batch_of_one_takes_two_round_trips_or_one(
                 trips.append(counted.sprung - before)
         await pool.close()
     assert trips[5:] == [1, 1, 2, 2, 2]
+    assert await stage.store.audit() == []
+
+
+@attrs.define
+class ForesightStore:
+    """A store that counts batches, and those whose rows were foreseen."""
+
+    store: SqlStore
+    foreseen: int = 0
+    read: int = 0
+
+    async def foresee_books(self, *args: Any) -> ReadBooks | None:
+        found = await self.store.foresee_books(*args)
+        self.foreseen += found is not None
+        return found
+
+    async def read_books(self, *args: Any, **kwargs: Any) -> ReadBooks | None:
+        self.read += 1
+        return await self.store.read_books(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+
+async def test_batches_that_are_decided_ahead_take_one_round_trip_each(
+    database: PostgresEndpoint, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None is decided twice, so each was decided on the rows as the batch before left them."""
+    monkeypatch.setattr("sql.halts.FRESH_SECONDS", 60.0)
+    users = [await stage.user(1_000) for _ in range(5)]
+    async with Proxy(of_postgres(database.app_dsn)) as proxy:
+        pool = Database(lambda: postgres_by(proxy, database.app_dsn), connections=1)
+        store = ForesightStore(SqlStore(pool))
+        async with running_ledger(pool, store) as ledger:
+            for user in users:
+                for number in range(2):
+                    await ask_ledger(ledger, spend(user, 1, f"warm {number}"))
+            counted = proxy.watch(STATEMENT_ENDS, back=True)
+            before, store.read = counted.sprung, 0
+
+            async def work(user: UUID, worker: int) -> None:
+                for number in range(10):
+                    outcome = await ask_ledger(ledger, spend(user, 1, f"{worker}:{number}"))
+                    assert isinstance(outcome, Posted)
+
+            await asyncio.gather(*(work(user, n) for user in users for n in range(40)))
+            trips = counted.sprung - before
+        await pool.close()
+    assert store.foreseen > 5
+    assert trips == store.foreseen + store.read
+    for user in users:
+        assert await stage.of_user(user) == (1_000 - 2 - 400, 0)
     assert await stage.store.audit() == []
 
 

@@ -11,11 +11,17 @@ from actors.ledger.messages import Commit, Outcome, Posted
 from sql.account_names import SUSPENSE, operator_account
 from sql.database import Database
 from tests.integration.conformance.stage import dispatch
-from tests.integration.web.accounts import Person, register
+from tests.integration.web.accounts import PASSWORD, Person, register
 from tests.support.http_gateway import Face
 from web.money.ledger_client import commit
 
 OVER, WEEK = timedelta(0), timedelta(days=7)
+SEPA = {
+    "method": "SEPA",
+    "account": "DE02 1203 0000 0000 2020 51",
+    "currency": "eur",
+    "password": PASSWORD,
+}
 
 
 @attrs.frozen
@@ -50,6 +56,14 @@ async def earner(face: Face, email: str = "otto@example.org") -> Earner:
     """Register a user with a verified node."""
     person = await register(face, email)
     return Earner(person, await verified_node(face, UUID(person.id)))
+
+
+async def set_usable_account(person: Person) -> None:
+    """Set the user's payout account, and let its 72 hours go by."""
+    status, kept = await person.ask("PUT", "/api/v1/auth/payout-account", SEPA)
+    assert status == 200, kept
+    async with person.face.gateway.database.connection() as connection:
+        await connection.execute("UPDATE payout_accounts SET usable_at = changed_at")
 
 
 async def verified_node(face: Face, owner: UUID | None) -> UUID:

@@ -17,7 +17,7 @@ from actors.ledger.effects import (
     UnitFail,
     UnitRetry,
 )
-from actors.ledger.messages import Commit, GuardFailed, Posted
+from actors.ledger.messages import Commit, GuardFailed, GuardReason, Posted
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch
@@ -74,6 +74,8 @@ async def test_nothing_tells_who_a_deleted_user_was(face: Face, dsn: str) -> Non
     jana = Person(face, made["user"]["id"], body["email"], *map(made["tokens"].get, TOKENS))
     bob = await register(face, "bob@example.org")
     await everything(face, dsn, jana, bob)
+    given = f"UPDATE refresh_families SET factor_at = now() WHERE user_id = '{jana.id}'"
+    await execute(dsn, given)  # the second factor
     words = ("jana", "Nov", "novak.example", "10.9.8.7")
     found = await rows_with(dsn, *words)
     assert {"users", "mails", "nodes", "endpoints", "uploads"} <= found
@@ -81,10 +83,11 @@ async def test_nothing_tells_who_a_deleted_user_was(face: Face, dsn: str) -> Non
     # The audit log is append-only: it names who did something to an organisation.
     assert await rows_with(dsn, *words) == {"audit"}
     for table in (
-        *("refresh_families", "api_keys", "mails", "password_resets", "address_verifications"),
+        *("refresh_families", "api_keys", "mails", "password_resets", "mailed_tokens"),
         *("endpoints", "deliveries", "organisation_members", "trusts", "preflights"),
         *("authenticators", "passkeys", "passkey_challenges", "recovery_codes"),
-        *("pending_sign_ins", "app_setups"),
+        *("pending_sign_ins", "app_setups", "payout_accounts"),
+        *("identities", "provider_sign_ins", "device_logins", "share_links"),
     ):
         assert await fetchval(
             dsn,
@@ -101,6 +104,9 @@ async def everything(face: Face, dsn: str, jana: Person, bob: Person) -> None:
     """Give Jana one of everything."""
     hook = {"url": "https://novak.example/hook", "types": ["job.*"]}
     key = {"name": "jana's key", "scopes": ["jobs:read"]}
+    account = {"method": "SEPA", "account": "jana's account", "currency": "eur"}
+    account["password"] = PASSWORD
+    assert (await jana.ask("PUT", "/api/v1/auth/payout-account", account))[0] == 200
     scene = {"filename": "jana.blend", "size": 3, "sha256": hashlib.sha256(b"abc").hexdigest()}
     for path, body in (
         ("/api/v1/auth/keys", key),
@@ -157,6 +163,21 @@ async def everything(face: Face, dsn: str, jana: Person, bob: Person) -> None:
         (
             "INSERT INTO pending_sign_ins (sha256, user_id, password_sha256, role, expires_at,"
             f" created_at) VALUES (sha256('x'), '{user}', 'x', 'user', now(), now())"
+        ),
+        (
+            "INSERT INTO identities (issuer, subject, id, user_id, email, created_at, used_at)"
+            f" VALUES ('https://a', 'jana', gen_random_uuid(), '{user}', '{jana.email}', now(),"
+            " now())"
+        ),
+        (
+            "INSERT INTO provider_sign_ins (sha256, issuer, purpose, redirect_uri, next, user_id,"
+            " session, expires_at, created_at) VALUES (sha256('x'), 'https://a', 'link', '', '',"
+            f" '{user}', gen_random_uuid(), now(), now())"
+        ),
+        (
+            "INSERT INTO device_logins (sha256, user_code_sha256, client, address, user_id,"
+            " password_sha256, role, expires_at, created_at) VALUES (sha256('x'),"
+            f" sha256('x'), 'jana', '10.9.8.7', '{user}', 'x', 'user', now(), now())"
         ),
         (
             "INSERT INTO preflights (user_id, content, job_id, asked_at)"
@@ -311,7 +332,7 @@ async def test_an_open_job_and_its_hold_come_first(face: Face, dsn: str) -> None
     order = dispatch(UUID(jane.id), job, 100_000, node=otto.node)
     assert isinstance(await commit(face.gateway, order), Posted)
     said = await refusal(jane)
-    assert "10.0000 credits are held for jobs" in said
+    assert "10 credits are held for jobs" in said
     assert "1 job still open" in said
     await execute(dsn, SECOND_ATTEMPT.format(olga.node))
     for operator in (otto, olga):
@@ -325,16 +346,16 @@ async def test_an_open_job_and_its_hold_come_first(face: Face, dsn: str) -> None
 async def test_earnings_are_paid_out_first(face: Face) -> None:
     jane, otto = await register(face), await earner(face)
     await otto.earn(jane)
-    assert await refusal(otto.person) == "7.0000 credits of earnings are not paid out"
+    assert await refusal(otto.person) == "7 credits of earnings are not paid out"
     await otto.ripen(jane)
-    assert await refusal(otto.person) == "14.0000 credits of earnings are not paid out"
+    assert await refusal(otto.person) == "14 credits of earnings are not paid out"
 
 
 async def test_earned_credits_are_spent_first(face: Face, dsn: str) -> None:
     jane, otto = await register(face), await earner(face)
     await otto.ripen(jane)
     await do(face, PayoutTake(uuid4(), UUID(otto.person.id), "CREDITS"))
-    assert "7.0000 credits that you bought or earned are left" in await refusal(otto.person)
+    assert "7 credits that you bought or earned are left" in await refusal(otto.person)
     await spend(otto.person)
     assert await delete(otto.person) == GONE
 
@@ -358,7 +379,7 @@ async def test_bought_credits_are_spent_first(face: Face, dsn: str) -> None:
     assert "1 purchase not finished, which expires within a day" in await refusal(jane)
     paid = "state = 'PAID', paid_at = now(), session = 's'"
     await execute(dsn, f"UPDATE purchases SET {paid} WHERE id = '{purchase}'")
-    assert "100.0000 credits that you bought or earned are left" in await refusal(jane)
+    assert "100 credits that you bought or earned are left" in await refusal(jane)
     await spend(jane)
     assert await delete(jane) == GONE
     await execute(
@@ -387,7 +408,7 @@ async def test_the_ledger_takes_no_new_work_of_a_deleted_user(face: Face, dsn: s
     ):
         refused = await commit(face.gateway, order)
         assert isinstance(refused, GuardFailed)
-        assert (refused.effect, refused.found) == (effect, "CLOSED")
+        assert (refused.effect, refused.found) == (effect, GuardReason.ACCOUNT_CLOSED)
     assert await fetchval(dsn, "SELECT count(*) FROM jobs") == 1
     assert await fetchval(dsn, "SELECT count(*) FROM purchases") == 0
 

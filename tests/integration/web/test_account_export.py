@@ -36,7 +36,7 @@ async def test_an_export_has_everything_and_no_secret(
     assert (await jane.ask("POST", "/api/v1/uploads", scene))[0] in (200, 201)
     await jane.ask("POST", "/api/v1/trusted", {"email": "nobody@example.org"})
     found = await export_of(jane)
-    assert list(found) == ["exported_at", "gateway", "account", *SECTIONS]
+    assert list(found) == ["exported_at", "gateway", "account", "payout_account", *SECTIONS]
     assert found["account"]["email"] == "jane@example.org"
     assert found["keys"][0]["name"] == "robot"
     assert found["webhooks"][0]["url"] == "https://jane.example/hook"

@@ -131,7 +131,7 @@ async def test_a_token_expires_and_is_used_once(face: Face, dsn: str) -> None:
     assert sorted(statuses) == [200, 403, 403, 403]
     await register(face, "bob@example.org")
     [token] = await tokens(face)
-    await execute(dsn, "UPDATE address_verifications SET expires_at = now()")
+    await execute(dsn, "UPDATE mailed_tokens SET expires_at = now()")
     assert await verified(face, token) == 403
 
 

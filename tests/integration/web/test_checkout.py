@@ -15,6 +15,7 @@ import pytest
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.stripe_stand_in.engine import EmbeddedStripe
 from tests.integration.web.accounts import Person, ask, with_role
+from tests.support.databases import execute
 from tests.support.http_gateway import (
     Face,
     face_over,
@@ -146,15 +147,49 @@ async def test_a_transfer_arrives_later(jane: Person, shop: Shop, face: Face) ->
 async def test_who_does_not_pay_gets_nothing(face: Face, jane: Person, shop: Shop) -> None:
     _, answer = await checkout(jane)
     status, where = await shop.press(f"{answer['url']}/cancel")
-    assert (status, where[-19:]) == (303, "/checkout/cancelled")
+    assert status == 303
+    assert "Nothing was bought" in await shop.look(where)
+
+    async def expired() -> bool:
+        return [row["state"] for row in await purchases(face)] == ["EXPIRED"]
+
+    await until(expired)
+    assert "Nothing was bought" in await shop.look(where), "again"
+    assert (await shop.press(f"{answer['url']}/card"))[0] == 400
+    assert await balance(jane) == "100"
+
+
+async def test_a_purchase_whose_page_was_left_expires_later(
+    face: Face, jane: Person, shop: Shop
+) -> None:
+    await checkout(jane)
     await shop.button("Let it expire")
 
     async def expired() -> bool:
         return [row["state"] for row in await purchases(face)] == ["EXPIRED"]
 
     await until(expired)
-    assert (await shop.press(f"{answer['url']}/card"))[0] == 400
-    assert await balance(jane) == "100"
+
+
+async def test_a_paid_purchase_cannot_be_cancelled(face: Face, jane: Person, shop: Shop) -> None:
+    _, answer = await checkout(jane)
+    await shop.press(f"{answer['url']}/transfer")
+    _, where = await shop.press(f"{answer['url']}/cancel")
+    assert "Nothing was bought" in await shop.look(where)
+    await shop.button("Bank transfer arrives")
+    await has(jane, "200")
+    assert "Nothing was bought" in await shop.look(where)
+    assert [row["state"] for row in await purchases(face)] == ["PAID"]
+
+
+async def test_a_buyer_comes_back_while_stripe_is_away(
+    face: Face, jane: Person, shop: Shop
+) -> None:
+    _, answer = await checkout(jane)
+    _, where = await shop.press(f"{answer['url']}/cancel")
+    face.stripe.set(attrs.evolve(face.stripe.get(), url="http://127.0.0.1:1"))
+    assert "Nothing was bought" in await shop.look(where)
+    assert [row["state"] for row in await purchases(face)] == ["OPEN"]
 
 
 async def test_a_key_is_one_purchase_and_one_session(face: Face, jane: Person, shop: Shop) -> None:
@@ -223,6 +258,65 @@ async def test_webhooks_come_again_until_they_are_taken(
     await has(jane, "200")
 
 
+async def test_several_packages_are_one_purchase(jane: Person, shop: Shop) -> None:
+    body = {"sku": "cred50", "quantity": 5}
+    status, answer = await jane.ask("POST", CHECKOUT, body)
+    assert status == 200, answer
+    page = await shop.look(answer["url"])
+    assert ("2,500 credits" in page, "200.00 USD" in page) == (True, True)
+    await shop.press(f"{answer['url']}/card")
+    await has(jane, "2600")
+
+
+async def test_packages_of_several_kinds_are_one_purchase(
+    face: Face, jane: Person, shop: Shop
+) -> None:
+    body = {"sku": "cred100", "more": [{"sku": "cred10", "quantity": 3}]}
+    status, answer = await jane.ask("POST", CHECKOUT, body)
+    assert status == 200, answer
+    page = await shop.look(answer["url"])
+    assert ("1,300 credits" in page, "100.00 USD" in page) == (True, True)
+    await shop.press(f"{answer['url']}/card")
+    await has(jane, "1400")
+    (row,) = await purchases(face)
+    assert (row["sku"], row["units"], row["amount"]) == ("cred100", 13_000_000, 10_000)
+
+
+@pytest.mark.parametrize(
+    ("more", "field", "words"),
+    [
+        ([{"sku": "cred1000"}], "more[0].sku", "is not for sale"),
+        ([{"sku": "cred10"}, {"sku": "yen"}], "more[1].sku", "has another currency"),
+        ([{"sku": "cred10", "quantity": 100}], "more[0].quantity", "at most 100 packages"),
+        ([{"sku": "cred10"}] * 10, "more", "at most 9 items"),
+    ],
+    ids=("unknown", "currency", "too many", "too many kinds"),
+)
+async def test_packages_that_are_not_sold_together_are_told(
+    jane: Person, database: PostgresEndpoint, more: Any, field: str, words: str
+) -> None:
+    add = "INSERT INTO skus (name, title, units, amount, currency) VALUES "
+    await execute(database.owner_dsn, f"{add}('yen', 'yen', 1, 60, 'jpy')")
+    status, problem = await jane.ask("POST", CHECKOUT, {"sku": "cred100", "more": more})
+    assert (status, problem["errors"][0]["field"]) == (422, field)
+    assert words in problem["errors"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("sku", "quantity"),
+    [("cred10", 0), ("cred10", 101), ("cred10", "2"), ("dear", 2)],
+    ids=("none", "too many", "text", "too dear"),
+)
+async def test_a_number_of_packages_that_cannot_be_bought_is_told(
+    jane: Person, database: PostgresEndpoint, sku: str, quantity: Any
+) -> None:
+    add = "INSERT INTO skus (name, title, units, amount, currency) VALUES "
+    await execute(database.owner_dsn, f"{add}('dear', 'dear', 1, 60000000, 'usd')")
+    body = {"sku": sku, "quantity": quantity}
+    status, problem = await jane.ask("POST", CHECKOUT, body)
+    assert (status, problem["errors"][0]["field"]) == (422, "quantity")
+
+
 @pytest.mark.parametrize("sku", ["cred1000", "", "CRED10", 10, None])
 async def test_what_is_not_for_sale_is_told(face: Face, jane: Person, sku: Any) -> None:
     status, problem = await jane.ask("POST", CHECKOUT, {"sku": sku})
@@ -257,7 +351,12 @@ async def test_an_admin_sets_what_is_sold_from_then_on(
     assert (await admin.ask("PUT", f"{SKUS}/cred10", {**terms, "on_sale": False}))[0] == 200
     assert (await checkout(jane))[0] == 422
     _, offers = await jane.ask("GET", "/api/v1/credits/skus")
-    assert {offer["sku"] for offer in offers["skus"]} == {"cred50", "cred100"}
+    assert {offer["sku"] for offer in offers["skus"]} == {
+        "cred50",
+        "cred100",
+        "cred500",
+        "cred2000",
+    }
     _, all_ = await admin.ask("GET", SKUS)
     assert {sku["sku"]: sku["on_sale"] for sku in all_["skus"]}["cred10"] is False
     _, audit = await admin.ask("GET", "/api/v1/admin/audit?target=sku:cred10")
@@ -326,3 +425,22 @@ async def test_two_gateways_with_a_stand_in_each_begin_one_purchase_under_one_ke
             [url] = {answer["url"] for _, answer in answers}
         await shop.press(f"{url}/card")
         await has(jane, "200")
+
+
+async def test_who_buys_for_a_job_comes_back_to_its_draft(jane: Person, shop: Shop) -> None:
+    draft = "/console/jobs/new?frames=1-4&scene_name=a+b.blend"
+    headers = {"Authorization": f"Bearer {jane.access}"}
+    for pressed, end in (("card", f"{draft}&bought=1"), ("cancel", draft)):
+        body = {"sku": "cred10", "back": draft}
+        status, answer = await ask(jane.face, "POST", CHECKOUT, body, headers)
+        assert status == 200, answer
+        status, where = await shop.press(f"{answer['url']}/{pressed}")
+        if pressed == "cancel":
+            async with shop.http.get(where, allow_redirects=False) as sent:
+                status, where = sent.status, sent.headers["Location"]
+        assert status == 303
+        assert where.endswith(end)
+    for back in ("https://elsewhere.example/", "//elsewhere.example", "/checkout", "/console/\\x"):
+        body = {"sku": "cred10", "back": back}
+        status, answer = await ask(jane.face, "POST", CHECKOUT, body, headers)
+        assert (status, answer["errors"][0]["field"]) == (422, "back")

@@ -224,8 +224,8 @@ async def explained(connection: Any, name: str, *args: Any) -> int:
     """Return how many rows a query touches with a generic plan, as the pool's connections use."""
     await connection.execute("SET plan_cache_mode = force_generic_plan")
     types = {"entries_of_user": "uuid, integer, integer, uuid"}
-    types |= {"jobs_of_user": types["entries_of_user"]}
-    types |= {"jobs_of_user_with_status": f"{types['entries_of_user']}, text"}
+    types |= {"jobs_of_user": f"{types['entries_of_user']}, boolean"}
+    types |= {"jobs_of_user_with_status": f"{types['jobs_of_user']}, text"}
     await connection.execute(f"PREPARE q ({types[name]}) AS {QUERIES[name]}")
     shown = ", ".join("NULL" if a is None else f"'{a}'" for a in args)
     found = await connection.fetchval(
@@ -270,9 +270,9 @@ async def test_the_last_page_of_many_jobs_costs_no_more_than_the_first(
         oldest = "SELECT id FROM jobs WHERE status = 'FAILED' ORDER BY created_at OFFSET 5 LIMIT 1"
         deep = await connection.fetchval(oldest)
         for after in (None, deep):
-            assert await explained(connection, "jobs_of_user", user, 50, 0, after) <= 200
+            assert await explained(connection, "jobs_of_user", user, 50, 0, after, False) <= 200
             found = await explained(
-                connection, "jobs_of_user_with_status", user, 50, 0, after, "FAILED"
+                connection, "jobs_of_user_with_status", user, 50, 0, after, False, "FAILED"
             )
             assert found <= 200
 

@@ -5,20 +5,27 @@ gateway.
 import csv
 import io
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import attrs
+import orjson
 import pytest
 
+from config.settings import Proof
 from sql.database import Database
 from sql.disputes import Disputes
+from sql.payout_accounts import PayoutAccounts, SealedAccount
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.earnings import Work, dispute, ripened, take, worked
 from tests.integration.conformance.stage import Stage
 from tests.integration.web.test_admin_commands import call, parsed
 from tests.support.engines import LoopThread
+from web.log.log_keys import given
+
+KEY = "5e" * 32
 
 
 @attrs.frozen
@@ -29,15 +36,23 @@ class Books:
     stage: Stage
     pool: Database
 
-    def requested(self) -> str:
+    def requested(self, *, with_account: bool = True) -> str:
         """Create a new operator's request for a payout in money, and return its id."""
 
         async def make() -> str:
             operator = await self.stage.user()
             await ripened(self.stage, operator)
+            if with_account:
+                await self._set_account(operator)
             return str(await take(self.stage, operator, "MONEY"))
 
         return self.loop.run(make())
+
+    async def _set_account(self, operator: UUID) -> None:
+        text = orjson.dumps({"user": str(operator), "method": "SEPA", "account": "DE02"})
+        sealed, now = given(Proof(key=KEY)).seal(text, bytes(12)), datetime.now(UTC)
+        row = SealedAccount(operator, sealed, "eur", now, now)
+        assert await PayoutAccounts(self.pool).set(row)
 
     def disputed(self, *, by_gateway: bool = False) -> tuple[Work, str]:
         """Create a disputed unit; return its ``Work`` and the dispute's id."""
@@ -68,6 +83,7 @@ class Books:
 @pytest.fixture(autouse=True)
 def _settings(database: PostgresEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RENDERTRUST_DATABASE_URL", database.app_dsn)
+    monkeypatch.setenv("RENDERTRUST_PROOF_KEY", KEY)
 
 
 @pytest.fixture
@@ -93,7 +109,7 @@ def test_payouts_are_approved_exported_and_noted(books: Books) -> None:
     ]
     ended = call("payouts", "approve", first, second, "--reason", "checked", typed="y\n")
     assert ended.exit_code == 0, ended.output
-    assert "Approve 2 payouts, 0.0140 credits in total? [y/N]" in ended.output
+    assert "Approve 2 payouts, 0.014 credits in total? [y/N]" in ended.output
     batch = batch_of(first)
     assert batch == batch_of(second)
     text = call("payouts", "export", batch).stdout
@@ -112,6 +128,14 @@ def test_payouts_are_approved_exported_and_noted(books: Books) -> None:
     assert acts[0] == ("payout.approve", f"batch:{batch}", "checked")
     assert {act[1] for act in acts[1:]} == {f"payout:{first}", f"payout:{second}"}
     assert len(acts) == 3
+
+
+def test_a_payout_without_an_account_is_not_approved(books: Books) -> None:
+    first, second = books.requested(), books.requested(with_account=False)
+    ended = call("payouts", "approve", first, second, "--reason", "checked", "--yes")
+    assert (ended.exit_code, "no payout account that can be used now" in ended.output) == (1, True)
+    assert {row["state"] for row in parsed("payouts", "list")["payouts"]} == {"requested"}
+    assert books.audit() == []
 
 
 def test_a_payout_is_rejected(books: Books) -> None:
@@ -154,7 +178,7 @@ def test_a_dispute_is_upheld(books: Books) -> None:
     assert listed == f"{id_}\topen\t0.0100\t{work.job}\t0\tall black\n"
     ended = call("disputes", "uphold", id_, "--reason", "it is", typed="y\n")
     assert ended.exit_code == 0, ended.output
-    assert f"Uphold this: unit 0 of {work.job}, 0.0100: all black? [y/N]" in ended.output
+    assert f"Uphold this: unit 0 of {work.job}, 0.01: all black? [y/N]" in ended.output
     assert books.loop.run(books.stage.of_user(work.creator)) == (100, 0)
     again = call("disputes", "uphold", id_, "--reason", "it is", "--yes")
     assert again.exit_code == 0  # the dispute is upheld already
@@ -175,6 +199,20 @@ def test_a_dispute_is_rejected(books: Books) -> None:
     _, id_ = books.disputed()
     [found] = parsed("disputes", "reject", id_, "--reason", "it is fine", "--yes")["disputes"]
     assert (found["state"], found["decision"]) == ("rejected", "it is fine")
+
+
+def test_the_beginning_of_an_id_suffices(books: Books) -> None:
+    work, id_ = books.disputed()
+    refused = call("disputes", "reject", "ffff0000", "--reason", "it is fine", "--yes")
+    assert (refused.exit_code, "No id begins with ffff0000" in refused.output) == (1, True)
+    wrong = call("disputes", "reject", "no-id", "--reason", "it is fine", "--yes")
+    assert (wrong.exit_code, "nor the first 4" in wrong.output) == (2, True)
+    [found] = parsed("disputes", "reject", id_[:13], "--reason", "fine", "--yes")["disputes"]
+    assert (found["id"], found["state"], found["job_id"]) == (id_, "rejected", str(work.job))
+    payout = books.requested()
+    assert call("payouts", "approve", payout[:23], "--reason", "checked", "--yes").exit_code == 0
+    batch = batch_of(payout)
+    assert payout in call("payouts", "export", batch[:8]).stdout
 
 
 @pytest.mark.parametrize(

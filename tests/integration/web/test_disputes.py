@@ -16,7 +16,7 @@ from actors.ledger.effects import (
     UnitDeliver,
     UnitVerdict,
 )
-from actors.ledger.messages import GuardFailed, Posted
+from actors.ledger.messages import GuardFailed, Posted, RowState
 from rendertrust.relay_frames import SHEET_BYTES_MAX
 from sql.account_names import operator_account
 from sql.earnings import GivenComparison
@@ -88,7 +88,9 @@ async def test_a_dispute_is_upheld_and_everything_goes_back(
     assert entry["reference_id"] == f"job:{job}:0"
     [mine] = (await jane.ask("GET", DISPUTES))[1]["disputes"]
     assert (mine["state"], mine["decision"]) == ("upheld", "looked at it")
-    assert await do(otto.face, EarningMature(job, 0)) == GuardFailed("EarningMature", "REVERSED")
+    assert await do(otto.face, EarningMature(job, 0)) == GuardFailed(
+        "EarningMature", RowState.REVERSED
+    )
 
 
 async def test_a_jobs_charge_is_less_every_refund(
@@ -268,7 +270,9 @@ async def test_an_admin_pays_or_cancels_a_withheld_share(
     assert (due.number, due.due) == (1, int(days > 30))
     over = "UPDATE earnings SET payable_at = now() - interval '1 day'"
     await execute(database.owner_dsn, f"{over} WHERE job_id = '{job}'")
-    assert await do(otto.face, EarningMature(job, 0)) == GuardFailed("EarningMature", "PENDING")
+    assert await do(otto.face, EarningMature(job, 0)) == GuardFailed(
+        "EarningMature", RowState.PENDING
+    )
     status, page = await admin.ask("GET", ADMIN + "?state=open&by_gateway=true")
     assert (status, page["count"]) == (200, 1)
     [seen] = page["disputes"]
@@ -343,7 +347,7 @@ async def test_a_dispute_carries_a_comparison_that_a_verifier_is_to_repeat(
         assert found[0] == status, found
     assert (await dispute(jane, other))[0] == 201
     [waiting] = await store.pending_checks(10)
-    assert (waiting.row.job_id, waiting.is_again) == (job, True)
+    assert (waiting.row.job, waiting.is_again) == (job, True)
     assert waiting.disputed == ((0.25, 0.5),)
     stranger = await register(otto.face, "eve@example.org")
     assert await picture_of(jane, job) == (200, SHOWN)
@@ -401,7 +405,7 @@ async def test_disputes_about_unchecked_units_hide_no_result_from_verifiers(
         _, opened = await dispute(jane, await otto.earn(jane))
         await kept.keep_comparison(UUID(opened["id"]), GivenComparison("different", "x", [], None))
     job = await deliver(otto, jane, is_settled=False)
-    assert [one.row.job_id for one in await store.pending_checks(2)] == [job]
+    assert [one.row.job for one in await store.pending_checks(2)] == [job]
 
 
 async def test_a_comparison_of_a_unit_that_no_verifier_checks_is_for_an_admin(

@@ -2,14 +2,19 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
-from tests.integration.web.accounts import Person
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.integration.web.accounts import Person, register
 from tests.integration.web.earners import Earner, earner
-from tests.support.http_gateway import Face, face_with, with_ledger
+from tests.integration.web.factors import with_app
+from tests.support.databases import execute
+from tests.support.http_gateway import Face, face_over, face_with, with_ledger
 
 EARNINGS, PAYOUTS = "/api/v1/operators/me/earnings", "/api/v1/operators/me/payouts"
+UNPAID, RULES = f"{EARNINGS}/unpaid", "/api/v1/operators/me/payout-rules"
 CREDITS = {"to": "credits"}
 
 
@@ -118,3 +123,66 @@ async def test_nobody_pays_himself_what_others_earned(otto: Earner, jane: Person
     await otto.ripen(jane)
     assert (await pay_out(jane))[0] == 409
     assert await totals(otto.person) == {"payable": "7.0000"}
+
+
+async def test_earnings_become_credits_only_with_a_recent_factor(
+    face: Face, database: PostgresEndpoint, otto: Earner, jane: Person
+) -> None:
+    """A thief with a session cannot spend them."""
+    new = {"name": "studio", "scopes": ["credits:write"]}
+    _, key = await otto.person.ask("POST", "/api/v1/auth/keys", new)
+    secured = await with_app(face, database.owner_dsn, otto.person)
+    await otto.ripen(jane)
+    weekly = {"schedule": "weekly", "to": "credits"}
+    for method, path, body in (("POST", PAYOUTS, CREDITS), ("PUT", RULES, weekly)):
+        status, refused = await otto.person.ask(method, path, body)
+        assert (status, refused["code"]) == (403, "recent_factor_needed")
+    assert (await otto.person.ask("PUT", RULES, {"schedule": "by_hand"}))[0] == 200
+    assert await totals(otto.person) == {"payable": "7.0000"}
+    otp = {"otp": await secured.fresh()}
+    assert (await otto.person.ask("POST", "/api/v1/auth/second-factor", otp))[0] == 200
+    assert (await pay_out(otto.person))[0] == 200
+    assert (await otto.person.ask("PUT", RULES, weekly))[0] == 200
+    await execute(database.owner_dsn, "UPDATE refresh_families SET factor_at = NULL")
+    await otto.ripen(jane)
+    status, answer = await otto.person.ask("POST", PAYOUTS, CREDITS, key["key"])
+    assert (status, answer["amount"]) == (200, "7.0000"), "the key was made with a factor"
+    await otto.ripen(jane)
+    assert (await otto.person.ask("POST", PAYOUTS, {"to": "money"}))[0] == 202
+
+
+async def test_unpaid_results_have_a_reason_by_code_and_by_node(
+    database: PostgresEndpoint,
+) -> None:
+    async with face_over(database, with_ledger) as face:
+        otto, jane = await earner(face), await register(face)
+        unchecked, fined = await otto.earn(jane), await otto.earn(jane)
+        await otto.earn(jane)
+        for statement, job in (
+            ("DELETE FROM earnings WHERE job_id = $1", unchecked),
+            ("UPDATE earnings SET state = 'FORFEITED' WHERE job_id = $1", fined),
+        ):
+            await execute(database.owner_dsn, statement, job)
+        await check_unpaid(otto, jane, unchecked, fined)
+
+
+async def check_unpaid(otto: Earner, jane: Person, unchecked: UUID, fined: UUID) -> None:
+    """Check the list of an operator with these two results that were not paid."""
+    status, found = await otto.person.ask("GET", UNPAID)
+    assert (status, found["has_more"]) == (200, False)
+    rows = {row["job_id"]: row for row in found["results"]}
+    assert set(rows) == {str(unchecked), str(fined)}
+    row = rows[str(fined)]
+    assert (row["reason"], row["amount"], row["unit"]) == ("fined", "7.0000", 0)
+    assert (row["node_id"], row["node_name"]) == (str(otto.node), "n")
+    assert (row["dispute_id"], row["picture_path"]) == (None, None)
+    assert rows[str(unchecked)]["reason"] == "unverified"
+    assert "verified results only" in rows[str(unchecked)]["why"]
+    _, page = await otto.person.ask("GET", UNPAID + "?limit=1")
+    assert (len(page["results"]), page["has_more"]) == (1, True)
+    for node, count in ((otto.node, 2), (uuid4(), 0)):
+        _, page = await otto.person.ask("GET", f"{UNPAID}?node={node}")
+        assert len(page["results"]) == count
+    assert (await jane.ask("GET", UNPAID))[1]["results"] == []
+    for wrong in ("from=2026-02-30", "node=box", "limit=0", "limit=1001"):
+        assert (await otto.person.ask("GET", f"{UNPAID}?{wrong}"))[0] == 422

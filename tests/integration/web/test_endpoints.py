@@ -117,6 +117,7 @@ async def test_an_endpoint_is_told_what_it_asked_for_signed(jane: Person) -> Non
     first = events[0]["data"]
     assert (first["job_id"], first["number"]) == (str(job), 1)
     assert (first["money"], first["amount"]) == ("held", "5.0000")
+    assert first["job_name"] == "scene"
     found = await listed(jane, made)
     assert [one["type"] for one in reversed(found)] == types
     assert {(one["tries"], one["status"]) for one in found} == {(1, 200)}

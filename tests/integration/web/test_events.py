@@ -341,3 +341,35 @@ async def test_whoever_follows_at_another_gateway_is_told_the_same(
                     "end",
                 ]
             assert here.last == there.last
+
+
+async def test_the_list_of_units_tells_how_far_a_running_unit_is(
+    database: PostgresEndpoint,
+) -> None:
+    settings = settings_for_tests(credits={"starter": "100"})
+    async with (
+        whole(database, settings) as gateway,
+        aiohttp.ClientSession() as http,
+        FakeNode(gateway.url, behave=step_by_step) as node,
+    ):
+        jane = Creator(http, gateway.url, "jane@example.org")
+        await jane.register()
+        status, placed = await jane.dispatch("render")
+        assert status == 200, placed
+
+        async def progress() -> list[float | None]:
+            _, page = await jane.call("GET", f"/jobs/{placed['job_id']}/units")
+            return [unit["progress"] for unit in page["units"]]
+
+        async def is_half_done() -> bool:
+            return await progress() == [0.5]
+
+        await until(is_half_done)
+        task = await node.next(JobDispatch, within=SOON)
+        result = JobResult(**attempt_of(task), status="completed", result_ref="s3://elsewhere/x")
+        await node.send(result)
+
+        async def is_over() -> bool:
+            return await progress() == [None]
+
+        await until(is_over)

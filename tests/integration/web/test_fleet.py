@@ -16,8 +16,9 @@ from tests.support.http_gateway import Face
 
 NODE = {
     *("id", "owner_id", "name", "capabilities", "metadata", "status", "standing"),
-    *("standing_reason", "standing_at", "current_load", "verified_at", "seen_at", "created_at"),
-    *("reputation", "checkable"),
+    *("standing_reason", "standing_at", "standing_by"),
+    *("current_load", "verified_at", "seen_at", "created_at"),
+    *("reputation", "checkable", "failing_since", "failing_reason"),
 }
 
 
@@ -99,7 +100,7 @@ async def test_an_owner_drains_and_releases_his_node(face: Face, jane: Person) -
     node = await node_of(face, jane)
     status, said = await jane.ask("POST", path(node, "drain"), {"reason": "a new card"})
     assert (status, said["standing"], said["standing_reason"]) == (200, "DRAINING", "a new card")
-    assert said["standing_at"] is not None
+    assert (said["standing_at"] is not None, said["standing_by"]) == (True, "owner")
     status, again = await jane.ask("POST", path(node, "drain"))
     assert (status, again) == (200, said)
     status, released = await jane.ask("POST", path(node, "release"))
@@ -116,7 +117,7 @@ async def test_an_admin_puts_a_node_into_quarantine_and_he_alone_releases_it(
     status, problem = await jane.ask("POST", path(node, "quarantine"), {"reason": "mine"})
     assert (status, "admins" in problem["detail"]) == (403, True)
     status, said = await ann.ask("POST", path(node, "quarantine"), {"reason": "black frames"})
-    assert (status, said["standing"]) == (200, "QUARANTINED")
+    assert (status, said["standing"], said["standing_by"]) == (200, "QUARANTINED", "admin")
     assert (await jane.ask("POST", path(node, "release")))[0] == 403
     assert (await jane.ask("POST", path(node, "drain")))[0] == 409
     assert (await jane.ask("GET", path(node)))[1]["standing_reason"] == "black frames"

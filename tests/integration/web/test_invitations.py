@@ -206,7 +206,9 @@ async def test_an_invitation_is_made_listed_and_revoked_by_command(
         return ended.exit_code, ended.output
 
     code, link = await call("create", "--email", "jane@example.org", "--days", "2")
-    assert (code, link[:44]) == (0, "https://farm.example/console/sign-up#invitation=rti_"[:44])
+    page, _, token = link.partition("#invitation=")
+    assert (code, token[:4]) == (0, "rti_")
+    assert page == "https://farm.example/console/sign-up?email=jane%40example.org"
     _, listed = await call("list")
     id_, email, _, by = listed.strip().split("\t")
     assert email == "jane@example.org"
@@ -218,3 +220,28 @@ async def test_an_invitation_is_made_listed_and_revoked_by_command(
     _, made = await call("create", "--json")
     assert (await call("revoke", json.loads(made)["id"]))[0] == 0
     assert (await call("create", "--days", "0"))[0] == 2
+
+
+async def test_the_beginning_of_an_id_revokes_an_invitation(
+    face: Face, database: PostgresEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RENDERTRUST_DATABASE_URL", database.app_dsn)
+    ids = [f"3f2b9a60-5c1d-4e0a-9a34-0d7d0a3c1b5{end}" for end in "23"]
+    for id_ in ids:
+        await execute(
+            database.owner_dsn,
+            "INSERT INTO invitations (id, sha256, created_at, created_by, expires_at) VALUES"
+            f" ('{id_}', sha256('{id_}'), now(), 'ann', now() + interval '1 day')",
+        )
+
+    async def revoke(id_: str) -> tuple[int, str]:
+        words = ["invitations", "revoke", id_]
+        ended = await asyncio.to_thread(CliRunner().invoke, command, words)
+        return ended.exit_code, ended.output
+
+    code, said = await revoke(ids[0][:8])
+    assert (code, "Several ids begin with 3f2b9a60; type more characters" in said) == (1, True)
+    assert all(id_ in said for id_ in ids)
+    assert await revoke(ids[0][:-1]) == (1, said.replace("3f2b9a60;", f"{ids[0][:-1]};"))
+    assert await revoke("ffff0000") == (1, "Error: No id begins with ffff0000\n")
+    assert (await revoke(ids[1]))[0] == 0

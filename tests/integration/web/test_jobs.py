@@ -14,10 +14,12 @@ from actors.ledger.effects import JobCancel
 from actors.ledger.messages import (
     Commit,
     GuardFailed,
+    GuardReason,
     InsufficientCredits,
     KeyConflict,
     Posted,
     Replayed,
+    RowState,
     UnitState,
 )
 from actors.notifier.messages import Progress
@@ -88,7 +90,7 @@ async def test_what_becomes_of_an_order_is_told_as_the_contract_says(
     status, body, _ = await dispatch(face, user, queue=True)
     assert (status, body["node_id"], body["status"]) == (202, None, "QUEUED")
     assert asked(face).insert.plan.spec.queue
-    face.script.dispatched = GuardFailed("job_insert", "")
+    face.script.dispatched = GuardFailed("job_insert", GuardReason.ABSENT)
     assert (await dispatch(face, user))[0] == 503
 
 
@@ -358,7 +360,7 @@ async def test_a_cancel_is_judged_by_the_books_and_told_to_the_scheduler(
     commit = next(m for m in face.script.seen if isinstance(m, Commit) and m.effects)
     assert isinstance(commit.effects[0], JobCancel)
     assert UnitsChanged(units) in face.script.seen
-    face.script.outcome = GuardFailed("job_cancel", "RUNNING")
+    face.script.outcome = GuardFailed("job_cancel", RowState.RUNNING)
     async with face.client.post(f"/api/v1/jobs/{job}/cancel", headers=user) as answer:
         assert answer.status == 400
         assert "RUNNING" in (await answer.json())["detail"]

@@ -111,6 +111,21 @@ async def test_a_proof_that_another_gateway_had_signed_opens_nothing(face: Face)
     assert (await prove_to(face, "evil.example", said=""))[0] == 401
 
 
+async def test_a_known_node_gets_its_new_name_with_the_proof(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    name = "SELECT string_agg(name, ' ') FROM nodes"
+    _, node = await post(face, "register", described())
+    assert (await prove(face, node))[0] == 200
+    _, again = await post(face, "register", described(name="render-box"))
+    assert again["node_id"] == node["node_id"]
+    assert await fetchval(database.owner_dsn, name) == "gpu-node-east-1", "the key is not proved"
+    assert (await prove(face, again, generate_key()))[0] == 401
+    assert await fetchval(database.owner_dsn, name) == "gpu-node-east-1"
+    assert (await prove(face, again))[0] == 200
+    assert await fetchval(database.owner_dsn, name) == "render-box"
+
+
 async def test_a_challenge_is_answered_once(face: Face) -> None:
     _, node = await post(face, "register", described())
     assert (await prove(face, node))[0] == 200

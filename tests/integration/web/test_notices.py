@@ -20,6 +20,7 @@ from actors.ledger.messages import Posted
 from actors.mailer.messages import WatchNodes
 from config.mail_server import mail_server
 from sql.mails import NOTICES
+from sql.node_failures import FailureNote
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.smtp import SmtpTransport
 from tests.integration.conformance.stage import dispatch
@@ -96,10 +97,10 @@ async def test_a_creator_reads_of_jobs_that_end(
     assert await mails(dsn, jane) == [("job.completed", done), ("job.failed", bad)]
     assert await mails(dsn, otto.person) == []
     sent = {str(mail["Subject"]): text_of(mail) for mail in await delivered(face)}
-    complete = f"Your job {str(done)[:8]} is complete"
-    assert sent.keys() == {complete, f"Your job {str(bad)[:8]} failed"}
+    complete = f'Your job "scene" ({str(done)[:8]}) is complete'
+    assert sent.keys() == {complete, f'Your job "scene" ({str(bad)[:8]}) failed'}
     text = sent[complete]
-    assert "1 unit complete. 10.0000 credits charged." in text
+    assert "1 unit complete. 10 credits charged." in text
     assert f"https://farm.example/console/jobs/{done}" in text
     assert "https://farm.example/console/account#mails" in text
 
@@ -260,6 +261,33 @@ async def test_a_node_that_stays_away_is_told_once(
     assert await silent(2 * 86_400) == []
 
 
+async def test_a_node_that_begins_to_fail_often_is_told_once(
+    face: Face, otto: Earner, dsn: str
+) -> None:
+    await face.gateway.tables.mails.seen()
+    store, told = face.gateway.ports.store, ("node.failing", otto.node)
+
+    async def mailed(failures: int, *, is_failing: bool) -> list[tuple[str, UUID | None]]:
+        reason = "http://evil.example/ has no space left"
+        note = FailureNote(failures, is_failing, "stalled" if is_failing else "", reason)
+        await store.note_failures(otto.node, note)
+        return await mails(dsn, otto.person)
+
+    assert await mailed(2, is_failing=False) == []
+    assert await mailed(3, is_failing=True) == [told]
+    assert await mailed(4, is_failing=True) == [told]
+    [mail] = await delivered(face)
+    text = str(mail)
+    assert mail["Subject"] == "Your node fails often"
+    assert "a unit made no progress" in text
+    assert "evil.example" not in text, "the node's words are shown on its page only"
+    await execute(dsn, "UPDATE mails SET created_at = created_at - interval '2 hours'")
+    assert await mailed(2, is_failing=False) == [told], "it is not over"
+    assert await mailed(3, is_failing=True) == [told]
+    assert await mailed(0, is_failing=False) == [told]
+    assert await mailed(3, is_failing=True) == [told, told]
+
+
 async def test_a_mail_about_what_is_gone_is_dropped(face: Face, jane: Person, dsn: str) -> None:
     await execute(
         dsn,
@@ -277,7 +305,7 @@ async def test_a_mail_that_waits_is_dropped_if_it_is_switched_off(
     bad = await failed(face, otto.node, jane)
     assert (await jane.ask("PATCH", ACCOUNT, {"mails": ["job.failed"]}))[0] == 200
     [mail] = await delivered(face)
-    assert mail["Subject"] == f"Your job {str(bad)[:8]} failed"
+    assert mail["Subject"] == f'Your job "scene" ({str(bad)[:8]}) failed'
 
 
 async def test_users_choose_their_mails(face: Face, jane: Person, otto: Earner, dsn: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.accounts import Person, register, with_role
-from tests.integration.web.earners import Earner, earner
+from tests.integration.web.earners import SEPA, Earner, earner, set_usable_account
 from tests.support.http_gateway import Face, face_with, with_ledger
 
 ADMIN, BATCHES = "/api/v1/admin/payouts", "/api/v1/admin/batches"
@@ -64,7 +64,10 @@ class Office:
 async def office(face: Face, database: PostgresEndpoint) -> Office:
     ann = await with_role(face, database.owner_dsn, "admin")
     jane = await register(face)
-    return Office(ann, jane, await earner(face), await earner(face, "olga@example.org"))
+    otto, olga = await earner(face), await earner(face, "olga@example.org")
+    for each in (otto, olga):
+        await set_usable_account(each.person)
+    return Office(ann, jane, otto, olga)
 
 
 async def totals(who: Earner) -> dict[str, str]:
@@ -154,6 +157,24 @@ async def test_a_batch_is_approved_whole_or_not_at_all(office: Office) -> None:
     assert (await office.approve(first, first))[0] == 422
     assert (await office.approve())[0] == 422
     assert (await office.approve(first))[0] == 200
+
+
+async def test_a_payout_without_an_account_that_can_be_used_is_not_approved(
+    office: Office, database: PostgresEndpoint
+) -> None:
+    first, second = await office.request(office.otto), await office.request(office.olga)
+    account = "/api/v1/auth/payout-account"
+    assert (await office.otto.person.ask("DELETE", account))[0] == 200
+    status, refused = await office.approve(first, second, key="k")
+    assert (status, refused["code"]) == (409, "payout_account_unusable")
+    assert ("otto@example.org" in refused["detail"], "olga@" in refused["detail"]) == (True, False)
+    assert (await office.otto.person.ask("PUT", account, SEPA))[0] == 200
+    assert (await office.approve(first, second))[0] == 409, "the new account waits"
+    await set_usable_account(office.otto.person)
+    status, batch = await office.approve(first, second, key="k")
+    assert (status, len(batch["payouts"])) == (200, 2)
+    assert (await office.otto.person.ask("DELETE", account))[0] == 200
+    assert (await office.approve(first, second, key="k"))[1]["batch_id"] == batch["batch_id"]
 
 
 async def test_two_admins_at_once_approve_once(office: Office) -> None:

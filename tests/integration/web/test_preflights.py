@@ -9,6 +9,9 @@ import aiohttp
 import orjson
 import pytest
 
+from rendertrust.frame_range import parse
+from rendertrust.node.plugins.preflight import frames_of
+from rendertrust.preflight.frame_probe import frames_to_probe
 from rendertrust.protocol import Hello, JobDispatch, JobResult, Preview
 from rendertrust.testing import Behaviour, FakeNode
 from supervisors.engines.postgres import PostgresEndpoint
@@ -47,6 +50,21 @@ REPORT: Json = {
         "frames": [{"frame": 1, "base": 1.0, "pixel": 1e-4, "least": 5e-5, "most": 2e-4}],
     },
 }
+
+
+def report_for(dispatch: JobDispatch) -> Json:
+    """Return a node's report on the frames that a preflight asks for.
+
+    Frames outside the scene's range take ten times as long for each pixel.
+    """
+    asked = dispatch.params.get("for_frames")
+    frames = frames_of(REPORT, parse(asked) if asked else ())
+    if frames == range(1, 11):
+        return REPORT
+    heavy = {**REPORT["probe"]["frames"][0], "pixel": 1e-3, "most": 2e-3}
+    probed = [{**heavy, "frame": number} for number in frames_to_probe(frames)]
+    probe = {**REPORT["probe"], "frames": probed}
+    return {**REPORT, "probe": probe, "measured_range": [frames[0], frames[-1]]}
 
 
 @pytest.fixture
@@ -146,6 +164,12 @@ async def test_a_node_looks_once_and_the_quote_tells_it(gateway: Whole, jane: Cr
         assert (status, quote["held"]) == (200, "100.0000")
         assert quote["preflight"]["estimate"] == estimate
         (job,) = (await jane.call("GET", "/jobs"))[1]["jobs"]
+        (unit,) = (await jane.call("GET", f"/jobs/{job['id']}/units"))[1]["units"]
+        assert job["node_name"] == unit["node_name"] == node.name
+        for query in ("", "&status=COMPLETED", "&name=check"):
+            for which, count in (("only", 1), ("none", 0)):
+                _, listed = await jane.call("GET", f"/jobs?checks={which}{query}")
+                assert (len(listed["jobs"]), listed["count"]) == (count, count)
         assert (job["job_type"], job["price"], job["charged"]) == ("preflight", "0.0000", "0.0000")
         assert await held(jane) == "0.0000"
 
@@ -185,6 +209,8 @@ async def test_a_scene_that_is_drawn_with_opengl_is_for_no_node_without(
     async with FakeNode(gateway.url, capabilities=BOTH, behave=tells, greet=False) as node:
         await node.send(Hello(version="1", capabilities=BOTH, opengl=False))
         await wait_for_look(jane, scene)
+        status, refused = await jane.call("POST", "/jobs/dispatch", {**order, "as_is": False})
+        assert (status, refused["errors"][0]["code"]) == (422, "no_opengl"), refused
         status, refused = await jane.call("POST", "/jobs/dispatch", order)
         assert status == 400, refused
         status, job = await jane.call("POST", "/jobs/dispatch", {**order, "queue": True})

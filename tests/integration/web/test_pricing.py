@@ -9,7 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from actors.scheduler.settings import SchedulerSettings
-from rendertrust import node_key
+from rendertrust import money, node_key
+from rendertrust.preflight.frame_work import ReferenceFrame
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import FakeNode
 from sql.audit_log import Act
@@ -20,6 +21,7 @@ from tests.integration.web.test_preflights import (
     REPORT,
     held,
     look,
+    report_for,
     sent,
     somebody,
     telling,
@@ -32,6 +34,10 @@ from tests.support.whole_gateway import Whole, whole
 
 Json = dict[str, Any]
 FRAMES = "1-10"
+SIZE = {"width": 200, "height": 100, "samples": 100}
+# units of money for a frame of this size: 5 % of 10 credits, and the rest in proportion
+SMALL = ReferenceFrame(1920, 1080, 128, 60, 5).price(100_000, **SIZE)
+in_credits = money.render
 
 
 @pytest.fixture
@@ -52,7 +58,7 @@ def settings(own: str, **pricing: Any) -> Any:
     return settings_for_tests(
         credits={"starter": "1000"},
         verification={"own_nodes": own},
-        pricing=pricing,
+        pricing={"frame_seconds": 60, **pricing},
         limits={"dispatch": 10_000},
     )
 
@@ -96,6 +102,11 @@ async def quoted(person: Creator, scene: str, **more: Any) -> Json:
 async def dispatched(person: Creator, scene: str, **more: Any) -> tuple[int, Json]:
     body = {"job_type": "render", "payload_ref": scene, "frames": FRAMES, "queue": True, **more}
     return await person.call("POST", "/jobs/dispatch", body)
+
+
+async def price_of_job(person: Creator, placed: Json) -> str:
+    _, job = await person.call("GET", f"/jobs/{placed['job_id']}")
+    return str(job["price"])
 
 
 async def test_a_heavy_scene_costs_more_than_a_light_one_before_anything_is_held(
@@ -153,7 +164,7 @@ async def test_a_job_that_costs_more_by_now_than_was_quoted_is_refused(
         await prices.set("render", 200_000, Act(now, None, "ann", "prices.set", "render", "power"))
         status, refused = await dispatched(jane, scene, quoted=quote["price"])
         assert status == 409, refused
-        assert "10.0000 now, but 5.0000 was quoted" in refused["detail"]
+        assert "10 now, but 5 was quoted" in refused["detail"]
         assert await held(jane) == "0.0000"
         assert (await dispatched(jane, scene, quoted="10"))[0] in (200, 202)
 
@@ -166,12 +177,12 @@ async def test_a_stranger_measures_no_price_and_the_own_node_goes_first(
     async with stranger:
         await wait_for_look(jane, scene)
         quote = await quoted(jane, scene)
-        assert (quote["priced_by"], quote["price"]) == ("table", "100.0000")
+        assert (quote["priced_by"], quote["price"]) == ("size", "100.0000")
         assert (quote["reference_seconds"], quote["measurable"]) == (None, False)
         assert "None of the gateway's nodes is connected" in quote["priced_how"]
         async with ours(gateway, key, REPORT, slots=1) as mine:
             quote = await quoted(jane, scene)
-            assert (quote["priced_by"], quote["measurable"]) == ("table", True)
+            assert (quote["priced_by"], quote["measurable"]) == ("size", True)
             assert "not measured by one of the gateway's nodes" in quote["priced_how"]
             assert (await look(jane, scene, again=True))[0] == 202
             await wait_for_look(jane, scene)
@@ -201,13 +212,13 @@ async def test_what_another_gateways_embedded_verifier_measured_counts_and_it_re
     assert (row.owner_id, row.name) == (None, embedded.name)
 
 
-async def test_what_stays_at_the_price_of_the_table_says_so(
+async def test_a_job_of_the_references_fields_alone_costs_the_price_of_the_table(
     gateway: Whole, jane: Creator, key: Ed25519PrivateKey
 ) -> None:
     scene = await sent(gateway, jane)
     async with ours(gateway, key, heavier(30)):
         unknown = await quoted(jane, scene)
-        assert (unknown["priced_by"], unknown["measurable"]) == ("table", True)
+        assert (unknown["priced_by"], unknown["measurable"]) == ("size", True)
         assert "POST /jobs/preflight" in unknown["priced_how"]
         nameless = {"job_type": "render", "frames": FRAMES}
         status, before = await jane.call("POST", "/jobs/quote", nameless)
@@ -216,11 +227,30 @@ async def test_what_stays_at_the_price_of_the_table_says_so(
         alone = {"job_type": "render", "payload_ref": scene}
         status, one = await jane.call("POST", "/jobs/quote", alone)
         assert (status, one["price"], one["priced_by"]) == (200, "10.0000", "table")
-        assert "without frames" in one["priced_how"]
+        assert "names neither frames nor parameters" in one["priced_how"]
         assert (await quoted(jane, scene, pool="mine"))["price"] == "0.0000"
         status, placed = await jane.call("POST", "/jobs/dispatch", {**alone, "queue": True})
         job = (await jane.call("GET", f"/jobs/{placed['job_id']}"))[1]
         assert (job["price"], job["reference_seconds"]) == ("10.0000", None)
+
+
+async def test_one_frame_is_priced_by_its_measurement_like_many(
+    gateway: Whole, jane: Creator, key: Ed25519PrivateKey
+) -> None:
+    scene = await sent(gateway, jane)
+    alone = {"job_type": "render", "payload_ref": scene, "queue": True}
+    one = {**alone, "params": {"frame": 3}}
+    async with ours(gateway, key, heavier(20)):
+        for body in (one, {**alone, "params": {"samples": 4}}):
+            status, refused = await jane.call("POST", "/jobs/dispatch", body)
+            assert (status, refused["code"], await held(jane)) == (409, "not_measured", "0.0000")
+        _, quote = await jane.call("POST", "/jobs/quote", alone)
+        assert (quote["measurable"], quote["price"]) == (True, "10.0000"), "its frame could be"
+        assert (await jane.call("POST", "/jobs/dispatch", alone))[0] in (200, 202)
+        await wait_for_look(jane, scene)
+        assert (await jane.call("POST", "/jobs/quote", alone))[1]["measurable"] is False
+        _, placed = await jane.call("POST", "/jobs/dispatch", one)
+        assert await price_of_job(jane, placed) == "6.8334"  # 1 s, and 20,000 pixels at 2e-3 s
 
 
 async def test_a_scene_whose_small_pieces_cannot_be_rendered_is_refused(
@@ -239,8 +269,9 @@ async def test_a_scene_whose_small_pieces_cannot_be_rendered_is_refused(
         assert (status, refused["errors"][0]["code"]) == (422, "not_measured")
         assert await held(jane) == "0.0000"
         quote = await quoted(jane, scene)
-        assert (quote["priced_by"], quote["price"]) == ("table", "100.0000")
+        assert (quote["priced_by"], quote["price"]) == ("size", in_credits(10 * SMALL))
         assert "took too long" in quote["priced_how"]
+        assert (await dispatched(jane, scene, as_is=True))[0] in (200, 202)
 
 
 async def test_a_frame_of_months_is_refused(
@@ -258,7 +289,7 @@ async def test_a_gateway_may_take_no_frames_that_were_not_measured(
     database: PostgresEndpoint, own: str, key: Ed25519PrivateKey, http: aiohttp.ClientSession
 ) -> None:
     scheduler = SchedulerSettings(ours=frozenset({UUID(own)}))
-    strict = settings(own, look_first=True)
+    strict = settings(own, look_first=True)  # refuses them even while no verifier is connected
     async with whole(database, strict, require_object=True, scheduler=scheduler) as gateway:
         jane = await somebody(gateway, http, "jane")
         scene = await sent(gateway, jane)
@@ -272,7 +303,7 @@ async def test_a_gateway_may_take_no_frames_that_were_not_measured(
             assert (await dispatched(jane, scene))[0] in (200, 202)
 
 
-async def test_without_nodes_of_its_own_all_frames_cost_the_same(
+async def test_without_nodes_of_its_own_frames_are_priced_by_size(
     database: PostgresEndpoint, http: aiohttp.ClientSession
 ) -> None:
     async with whole(database, settings(""), require_object=True) as gateway:
@@ -281,6 +312,154 @@ async def test_without_nodes_of_its_own_all_frames_cost_the_same(
         behave = telling(gateway, heavier(50))
         async with FakeNode(gateway.url, capabilities=BOTH, behave=behave):
             await wait_for_look(jane, scene)
+            # An operator's node says that the frames are small, which lowers no price.
             quote = await quoted(jane, scene)
-            assert (quote["priced_by"], quote["price"]) == ("table", "100.0000")
-            assert quote["priced_how"] == "Each frame costs the fixed price in the price table."
+            assert (quote["priced_by"], quote["price"]) == ("size", "100.0000")
+            assert quote["priced_how"] == (
+                "This gateway has no nodes that measure scenes."
+                " By size: 1920 \u00d7 1080 pixels and 128 samples for each frame."
+            )
+            small = await quoted(jane, scene, params=SIZE)
+            assert small["price"] == in_credits(10 * SMALL)
+            _, placed = await dispatched(jane, scene, params=SIZE, quoted=small["price"])
+            assert await price_of_job(jane, placed) == small["price"]
+            one = {"job_type": "render", "payload_ref": scene, "params": {**SIZE, "frame": 3}}
+            assert (await jane.call("POST", "/jobs/quote", one))[1]["price"] == in_credits(SMALL)
+
+
+async def test_where_all_frames_cost_the_same_they_cost_the_price_of_the_table(
+    database: PostgresEndpoint, own: str, http: aiohttp.ClientSession
+) -> None:
+    async with whole(database, settings(own, frame_seconds=0), require_object=True) as gateway:
+        jane = await somebody(gateway, http, "jane")
+        scene = await sent(gateway, jane)
+        quote = await quoted(jane, scene, params=SIZE)
+        assert (quote["priced_by"], quote["price"], quote["measurable"]) == (
+            "table",
+            "100.0000",
+            False,
+        )
+        assert quote["priced_how"] == "Each frame costs the fixed price in the price table."
+
+
+async def test_frames_that_a_connected_node_could_measure_are_refused_until_it_has(
+    gateway: Whole, jane: Creator, key: Ed25519PrivateKey
+) -> None:
+    """Small frames of a heavy scene are no way to a lower price."""
+    scene = await sent(gateway, jane)
+    by_size = await quoted(jane, scene, params=SIZE)
+    assert (by_size["priced_by"], by_size["measured"]) == ("size", False)
+    async with ours(gateway, key, heavier(20)):
+        status, refused = await dispatched(jane, scene, params=SIZE, quoted=by_size["price"])
+        assert (status, refused["code"], await held(jane)) == (409, "not_measured", "0.0000")
+        assert "POST /jobs/preflight" in refused["detail"]
+        await wait_for_look(jane, scene)
+        measured = await quoted(jane, scene, params=SIZE)
+        assert (measured["priced_by"], measured["measured"]) == ("work", True)
+        assert float(measured["price"]) > 10 * float(by_size["price"])
+        status, refused = await dispatched(jane, scene, params=SIZE, quoted=by_size["price"])
+        assert (status, refused["code"], await held(jane)) == (409, "price_changed", "0.0000")
+        _, placed = await dispatched(jane, scene, params=SIZE, quoted=measured["price"])
+        assert await price_of_job(jane, placed) == measured["price"]
+        one = {"job_type": "render", "payload_ref": scene, "params": {**SIZE, "frame": 3}}
+        picture = (await jane.call("POST", "/jobs/quote", one))[1]
+        assert (picture["priced_by"], picture["price"]) == ("work", measured["frame_price"])
+
+
+@pytest.mark.parametrize(
+    "frames", ["5-1", "<b>", "1-1000000", "٣"], ids=["back", "text", "many", "digit"]
+)
+async def test_frames_that_are_none_are_refused_with_the_reason(
+    gateway: Whole, jane: Creator, key: Ed25519PrivateKey, frames: str
+) -> None:
+    scene = await sent(gateway, jane)
+    async with ours(gateway, key, REPORT):
+        await wait_for_look(jane, scene)
+        body = {"job_type": "render", "payload_ref": scene, "frames": frames}
+        for path in ("/jobs/quote", "/jobs/dispatch", "/jobs/preflight"):
+            asked = {
+                name: body[name] for name in body if name != "job_type" or "preflight" not in path
+            }
+            status, refused = await jane.call("POST", path, asked)
+            assert (status, refused["errors"][0]["field"]) == (422, "frames"), (path, refused)
+
+
+async def test_frames_outside_the_measured_range_are_measured_before_they_are_priced(
+    gateway: Whole, jane: Creator, key: Ed25519PrivateKey
+) -> None:
+    scene = await sent(gateway, jane)
+
+    async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
+        await telling(gateway, report_for(dispatch))(node, dispatch)
+
+    async with FakeNode(gateway.url, capabilities=BOTH, key=key, behave=behave):
+        await wait_for_look(jane, scene)
+        inside = await quoted(jane, scene, frames="3-4")
+        assert (inside["priced_by"], inside["frame_price"]) == ("work", "0.5000")
+        beyond = await quoted(jane, scene, frames="10-12")
+        assert (beyond["priced_by"], beyond["measurable"]) == ("size", True)
+        assert "outside those that were measured (1 to 10)" in beyond["priced_how"]
+        status, refused = await dispatched(jane, scene, frames="10-12", quoted=beyond["price"])
+        assert (status, refused["code"]) == (409, "not_measured")
+        assert (await look(jane, scene, frames="3-4"))[0] == 200  # they count already
+        assert (await look(jane, scene, frames="10-12"))[0] == 202
+        await wait_for_look(jane, scene, frames="10-12")
+        measured = await quoted(jane, scene, frames="10-12")
+        assert (measured["priced_by"], measured["frame_price"]) == ("work", "3.5000")
+        assert "frames 10, 11 and 12." in measured["basis"]
+        status, _ = await dispatched(jane, scene, frames="10-12", quoted=measured["price"])
+        assert status in (200, 202)
+        same = await quoted(jane, scene, frames="3-4")
+        assert same["preflight"]["job_id"] == inside["preflight"]["job_id"]
+        assert (same["priced_by"], same["price"]) == (inside["priced_by"], inside["price"])
+        assert (await look(jane, scene, frames="3-4"))[0] == 200  # without a new preflight
+        assert (await look(jane, scene, frames="3-4", again=True))[0] == 202
+        again = await wait_for_look(jane, scene, frames="3-4")
+        assert again["job_id"] not in (same["preflight"]["job_id"], measured["preflight"]["job_id"])
+        one = {"job_type": "render", "payload_ref": scene, "params": {"frame": 11}}
+        assert (await jane.call("POST", "/jobs/quote", one))[1]["price"] == "3.5000"
+
+
+async def test_without_a_verifier_frames_outside_the_range_keep_their_check(
+    gateway: Whole, jane: Creator, key: Ed25519PrivateKey
+) -> None:
+    scene = await sent(gateway, jane)
+    async with ours(gateway, key, REPORT):
+        known = await wait_for_look(jane, scene)
+    status, found = await look(jane, scene, frames="300")
+    assert (status, found["job_id"]) == (200, known["job_id"])
+    assert "Frames outside 1 to 10 count like these." in found["estimate"]["how"]
+    quote = await quoted(jane, scene, frames="300")
+    assert (quote["priced_by"], quote["measurable"]) == ("size", False)
+
+
+async def test_another_size_counts_in_proportion_and_the_price_says_so(
+    gateway: Whole, jane: Creator, key: Ed25519PrivateKey
+) -> None:
+    scene = await sent(gateway, jane)
+    async with ours(gateway, key, REPORT):
+        await wait_for_look(jane, scene)
+    own = await quoted(jane, scene, params={"width": 200, "height": 100})
+    assert (own["frame_price"], "proportion" in own["basis"]) == ("0.5000", False)
+    half = await quoted(jane, scene, params={"samples": 50})  # 1 s, and half of 2 s; 60 s cost 10
+    assert (half["frame_price"], "in proportion" in half["basis"]) == ("0.3334", True)
+
+
+async def test_a_price_is_shown_in_money_and_stays_what_it_was_at_submission(
+    gateway: Whole, jane: Creator
+) -> None:
+    scene = await sent(gateway, jane)
+    quote = await quoted(jane, scene)
+    assert quote["credits"] == quote["price"] == "100.0000"
+    # 1,000 credits for 70 dollars is the cheapest package
+    assert quote["money"] == {"amount": "7.00", "currency": "usd"}
+    assert quote["basis"].startswith("By size: 1920 \u00d7 1080 pixels")
+    _, placed = await dispatched(jane, scene, quoted=quote["price"])
+    now, prices = gateway.gateway.ports.clock.now(), gateway.gateway.tables.prices
+    await prices.set("render", 900_000, Act(now, None, "ann", "prices.set", "render", "power"))
+    job = (await jane.call("GET", f"/jobs/{placed['job_id']}"))[1]
+    assert (job["price"], await held(jane), job["reference_seconds"]) == (
+        quote["price"],
+        quote["price"],
+        None,
+    )

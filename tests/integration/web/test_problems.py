@@ -63,6 +63,18 @@ async def test_problem_json_is_for_those_who_ask_for_it(face: Face) -> None:
             assert answer.content_type == kind
 
 
+async def test_a_browser_at_an_unknown_path_gets_a_page(face: Face) -> None:
+    accept = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    async with face.client.get("/nothing-here", headers=accept) as answer:
+        text = await answer.text()
+    assert (answer.status, answer.content_type) == (404, "text/html")
+    assert '<a class="button" href="/">To the first page</a>' in text
+    async with face.client.get("/api/v1/nothing", headers=accept) as answer:
+        assert answer.content_type == "application/json"
+    async with face.client.post("/nothing-here", headers=accept) as answer:
+        assert (answer.status, answer.content_type) == (404, "application/json")
+
+
 async def test_every_answer_carries_the_headers_and_a_name(face: Face) -> None:
     for path in ("/health", "/nothing", "/metrics", "/api/v1/jobs"):
         async with face.client.get(path) as answer:

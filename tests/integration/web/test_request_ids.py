@@ -33,6 +33,20 @@ async def test_a_request_has_one_id_in_its_answer_its_lines_and_its_error(
     assert "ZeroDivisionError" in events[1]["exception"]
 
 
+async def test_every_line_of_a_request_names_the_trace_of_its_caller(
+    face: Face, tmp_path: Path
+) -> None:
+    face.gateway.monitoring.probes["broken"] = _broken
+    trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+    with logged(tmp_path) as log:
+        for headers in ({"traceparent": f"00-{trace}-{parent}-01"}, {"traceparent": "00-x"}, {}):
+            async with face.client.get("/api/v1/health/ready", headers=headers) as answer:
+                assert answer.status == 500
+        events = [event for event in log.events() if event["logger"] in {"elsewhere", "web"}]
+    traced = [(event.get("trace_id"), event.get("parent_id")) for event in events]
+    assert traced == [(trace, parent)] * 2 + [(None, None)] * 4
+
+
 async def test_a_stranger_chooses_no_name_that_stands_in_an_audit_record(
     face: Face, database: PostgresEndpoint
 ) -> None:

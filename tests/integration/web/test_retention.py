@@ -240,6 +240,7 @@ async def test_a_video_stays_in_its_frames_pool_and_keeps_them_until_it_is_made(
     assert status == 202, video
     _, row = await call(face, user, "GET", f"/api/v1/jobs/{video['job_id']}")
     assert (row["pool"], row["price"]) == ("mine", "0.0000")
+    assert row["name"].endswith(" film")
     other = await sent(face, user, b"of no job", "other.png")
     assert (await call(face, user, "DELETE", f"/api/v1/uploads/{other['id']}"))[0] == 200
     assert (await call(face, user, "DELETE", f"/api/v1/uploads/{scene['id']}"))[0] == 409

@@ -10,7 +10,7 @@ from config.loader import load
 from tests.support.engines import engine_folder
 from tests.support.http_gateway import SECRET
 from web.app import build, site_of
-from web.console.page_handler import ConsoleHandler
+from web.console.page_handler import PathHandler
 from web.http.endpoint import Endpoint
 from web.http.operations import Audience
 from web.http.rate_gate import RateGate
@@ -39,7 +39,7 @@ def declared(route: web.AbstractRoute) -> tuple[Any, Any] | None:
     owner = getattr(route.handler, "__self__", None)
     if isinstance(owner, Endpoint):
         return owner.operation.audience, owner.operation.rate
-    return (owner.audience, owner.rate) if isinstance(owner, RateGate | ConsoleHandler) else None
+    return (owner.audience, owner.rate) if isinstance(owner, RateGate | PathHandler) else None
 
 
 def test_every_route_has_an_audience_and_a_limit(site: web.Application) -> None:

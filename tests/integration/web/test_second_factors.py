@@ -253,6 +253,24 @@ async def test_admins_without_a_factor_do_not_log_in_where_they_need_one(
 
 
 async def test_the_export_of_an_account_names_the_app_without_its_secret(jane: Secured) -> None:
-    status, found = await jane.person.ask("GET", "/api/v1/auth/account/export")
+    here = await signed_in(jane)
+    status, found = await here.ask("GET", "/api/v1/auth/account/export")
     assert status == 200
     assert [(one["kind"], sorted(one)) for one in found["factors"]] == [("app", ["kind", "since"])]
+
+
+async def test_export_and_deletion_need_a_recent_factor(jane: Secured, dsn: str) -> None:
+    requests = (
+        ("GET", "/api/v1/auth/account/export", None),
+        ("POST", "/api/v1/auth/account/delete", {"password": "a wrong guess"}),
+        ("POST", "/api/v1/auth/account/delete", {"password": PASSWORD}),
+    )
+    here = await signed_in(jane)
+    await execute(dsn, LATER)
+    for person in (jane.person, here):
+        for method, path, body in requests:
+            status, answer = await person.ask(method, path, body)
+            assert (status, answer["code"]) == (403, "recent_factor_needed")
+    assert (await here.ask("POST", AGAIN, {"otp": await jane.fresh()}))[0] == 200
+    assert (await here.ask("GET", "/api/v1/auth/account/export"))[0] == 200
+    assert (await here.ask("POST", "/api/v1/auth/account/delete", {"password": PASSWORD}))[0] == 200

@@ -44,6 +44,41 @@ async def gateway(database: PostgresEndpoint, own: str) -> AsyncGenerator[Whole]
         yield running
 
 
+async def test_frames_by_size_are_held_to_their_price_where_a_gateway_measures(
+    database: PostgresEndpoint, own: str, http: aiohttp.ClientSession
+) -> None:
+    """While no verifier is connected, a heavy scene is no cheaper than what its frames take."""
+    quick: dict[str, Any] = {
+        "quote_start_seconds": 0.0,
+        "leases": Leases(renew_seconds=0.5),
+        "first_lease_seconds": 0.5,
+    }
+    cheap = settings(own, frame_base_percent=1)  # 0.6 s of work for frames of a few pixels
+    async with whole(database, cheap, require_object=True, **quick) as gateway:
+        jane = await somebody(gateway, http, "jane")
+        scene = await sent(gateway, jane)
+        before = await quoted(jane, scene, **ONE)
+        assert (before["priced_by"], before["price"]) == ("size", "0.1001")
+        _, placed = await dispatched(jane, scene, **ONE, quoted=before["price"])
+        async with AsyncExitStack() as stack:
+            for name in ("ann", "bob", "cleo"):
+                owner = await somebody(gateway, http, name)
+                fake = FakeNode(gateway.url, user_token=owner.token, behave=hangs(0.5), name=name)
+                await stack.enter_async_context(fake)
+
+            async def failed() -> bool:
+                job = (await jane.call("GET", f"/jobs/{placed['job_id']}"))[1]
+                return bool(job["status"] == "FAILED")
+
+            await until(failed)
+        (unit,) = (await jane.call("GET", f"/jobs/{placed['job_id']}/units"))[1]["units"]
+        assert (unit["error_code"], await held(jane)) == ("underquoted", "0.0000")
+        after = await quoted(jane, scene, **ONE)
+        assert after["priced_by"] == "size"
+        assert Decimal(after["price"]) > 5 * Decimal(before["price"])
+        assert "how long such frames took" in after["basis"]
+
+
 async def test_over_three_times_its_quote_on_nodes_of_three_owners(
     gateway: Whole, http: aiohttp.ClientSession, key: Ed25519PrivateKey
 ) -> None:

@@ -295,6 +295,11 @@ async def test_a_quote_says_what_an_order_would_hold_and_holds_nothing(
         "reference_seconds": None,
         "measurable": False,
         "preflight": None,
+        "measured": False,
+        "credits": "25.0000",
+        "money": {"amount": "1.75", "currency": "usd"},
+        "basis": "Each frame costs the fixed price in the price table.",
+        "video_price": None,
     }
     assert await held(face, user) == "0.0000"
     assert (await call(face, user, "GET", ""))[1]["count"] == 0

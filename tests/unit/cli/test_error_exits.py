@@ -53,6 +53,12 @@ def test_what_is_not_found_is_looked_for_where_it_is_listed(code: str | None, li
     assert ending.hint.partition(": ")[2] == f"rendertrust {listed}"
 
 
+def test_a_farm_without_payments_pays_earnings_as_credits() -> None:
+    ending = ending_of(errors.refusal(404, {"detail": "no", "code": "payments_off"}), URL)
+    assert ending is not None
+    assert "rendertrust earnings payout --to credits" in ending.hint
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
@@ -95,6 +101,9 @@ def test_the_request_id_of_a_gateways_fault_is_told() -> None:
         (404, "organisation_not_found", "rendertrust organisations list"),
         (404, "organisation_not_found", "rendertrust nodes list"),
         (409, "nothing_payable", "rendertrust earnings list"),
+        (404, "payout_account_not_found", "rendertrust earnings account set"),
+        (404, "payout_change_not_found", "rendertrust earnings account"),
+        (404, "credit_note_not_found", "rendertrust credits purchases"),
         (404, "node_not_found", "rendertrust nodes list"),
         (404, "key_not_found", "rendertrust keys list"),
         (404, "session_not_found", "rendertrust account sessions"),

@@ -46,7 +46,9 @@ JANE = LoggedInUser("jane", "token")
         ({}, JANE, "yours"),
         ({"owner": None}, JANE, "yours"),  # the answer does not name the owner
         ({}, LoggedInUser("joe", "token"), "already owned by another user"),
-        ({}, None, "already owned by another user"),
+        ({}, None, "owned as before"),
+        ({"code_owner": "jane"}, None, "yours"),
+        ({"code_owner": "joe"}, None, "already owned by another user"),
         ({"owned": False, "owner": None}, None, "unowned"),
     ],
 )
@@ -61,9 +63,9 @@ def test_a_joined_node_is_whose_the_gateway_says(
     [
         ({}, "connected"),
         ({"connected": False}, "running, not connected"),
-        ({"draining": True}, "draining, connected"),
+        ({"draining": True}, "stopped after its running units, connected"),
         ({"running": False, "connected": False}, "not running"),
-        ({"running": False, "draining": True}, "not running: it was drained"),
+        ({"running": False, "draining": True}, "not running: stopped"),
     ],
 )
 def test_the_state_says_whether_the_node_drains(changes: dict[str, Any], words: str) -> None:

@@ -41,3 +41,28 @@ def test_an_operator_is_told_that_nobody_can_check_his_machine(
     checkable: bool | None, said: str | None
 ) -> None:
     assert facts(attrs.evolve(NODE, checkable=checkable))["checked"] == said
+
+
+def test_an_operator_is_told_since_when_and_why_his_machine_fails() -> None:
+    assert facts(NODE)["fails often"] is None
+    failing = attrs.evolve(NODE, failing_since=NOW, failing_reason="no disk")
+    said = facts(failing)["fails often"]
+    assert said is not None
+    assert value_text.stamp(NOW) in said
+    assert "no disk" in said
+
+
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [
+        ("owner", "stopped by its owner"),
+        ("admin", "stopped by an admin"),
+        (None, "stopped"),
+        ("a later word", "stopped"),
+    ],
+)
+def test_a_drained_node_is_stopped_by_whoever_did_it(by: str | None, said: str) -> None:
+    drained = attrs.evolve(NODE, standing="DRAINING", standing_by=by)
+    assert facts(drained)["standing"] == said
+    standing = facts(attrs.evolve(drained, standing="QUARANTINED"))["standing"]
+    assert standing == "in quarantine: it gets only its owner's work"

@@ -1,9 +1,11 @@
 """Estimates of a job's remaining time."""
 
+import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rendertrust.cli.progress_rate import ProgressRate
+from rendertrust.cli.progress_rate import GatewayEstimate, ProgressRate
+from tests.unit.cli.test_job_grid import job
 
 
 def test_it_is_not_told_from_one_sample() -> None:
@@ -37,3 +39,13 @@ def test_it_is_never_below_zero(samples: list[tuple[float, float | None]]) -> No
     for now, progress in sorted(samples, key=lambda sample: sample[0]):
         left = pace.add(now, progress)
         assert left is None or left >= 0
+
+
+def test_the_gateways_estimate_is_counted_down_between_its_answers() -> None:
+    told, first = GatewayEstimate(), attrs.evolve(job("RUNNING"), eta_seconds=60.0)
+    assert told.left(10.0, first) == 60.0
+    assert told.left(25.0, first) == 45.0
+    assert told.left(99.0, first) == 0.0
+    assert told.left(99.0, attrs.evolve(first, eta_seconds=40.0)) == 40.0
+    assert told.left(99.0, job("RUNNING")) is None
+    assert told.left(99.0, attrs.evolve(job("COMPLETED"), eta_seconds=5.0)) is None

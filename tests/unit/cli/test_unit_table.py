@@ -24,6 +24,10 @@ def unit(**more: Any) -> Unit:
     return Unit(**whole(Unit, usual | more))
 
 
+def row_of(one: Unit) -> tuple[str, ...]:
+    return unit_table.cells(one, {})
+
+
 @pytest.mark.parametrize(
     ("frames", "tile", "words", "several"),
     [
@@ -44,19 +48,19 @@ def test_it_is_named_by_its_frames(
 
 def test_what_waits_says_why() -> None:
     waiting = Waiting("no_node", "No node is there that renders.")
-    assert "No node is there that renders." in unit_table.cells(unit(waiting=waiting))
+    assert "No node is there that renders." in row_of(unit(waiting=waiting))
     late = Waiting("checked", "3 other results wait before it.", None, "queue")
-    assert late.words in unit_table.cells(unit(state="VERIFYING", waiting=late))
+    assert late.words in row_of(unit(state="VERIFYING", waiting=late))
     failed = unit(state="FAILED", error_message="no camera", waiting=waiting)
-    assert "no camera" in unit_table.cells(failed)
+    assert "no camera" in row_of(failed)
 
 
 def test_what_is_not_verified_says_why() -> None:
-    row = unit_table.cells(unit(state="COMPLETED", unverified_reason="scene-fails"))
+    row = row_of(unit(state="COMPLETED", unverified_reason="scene-fails"))
     assert row[-1] == "not verified: the verifiers cannot render the scene"
-    assert unit_table.cells(unit(state="COMPLETED", unverified_reason=None))[-1] == ""
+    assert row_of(unit(state="COMPLETED", unverified_reason=None))[-1] == ""
 
 
 def test_what_was_given_back_says_why() -> None:
-    row = unit_table.cells(unit(state="COMPLETED", given_back="a check found: invalid"))
+    row = row_of(unit(state="COMPLETED", given_back="a check found: invalid"))
     assert row[-1] == "refunded: a check found: invalid"

@@ -10,19 +10,14 @@ import pytest
 
 import rendertrust
 from rendertrust.client import AsyncClient, Client
-from scripts.generate_sync_client import COMMAND, MODULE, TARGET, generated, sources
+from scripts.generate_sync_client import COMMAND, TARGET, generated
 
 NAMES = sorted(name for name in dir(AsyncClient) if not name.startswith("_"))
 
 
 def test_the_blocking_client_is_generated() -> None:
-    is_fresh = TARGET.read_text() == generated(sources())
-    assert is_fresh, f"run `{COMMAND}`, and commit what it writes"
-
-
-def test_a_method_without_a_docstring_is_refused() -> None:
-    with pytest.raises(ValueError, match="pause has no docstring"):
-        generated({MODULE: "class AsyncClient:\n    async def pause(self) -> None: ...\n"})
+    source = TARGET.read_text()
+    assert source == generated(source), f"run `{COMMAND}`, and commit what it writes"
 
 
 def test_they_have_the_same_names() -> None:
@@ -34,11 +29,13 @@ def test_a_method_takes_the_same_and_gives_the_same(name: str) -> None:
     ours, theirs = getattr(AsyncClient, name), getattr(Client, name)
     _, *arguments = inspect.signature(ours).parameters.values()
     assert arguments == [*inspect.signature(theirs).parameters.values()][1:]
+    assert inspect.getdoc(ours)
     assert inspect.getdoc(theirs) == inspect.getdoc(ours)
     given, got = get_type_hints(ours)["return"], get_type_hints(theirs)["return"]
     if get_origin(given) is AsyncIterator:
         assert get_origin(got) is Iterator
         assert get_args(got) == get_args(given)
+        assert inspect.signature(theirs).return_annotation == got
     else:
         assert inspect.iscoroutinefunction(ours)
         assert got == given

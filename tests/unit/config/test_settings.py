@@ -63,6 +63,11 @@ def test_the_file_may_name_the_environment(file: Path) -> None:
         ("[limits]\nlogin = 0\n", "limits.login is 0"),
         ("[verification]\nmemory_gib = 1\n", "Blender needs at least 2"),
         ("[verification]\nthreads = -1\n", "verification.threads is -1"),
+        (
+            "[verification]\nplugins = 'a, b c'\n",
+            "verification.plugins must name job types, which 'b c'",
+        ),
+        ("[verification]\nplugins = 'video'\n", "job types of plugins, which video is not"),
         ("[accounts]\nregistration = 'never'\n", "accounts.registration"),
         ("[nodes]\nrequire_proof = 'perhaps'\n", "nodes.require_proof"),
         ("[stripe]\nsecret_key = 'sk_test_x'\n", "stripe.webhook_secret must be set together"),
@@ -140,6 +145,24 @@ def test_production_refuses_starter_credits() -> None:
     assert load(overrides={**production, "credits": {"starter": "0.00"}}).production
 
 
+def test_production_without_payments_needs_no_stripe_and_is_as_strict_otherwise() -> None:
+    """Credits are then worth no money, so new users may begin with some."""
+    free: dict[str, object] = {"environment": "production", "payments": "none"}
+    with pytest.raises(SettingsError, match=r"jwt\.secret must have") as refused:
+        load(overrides={**free, "nodes": {"require_proof": False}})
+    assert "nodes.require_proof must be on" in str(refused.value)
+    assert "stripe" not in str(refused.value)
+    read = load(overrides={**free, "jwt": {"secret": SECRET}, "credits": {"starter": "50"}})
+    assert read.is_for_money, "results without evidence are invalid, and unverified ones unpaid"
+    assert not read.takes_payments
+    with pytest.raises(
+        SettingsError, match=r"payments is none, so stripe\.secret_key must be empty"
+    ):
+        load(overrides={"payments": "none", "stripe": STRIPE})
+    with pytest.raises(SettingsError, match="payments"):
+        load(overrides={"payments": "paypal"})
+
+
 @pytest.mark.parametrize("kind", ["sk", "rk"])
 @pytest.mark.parametrize("insecure", [False, True])
 def test_starter_credits_are_refused_in_development_too_where_stripe_takes_money(
@@ -197,3 +220,25 @@ def test_the_data_folder_is_outside_homes_for_root(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     monkeypatch.setenv("XDG_DATA_HOME", "/home/jane/data")
     assert data_folder(settings) == Path("/home/jane/data/rendertrust")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("https://", "ftp://rpc.example.org", "https://u:hush@[::1", "https://u:hush@rpc/ x"),
+        *("https://u:hush@rpc:99999", "http://rpc:0", "https://rpc/#part", "rpc.example.org"),
+    ],
+)
+def test_a_chain_address_needs_a_host(url: str) -> None:
+    chain = {"url": url, "chain_id": 1, "key": "ab" * 32}
+    with pytest.raises(SettingsError, match=r"chain\.url must be an http\(s\) URL") as refused:
+        load(None, {"chain": chain})
+    assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8545", "https://:key@rpc/v3/x?y=z", "http://[::1]"]
+)
+def test_a_chain_address_may_have_a_user_a_path_and_a_query(url: str) -> None:
+    chain = {"url": url, "chain_id": 1, "key": "ab" * 32}
+    assert load(None, {"chain": chain}).chain.url == url

@@ -41,6 +41,12 @@ def test_every_value_has_a_meaning() -> None:
     assert [v.name for v in values_of(load(), {}) if not v.meaning] == []
 
 
+def test_a_meaning_shows_the_words_of_a_link() -> None:
+    meanings = {value.name: value.meaning for value in values_of(load(), {})}
+    assert meanings["oidc.providers"].endswith("; see Sign-in with OpenID Connect")
+    assert "[[oidc.providers]]" in meanings["oidc.providers"]
+
+
 def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     overrides = {
         "jwt": {"secret": SECRET},

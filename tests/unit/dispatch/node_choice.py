@@ -14,7 +14,7 @@ from actors.scheduler.policy import (
     has_untried,
     owners_that_failed,
     rank,
-    yields_to_verifiable,
+    yields,
 )
 from actors.scheduler.units import PlacementRequest
 from sql.access import ALONE, Access
@@ -66,7 +66,5 @@ def choose(
     if not capable:
         return NoCapableNode()
     room = [node for node in capable if node.accepts_work]
-    near = [
-        n for n in room if n.is_free and n.id in holders and not yields_to_verifiable(n, demand)
-    ]
+    near = [n for n in room if n.is_free and n.id in holders and not yields(n, demand)]
     return min(near or room, key=rank) if room else AllNodesFull()

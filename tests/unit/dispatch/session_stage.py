@@ -13,7 +13,7 @@ from actors.node_session.actor import NodeSessionActor, SessionPeers
 from actors.node_session.messages import Assignments, Received, Send
 from actors.node_session.progress_watchdog import OverrunTracker, ProgressTracker
 from actors.node_session.sampling import Sampling
-from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.node_session.settings import NodeSessionSettings
 from actors.scheduler.messages import Assignment, SessionOpened
 from actors.verifier.messages import Verifier
 from rendertrust.protocol import (
@@ -26,6 +26,7 @@ from rendertrust.protocol import (
     Welcome,
     encode,
 )
+from sql.nodes import NodeIdentity
 from sql.units import Kind
 from supervisors.child import Child
 from supervisors.dynamic_supervisor import DynamicSupervisor

@@ -13,7 +13,7 @@ from actors.kernel import Actor, Ref
 from actors.ledger.effects import JobInsert
 from actors.ledger.messages import Commit, Decided, Outcome, UnitState
 from actors.ports import Store
-from actors.scheduler.messages import Assignment, Dispatch
+from actors.scheduler.messages import LONG_AGO, Assignment, Dispatch
 from actors.scheduler.units import Unit
 from rendertrust.job_status import JobStatus, UnitStatus
 from sql.access import ALONE, Access
@@ -24,8 +24,10 @@ from sql.checks import (
 )
 from sql.database import Conflict, Unavailable
 from sql.earnings import ClaimableEarning, MaturedEarning
+from sql.node_failures import FailureNote
 from sql.nodes import NodeRow, SessionStart, StandingRow
 from sql.overruns import Overrun
+from sql.payout_rules import PassedDate
 from sql.units import (
     JobPlace,
     KnownPlan,
@@ -67,9 +69,12 @@ class PreparedStore(MultipartsOfResults):
         self.waiting: list[OpenUnit] = []
         self.silent: list[UUID] = []
         self.seen: list[UUID] = []
+        self.failures: list[tuple[UUID, FailureNote]] = []
         self.epochs: Counter[UUID] = Counter()
         self.logs: dict[tuple[UUID, int, int], str] = {}
         self.ripe: list[MaturedEarning] = []
+        self.passed: list[PassedDate] = []
+        self.moved: list[tuple[UUID, datetime, datetime | None]] = []
         self.claimable: list[ClaimableEarning] = []
         self.asked: list[timedelta] = []  # minimal age in each request for unsent units
         self.clock = TwinClock()  # the database's clock
@@ -84,7 +89,7 @@ class PreparedStore(MultipartsOfResults):
             self.overruns.append(found)
         return self.overruns[-newest:]
 
-    async def scene_words(self, job: UUID, unit: int) -> list[SceneReport]:
+    async def scene_reports(self, job: UUID, unit: int) -> list[SceneReport]:
         """Return the prepared reports about the only unit."""
         self._check()
         assert (job, unit) == (JOB, 0)
@@ -110,7 +115,7 @@ class PreparedStore(MultipartsOfResults):
         places = sorted(place for place in counts if after is None or place > after)
         return [OpenJob(job, queued_at, counts[queued_at, job]) for queued_at, job in places[:most]]
 
-    async def asked_for(self, jobs: Sequence[UUID]) -> Sequence[OpenJobTerms]:
+    async def open_job_terms(self, jobs: Sequence[UUID]) -> Sequence[OpenJobTerms]:
         self._check()
         found = {unit.job: unit for unit in self.units if unit.job in jobs}
         return [
@@ -169,9 +174,19 @@ class PreparedStore(MultipartsOfResults):
         self._check()
         return self.ties
 
-    async def ripe_earnings(self, limit: int) -> Sequence[MaturedEarning]:
+    async def matured_earnings(self, limit: int) -> Sequence[MaturedEarning]:
         self._check()
         return self.ripe[:limit]
+
+    async def passed_payout_dates(
+        self, limit: int, least: int, *, pays_money: bool
+    ) -> Sequence[PassedDate]:
+        self._check()
+        return self.passed[:limit]
+
+    async def move_payout_date(self, operator: UUID, date: datetime, to: datetime | None) -> None:
+        self._check()
+        self.moved.append((operator, date, to))
 
     async def pending_checks(self, limit: int, after: Place | None = None) -> Sequence[Pending]:
         self._check()
@@ -208,6 +223,10 @@ class PreparedStore(MultipartsOfResults):
         self._check()
         self.epochs[node] += 1
         return SessionStart(self.epochs[node], self.clock.now())
+
+    async def note_failures(self, node: UUID, note: FailureNote) -> None:
+        self._check()
+        self.failures.append((node, note))
 
     async def node_seen(self, node: UUID) -> None:
         self._check()
@@ -278,21 +297,22 @@ def assignment(
 ) -> Assignment:
     names = ("job_type", "payload_ref", "params", "inputs", "pricing")
     plan = planned(**{name: other.pop(name) for name in names if name in other})
-    fields: dict[str, Any] = {"plan": plan, "params": plan.params, **other}
-    return Assignment(job=job, unit=unit, attempt=attempt, user=USER, state=state, **fields)
+    fields: dict[str, Any] = {"plan": plan, "queued_at": LONG_AGO, **other}
+    return Assignment(job=job, number=unit, attempt=attempt, user=USER, state=state, **fields)
 
 
-Planned = TypeVar("Planned", Dispatch, JobInsert, OpenUnit, Unit)
+Planned = TypeVar("Planned", Assignment, Dispatch, JobInsert, OpenUnit, Unit)
 
 
 def with_plan(row: Planned, **changes: Any) -> Planned:
-    """Return the row or message with a changed plan; ``pool`` is changed in its specification."""
+    """Return the row or message with a changed plan; ``pool`` and ``params`` are changed in its
+    specification.
+    """
     if isinstance(row, Dispatch):
         evolve: Any = attrs.evolve  # mypy does not evolve the members of a narrowed type variable
         return cast("Planned", evolve(row, insert=with_plan(row.insert, **changes)))
-    spec = row.plan.spec
-    if "pool" in changes:
-        spec = attrs.evolve(spec, pool=changes.pop("pool"))
+    own = {name: changes.pop(name) for name in ("pool", "params") if name in changes}
+    spec = attrs.evolve(row.plan.spec, **own)
     return attrs.evolve(row, plan=attrs.evolve(row.plan, spec=spec, **changes))
 
 

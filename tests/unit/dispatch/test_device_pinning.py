@@ -7,13 +7,13 @@ import attrs
 
 from actors.kernel import Ref
 from actors.ledger.effects import JobInsert
-from actors.scheduler import ledger_commands, placement
+from actors.scheduler import placement
 from actors.scheduler.messages import Dispatch, NoCapableNode, WaitCounts
 from actors.scheduler.node import resources_of
 from actors.scheduler.placement import chosen_class
 from actors.scheduler.queries import WaitReasons
 from actors.scheduler.state import SchedulerState
-from actors.scheduler.units import AssignmentTag
+from actors.scheduler.units import AssignmentTag, commit_of_dispatch
 from rendertrust.job_spec import NodeNeeds
 from sql.access import ALONE
 from tests.twins.clock import EPOCH
@@ -48,7 +48,7 @@ def test_the_class_with_the_most_nodes_is_chosen_and_written_down() -> None:
     booking = placement.reserve(board, alike(), EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     assert booking.node in {UUID(int=2), UUID(int=3)}
-    commit = ledger_commands.commit_of_dispatch(Dispatch(alike()), booking, Ref("scheduler"))
+    commit = commit_of_dispatch(Dispatch(alike()), booking, Ref("scheduler"))
     assert commit.effects[0].plan.needs == NodeNeeds(alike=True, device_class=NEW)  # type: ignore[union-attr]
 
 

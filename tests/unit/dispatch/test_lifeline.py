@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.ledger.effects import UnitFail, UnitRequeue
-from actors.ledger.messages import Commit, GuardFailed, Posted
+from actors.ledger.messages import Commit, GuardFailed, Posted, RowState
 from actors.lifeline.actor import STEP_SECONDS, Clocks, LifelineActor, rescue, stepped
 from actors.notifier.messages import UnitsMoved
 from actors.scheduler.messages import NodeGone, UnitsChanged
@@ -58,7 +58,7 @@ async def test_a_unit_that_came_back_meanwhile_is_left_alone() -> None:
         cast.store.lost = [LOST]
         commit = await cast.ledger.expect(Commit, within=40.0)
         cast.store.lost = []
-        decide(commit, GuardFailed("UnitRequeue", "COMPLETED"))
+        decide(commit, GuardFailed("UnitRequeue", RowState.COMPLETED))
         await asyncio.sleep(20)
         assert cast.scheduler.ref.depth == 0
 

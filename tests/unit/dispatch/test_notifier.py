@@ -155,6 +155,19 @@ async def test_the_jobs_of_moved_units_are_published_once_each() -> None:
 
 
 @simulated
+async def test_jobs_that_change_soon_after_others_are_published_together() -> None:
+    bus, heard = TwinBus(), list[bytes]()
+    bus.subscribe("jobs", heard.append)
+    async with notifying(bus) as ref:
+        for pause in (0.01, 0.01, 0.2, 0.2):
+            ref.tell(UnitsMoved((state_of("RUNNING"),)))
+            ref.tell(UnitsMoved((state_of("RUNNING", JOB2),)))
+            await asyncio.sleep(pause)
+    both = [{"job": str(JOB)}, {"job": str(JOB2)}]
+    assert [orjson.loads(hint) for hint in heard] == [both] * 3
+
+
+@simulated
 async def test_how_far_units_are_is_published_once_a_second_newest_only() -> None:
     bus, heard = TwinBus(), list[bytes]()
     bus.subscribe("progress", heard.append)

@@ -36,7 +36,7 @@ USERS = (UUID(int=100), UUID(int=101))
 STANDINGS = (ACTIVE, ACTIVE, ACTIVE, QUARANTINED, DRAINING, REVOKED)
 NAMES = (
     *("capabilities", "offered", "load", "healthy", "slots", "session", "assigned"),
-    *("owner", "standing", "pools", "resources"),
+    *("owner", "standing", "pools", "resources", "rests_until"),
 )
 ORGS = (UUID(int=200), UUID(int=201))
 INPUTS = ("", "s3://one", "s3://two")
@@ -71,6 +71,7 @@ def nodes(draw: st.DrawFn) -> list[Node]:
                 pools=frozenset(draw(st.sampled_from(SAID))),
                 resources=draw(st.sampled_from(KITS)),
                 is_ours=draw(st.booleans()),
+                rests_until=draw(st.sampled_from((None, None, None, 9.0))),
             )
         )
     return made
@@ -281,7 +282,7 @@ def test_memory_is_what_a_unit_gets_of_it() -> None:
     )
 
 
-CHANGES = ("health", "session", "release", "load", "types", "word", "hello")
+CHANGES = ("health", "session", "release", "load", "types", "word", "hello", "rest")
 
 
 def change(index: NodeIndex, node: UUID, data: st.DataObject) -> None:
@@ -291,6 +292,8 @@ def change(index: NodeIndex, node: UUID, data: st.DataObject) -> None:
         record.healthy = not record.healthy
     elif what == "session":
         record.session = None if record.session else SESSION
+    elif what == "rest":
+        record.rests_until = None if record.is_resting else 9.0
     elif what == "load":
         record.load = data.draw(st.sampled_from((0.0, 0.3, 0.9)))
     elif what == "word":

@@ -19,8 +19,9 @@ from actors.node_session.messages import (
     StoredObject,
 )
 from actors.node_session.result_validation import why_unverified
-from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.node_session.settings import NodeSessionSettings
 from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, Verifier
+from rendertrust.job_types import RENDERED
 from rendertrust.protocol import (
     Ack,
     Evidence,
@@ -34,10 +35,11 @@ from rendertrust.protocol import (
 )
 from rendertrust.verdict_reason import NO_CHECK, NO_EVIDENCE, NO_VERIFIER, SENTENCES
 from sql.job_plan import InputFile, Inputs
-from sql.units import CHECKED, PartResult, evidence_key, result_key, sheet_key
+from sql.nodes import NodeIdentity
+from sql.units import PartResult, evidence_key, result_key, sheet_key
 from tests.support.probe import Probe
 from tests.unit.dispatch.session_stage import Play, result, session, status
-from tests.unit.dispatch.stage import JOB, NODE, OWNER, USER, assignment, decide
+from tests.unit.dispatch.stage import JOB, NODE, OWNER, USER, assignment, decide, with_plan
 from tests.unit.simulated_time import simulated
 
 VERIFIED = frozenset({"render"})
@@ -255,7 +257,7 @@ FILM = assignment(
 
 @simulated
 async def test_a_video_waits_for_a_verdict_and_has_no_evidence() -> None:
-    async with session(verified_types=CHECKED) as play:
+    async with session(verified_types=RENDERED) as play:
         sent = await delivered(play, FILM, proof=None, evidence=None)
         assert (sent.params, sent.evidence) == ({"fps": 24}, None)
         assert isinstance(await play.effect(), UnitDeliver)
@@ -275,7 +277,8 @@ async def test_who_checks_a_video_is_told_what_it_is_and_at_which_frames_to_look
 @simulated
 async def test_who_checks_what_is_made_of_tiles_gets_the_tiles() -> None:
     parts = (PartResult(1, 2, "cd" * 32, 5), PartResult(2, 1, "ef" * 32, 6))
-    unit = attrs.evolve(RENDER, params={**RENDER.params, "tiles": [[0, 0, 4, 4]]}, parts=parts)
+    unit = with_plan(RENDER, params={**RENDER.params, "tiles": [[0, 0, 4, 4]]})
+    unit = attrs.evolve(unit, parts=parts)
     order = attrs.evolve(ORDER, unit=unit, evidence=None, draws=(), shown=(0.5,))
     verifier: Probe[Verifier] = Probe("verifier")
     async with session(verifier=verifier) as play:
@@ -393,6 +396,7 @@ async def test_where_credits_cost_money_what_does_not_wait_for_a_verdict_is_not_
         ("echo", frozenset(), NO_CHECK),
         ("render", VERIFIED, NO_EVIDENCE),
         ("render", frozenset(), NO_VERIFIER),
+        ("echo", frozenset({"echo"}), NO_EVIDENCE),
     ],
 )
 def test_why_a_result_is_unverified_is_told_by_a_code(
@@ -421,7 +425,7 @@ async def test_a_result_without_evidence_waits_for_its_verdict_all_the_same() ->
     [{"tile": [0, 0, 8, 8]}, {"tiles": [[0, 0, 8, 8]]}, {"frames": [1, 2]}],
 )
 async def test_parts_and_chunks_wait_too_without_evidence(params: dict[str, object]) -> None:
-    unit = attrs.evolve(RENDER, params=params)
+    unit = with_plan(RENDER, params=params)
     async with session(verified_types=VERIFIED) as play:
         sent = await delivered(play, unit)
         assert "evidence" not in sent.params
@@ -443,7 +447,7 @@ async def test_a_wrong_sum_is_seen_though_the_store_cannot_tell_it() -> None:
 
 @simulated
 async def test_a_chunk_says_what_it_is() -> None:
-    unit = attrs.evolve(RENDER, params={"frames": [1, 2]})
+    unit = with_plan(RENDER, params={"frames": [1, 2]})
     async with session(verified_types=VERIFIED) as play:
         await delivered(play, unit, sha256=None)
         effect = await play.effect()
@@ -602,7 +606,7 @@ async def test_other_content_than_was_signed_for_is_named_and_the_gateway_decide
     """Of a multipart upload the store knows no SHA-256; the checker's download may be corrupt."""
     verifier: Probe[Verifier] = Probe("verifier")
     error = "the download's SHA-256 differs from that of the job's input"
-    for unread, is_other in (("check/picture", True), ("s.blend", False)):
+    for unread, is_other in (("check/picture", True), ("check/result", True), ("s.blend", False)):
         async with session(verifier=verifier) as play:
             await checking(play, verifier)
             play.hear(
@@ -677,3 +681,52 @@ async def test_a_check_that_is_over_is_cancelled() -> None:
         assert play.ref.tell(ORDER)
         await play.socket.expect(JobDispatch)
         assert verifier.ref.depth == 0
+
+
+WORDS = attrs.evolve(
+    RENDER,
+    plan=attrs.evolve(RENDER.plan, spec=attrs.evolve(RENDER.plan.spec, job_type="words")),
+)
+
+
+@simulated
+async def test_results_of_a_plugin_wait_for_its_check_without_evidence() -> None:
+    async with session(verified_types=RENDERED | {"words"}) as play:
+        sent = await delivered(play, WORDS, proof=None, evidence=None)
+        assert (sent.evidence, sent.params) == (None, {"frame": 3})
+        effect = await play.effect()
+        assert isinstance(effect, UnitDeliver), effect
+
+
+@simulated
+async def test_a_plugins_check_gets_the_unit_as_its_node_did_and_the_result() -> None:
+    verifier: Probe[Verifier] = Probe("verifier")
+    picture = StoredObject(KEY, SHA256, len(CONTENT))
+    order = RunCheck(CHECK, WORDS, picture, None, seconds=90.0, same_class=False)
+    async with session(verifier=verifier) as play:
+        sent = await checking(play, verifier, order)
+        assert (sent.job_id, sent.job_type) == (str(CHECK), "check:words")
+        of = {"job_id": str(JOB), "unit": 0, "attempt": 1, "params": {"frame": 3}}
+        assert sent.params == {"of": of, "same_class": False, "seconds": 90.0}
+        assert [one.path for one in sent.inputs] == ["s.blend", "check/result"]
+        assert (sent.output, sent.evidence) == (None, None)
+        report = {"verdict": "valid", "exact": True, "reason": ""}
+        told = result(unit=0, attempt=1, result_ref="none:check", work=report)
+        play.hear(attrs.evolve(told, job_id=str(CHECK)))
+        assert await verifier.expect(Reported) == Reported(CHECK, NODE, report, "it completed")
+
+
+@simulated
+async def test_the_verifier_knows_what_the_plugins_of_a_node_check() -> None:
+    verifier: Probe[Verifier] = Probe("verifier")
+    async with session(verifier=verifier) as play:
+        seen = await seen_by(play, verifier, "check", "check:words", "words")
+        assert seen.checks == {"render", "video", "words"}
+
+
+@simulated
+async def test_a_node_without_blender_can_be_a_verifier_of_plugins_results() -> None:
+    verifier: Probe[Verifier] = Probe("verifier")
+    async with session(verifier=verifier) as play:
+        seen = await seen_by(play, verifier, "check:words")
+        assert seen.checks == {"words"}

@@ -16,12 +16,12 @@ from actors.node_session.ledger_requests import LeaseRenewal, UnitCommits
 from actors.node_session.messages import AlternativesFound, NodeSession, RenewDue, TryAgain
 from actors.node_session.node_standing import StandingUpdates
 from actors.node_session.session_state import HeldUnit, Phase, SessionState
-from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.node_session.settings import NodeSessionSettings
 from actors.node_session.unit_failures import Failure
 from actors.scheduler.messages import Assignment, FindAlternatives
 from config.settings import Leases
 from rendertrust.protocol import CloseCode, Drain, Hello, NodeStanding
-from sql.nodes import StandingRecord
+from sql.nodes import NodeIdentity, StandingRecord
 from tests.support.probe import Probe
 from tests.twins.clock import TwinClock
 from tests.twins.socket import TwinSocket
@@ -154,7 +154,7 @@ async def test_the_last_report_of_an_outside_node_waits_for_alternatives() -> No
     assert (held.phase, held.effect, cast.ledger.ref.depth) == (Phase.ENDING, None, 0)
     unit = held.assignment
     others = AlternativesFound(
-        unit.job, unit.unit, unit.attempt, is_able=True, is_other=True, owners=1
+        unit.job, unit.number, unit.attempt, is_able=True, is_other=True, owners=1
     )
     commits.fail_doubted(held, others)
     [effect] = (await cast.ledger.expect(Commit)).effects

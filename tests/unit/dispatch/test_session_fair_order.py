@@ -57,8 +57,8 @@ def test_of_ones_own_the_greater_priority_is_first_then_the_older_job() -> None:
 
 def test_frames_of_a_job_keep_their_order() -> None:
     [job] = jobs(ANNA, 1)
-    frames = [attrs.evolve(job, unit=n, place=9 - n) for n in range(10)]
-    assert [unit.unit for unit in order_of(frames)] == list(range(9, -1, -1))
+    frames = [attrs.evolve(job, number=n, place=9 - n) for n in range(10)]
+    assert [unit.number for unit in order_of(frames)] == list(range(9, -1, -1))
 
 
 @given(
@@ -133,7 +133,7 @@ async def test_a_priority_that_is_raised_counts_for_what_waits_at_its_node() -> 
         await play.greeted(*waiting)
         await play.socket.expect(JobDispatch)
         raised = waiting[2]
-        play.ref.tell(Promote(raised.job, raised.unit, raised.attempt, 1))
+        play.ref.tell(Promote(raised.job, raised.number, raised.attempt, 1))
         play.hear(attrs.evolve(result(status="failed", error="x"), job_id=str(waiting[0].job)))
         assert await finish_next_unit(play) == waiting[2].job
 

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 
 from actors.kernel import Message
 from actors.ledger.effects import UnitComplete, UnitFail, UnitRequeue, UnitStart
-from actors.ledger.messages import GuardFailed, Posted, RenewLeases
+from actors.ledger.messages import GuardFailed, Posted, RenewLeases, RowState
 from actors.node_session.messages import (
     Close,
     Disconnected,
@@ -20,7 +20,6 @@ from actors.node_session.messages import (
     ReopenSession,
     Withdraw,
 )
-from actors.node_session.settings import NodeIdentity
 from actors.notifier.messages import Progress, UnitLogLines
 from actors.ports import ObjectsUnavailable
 from actors.scheduler.messages import (
@@ -34,6 +33,7 @@ from actors.scheduler.messages import (
 )
 from rendertrust.protocol import Hello, JobCancel, JobDispatch, Log, Pong, Urls, UrlsRequest
 from sql.job_plan import InputFile, Inputs
+from sql.nodes import NodeIdentity
 from tests.support.until import until
 from tests.unit.dispatch.session_stage import Play, result, running, session, status
 from tests.unit.dispatch.stage import JOB, JOB2, NODE, OWNER, USER, assignment, state_of
@@ -367,7 +367,7 @@ async def test_a_unit_that_was_cancelled_meanwhile_is_ended_at_its_node() -> Non
     async with session() as play:
         await play.working()
         play.hear(status())
-        await play.effect(GuardFailed("UnitStart", "CANCELLED", (state_of("CANCELLED"),)))
+        await play.effect(GuardFailed("UnitStart", RowState.CANCELLED, (state_of("CANCELLED"),)))
         assert (await play.socket.expect(JobCancel)).job_id == str(JOB)
 
 

@@ -20,6 +20,7 @@ from actors.ledger.messages import (
     LedgerUnavailable,
     Outcome,
     Replayed,
+    RowState,
 )
 from actors.node_session.messages import AlternativesFound, KeyProved
 from actors.notifier.messages import UnitsMoved
@@ -245,7 +246,7 @@ async def test_a_result_that_came_too_late_is_acknowledged_and_dropped() -> None
     async with session() as play:
         await play.working()
         play.hear(result())
-        await play.effect(GuardFailed("UnitComplete", "QUEUED", (state_of("QUEUED"),)))
+        await play.effect(GuardFailed("UnitComplete", RowState.QUEUED, (state_of("QUEUED"),)))
         await play.socket.expect(Ack)
 
 

@@ -13,10 +13,11 @@ from actors.node_session.ledger_requests import renewals, vouched_at
 from actors.node_session.messages import AlternativesFound
 from actors.node_session.progress_watchdog import overdue
 from actors.node_session.session_state import HeldUnit, HeldUnits, Phase
-from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.node_session.settings import NodeSessionSettings
 from actors.node_session.unit_failures import Failure
 from actors.ports import ObjectInfo
 from rendertrust.protocol import JobResult, Running
+from sql.nodes import NodeIdentity
 from sql.unit_retry_policy import TRIES_MOST
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, USER, assignment
@@ -159,7 +160,7 @@ def test_strangers_words_end_a_unit_only_by_three_owners_or_where_nobody_else_is
     failed, faults = before
     unit = assignment(attempt=attempt, failures=failed, faults=faults)
     others = AlternativesFound(
-        unit.job, unit.unit, attempt, is_able=True, is_other=is_other, owners=owners
+        unit.job, unit.number, attempt, is_able=True, is_other=is_other, owners=owners
     )
     failure = Failure(error_class, "broken", confirmed=False)
     effect = unit_failures.failed(unit, NODE, failure, EPOCH, others=others)
@@ -174,7 +175,7 @@ def test_what_strangers_nodes_lack_ends_nothing_and_counts_where_another_owner_s
     unit = assignment(attempt=attempt)
     others = AlternativesFound(
         unit.job,
-        unit.unit,
+        unit.number,
         attempt,
         is_able=is_able,
         is_other=False,

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.ledger.effects import UnitCopy
-from actors.ledger.messages import GuardFailed, Posted, UnitState
+from actors.ledger.messages import GuardFailed, Posted, RowState, UnitState
 from actors.node_session.messages import Send, Withdraw
-from actors.scheduler import ledger_commands, speculation
+from actors.scheduler import speculation
 from actors.scheduler.speculation import (
     late,
     stragglers,
     straggles,
 )
 from actors.scheduler.state import SchedulerState
-from actors.scheduler.units import Unit, of_row
+from actors.scheduler.units import Unit, commit_of_waiting, is_committed, of_row
 from config.settings import Scheduling
 from rendertrust.job_status import UnitStatus
 from sql.units import OpenUnit, UnitDuration, UnitDurations, frames_of, paces
@@ -147,7 +147,7 @@ def test_an_idle_node_is_given_the_unit_too_and_both_keep_it() -> None:
     booking = speculation.reserve_copy(board, unit, 0.0)
     assert booking is not None
     assert (booking.node, booking.attempt, booking.beside) == (OTHER, 2, 1)
-    commit = ledger_commands.commit_of_waiting(booking, Probe[Any]("scheduler").ref)
+    commit = commit_of_waiting(booking, Probe[Any]("scheduler").ref)
     assert commit.effects == (UnitCopy(JOB, 0, 2, OTHER, 1),)
     assert speculation.late_units(board, MINUTE, USUAL) == [], "a unit has one copy at most"
     board.confirm(booking, MINUTE, 0.0)
@@ -163,11 +163,9 @@ def test_a_booking_holds_where_the_copy_stands_in_the_books() -> None:
     booking = speculation.reserve_copy(board, unit, 0.0)
     assert booking is not None
     first = UnitState(JOB, 0, "RUNNING", 1, NODE, "RUNNING")
-    assert ledger_commands.is_committed(
-        booking, Posted(units=(attrs.evolve(first, copied=2, copy_node=OTHER),))
-    )
-    assert not ledger_commands.is_committed(booking, Posted(units=(first,)))
-    assert not ledger_commands.is_committed(booking, GuardFailed("UnitCopy", "COMPLETED"))
+    assert is_committed(booking, Posted(units=(attrs.evolve(first, copied=2, copy_node=OTHER),)))
+    assert not is_committed(booking, Posted(units=(first,)))
+    assert not is_committed(booking, GuardFailed("UnitCopy", RowState.COMPLETED))
     board.refuse(booking)
     assert working(board) == {NODE: 1, OTHER: 0}
     assert len(speculation.late_units(board, MINUTE, USUAL)) == 1

@@ -11,10 +11,17 @@ from actors.kernel import Message
 from actors.ledger.effects import UnitAssign, UnitRequeue
 from actors.ledger.messages import Posted
 from actors.node_session.messages import Assignments, StandingUpdate
-from actors.node_session.settings import NodeIdentity
 from actors.scheduler.messages import NoCapableNode, NodeDeclined, NodeSeen, StandingChanged, Wake
 from rendertrust.protocol import CloseCode, Drain, Hello, JobDispatch, NodeStanding, TokenRenewal
-from sql.nodes import ACTIVE, DRAINING, QUARANTINED, REVOKED, StandingRecord, StandingRow
+from sql.nodes import (
+    ACTIVE,
+    DRAINING,
+    QUARANTINED,
+    REVOKED,
+    NodeIdentity,
+    StandingRecord,
+    StandingRow,
+)
 from tests.support.until import until
 from tests.twins.clock import EPOCH
 from tests.twins.tokens import TwinTokens

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from actors.kernel import Ref
 from actors.ledger.effects import UnitAssign, UnitRequeue
-from actors.ledger.messages import Commit, GuardFailed, Posted
+from actors.ledger.messages import Commit, GuardFailed, Posted, RowState
 from actors.node_session.messages import Assignments, Send, Withdraw
 from actors.scheduler import placement
 from actors.scheduler.messages import SessionClosed, UnitsChanged
@@ -101,7 +101,7 @@ async def test_a_move_that_is_refused_is_tried_again() -> None:
         await dispatch_and_book(play)
         play.open(node=OTHER)
         commit = await play.commit()
-        decide(commit, GuardFailed("UnitRequeue", "DISPATCHED"))
+        decide(commit, GuardFailed("UnitRequeue", RowState.DISPATCHED))
         assert (await play.cast.ledger.expect(Commit, within=6.0)).effects == MOVE
 
 

@@ -202,7 +202,7 @@ async def test_batch_with_too_few_replies_is_a_crash() -> None:
 
         handlers = type(it.script.instances[0]).__handlers__
         kept = handlers[Line]
-        handlers[Line] = (short, 4)
+        handlers[Line] = (short, 4, 0)
         try:
             with pytest.raises(ActorCrashed, match=r"ValueError in StageActor.short"):
                 await it.ref.ask(Line("a"), within=1.0)

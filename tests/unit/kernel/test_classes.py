@@ -99,8 +99,8 @@ def test_subclass_inherits_and_overrides_handlers() -> None:
         async def buy(self, message: Buy) -> int:
             return 0
 
-    assert Thrifty.__handlers__[Buy] == (Thrifty.buy, 0)
-    assert Thrifty.__handlers__[Sell] == (ShopActor.sell, 1000)
+    assert Thrifty.__handlers__[Buy] == (Thrifty.buy, 0, 0)
+    assert Thrifty.__handlers__[Sell] == (ShopActor.sell, 1000, 0)
 
 
 def test_generic_base_class_is_not_checked() -> None:

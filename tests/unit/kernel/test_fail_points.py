@@ -63,7 +63,7 @@ async def test_a_message_is_a_point_by_its_actor_and_by_its_kind(
     by_name = {
         kind.__name__: handler for kind, handler in with_fail_points("node 7 #1", TABLE).items()
     }
-    handle, limit = by_name["Commit"]
+    handle, limit, _ = by_name["Commit"]
     assert limit == 1000
     with pytest.raises(FailPointReached):
         await handle(object(), [])

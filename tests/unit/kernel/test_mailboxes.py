@@ -290,7 +290,7 @@ async def test_forward_in_a_batch_of_one() -> None:
 
         handlers = type(it.script.instances[0]).__handlers__
         kept = handlers[Line]
-        handlers[Line] = (keep, 4)
+        handlers[Line] = (keep, 4, 0)
         try:
             with pytest.raises(Exception, match=r"RuntimeError in StageActor.keep"):
                 await it.ref.ask(Line("a"), within=1.0)

@@ -22,8 +22,8 @@ from actors.ledger.effects import (
 )
 from actors.ledger.messages import (
     Commit,
+    DataRefused,
     Decided,
-    GuardFailed,
     IdempotencyKey,
     Lease,
     Ledger,
@@ -358,7 +358,7 @@ async def test_of_a_thousand_commits_the_one_that_cannot_be_is_found_in_few_trie
     outcomes = await stage.commit(*orders)
     wrong = [n for n, outcome in enumerate(outcomes) if not isinstance(outcome, Posted)]
     assert wrong == [700]
-    assert isinstance(outcomes[700], GuardFailed)
+    assert isinstance(outcomes[700], DataRefused)
     assert twin(stage).commits - before <= 10
     assert await stage.of_user(user) == (1999, 100)
 

@@ -318,7 +318,7 @@ def test_an_operator_who_always_has_a_delivery_waiting_is_paid(
                 assert isinstance(await stage.do(over), Posted)
                 waiting.remove((at, over))
             assert waiting, "a verdict is awaited at all times"
-            ripe = {one.job for one in await stage.store.ripe_earnings(1000)}
+            ripe = {one.job for one in await stage.store.matured_earnings(1000)}
             late = [one.job for until, one in done if until <= times[max(step - VERDICT_MOST, 0)]]
             assert ripe >= set(late)
 

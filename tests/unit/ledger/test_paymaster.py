@@ -4,23 +4,28 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import attrs
 import pytest
 
 from actors.kernel import Ref
-from actors.ledger.effects import EarningClaim, EarningMature
+from actors.ledger.effects import EarningClaim, EarningMature, PayoutTake
 from actors.ledger.messages import Commit
 from actors.paymaster.actor import PaymasterActor, PaymasterSettings
 from actors.paymaster.messages import FindClaimable, Paymaster
 from config.settings import Earnings
 from sql.database import Conflict, Unavailable
 from sql.earnings import ClaimableEarning, MaturedEarning
+from sql.payout_rules import PassedDate
 from tests.unit.dispatch.stage import JOB, OWNER, Cast, on_stage
 from tests.unit.simulated_time import simulated
 
 RIPE = MaturedEarning(JOB, 0)
-SETTINGS = PaymasterSettings(Earnings(sweep_seconds=5.0), claims_seconds=30.0, at_once=3)
+SETTINGS = PaymasterSettings(
+    Earnings(sweep_seconds=5.0, payout_minimum=2.0), claims_seconds=30.0, at_once=3
+)
 
 
 @asynccontextmanager
@@ -42,6 +47,23 @@ async def test_each_ripe_share_is_asked_for_by_itself() -> None:
         second = await cast.ledger.expect(Commit)
         assert first.effects == (EarningMature(JOB, 0),)
         assert second.effects == (EarningMature(JOB, 1),)
+
+
+DATE = datetime(2026, 12, 7, 6, tzinfo=UTC)
+PASSED = PassedDate(OWNER, "weekly", "MONEY", 5, DATE, DATE + timedelta(seconds=9), is_due=True)
+
+
+@simulated
+async def test_a_due_payout_is_asked_for_until_it_is_booked_and_its_date_moves_on() -> None:
+    async with looking() as (cast, _):
+        cast.store.passed = [PASSED]
+        asked = {(await cast.ledger.expect(Commit, within=40.0)).effects for _ in range(2)}
+        assert asked == {(PayoutTake(PASSED.payout, OWNER, "MONEY", 20_000),)}
+        assert cast.store.moved == []
+        cast.store.passed = [attrs.evolve(PASSED, is_due=False)]
+        await asyncio.sleep(40)
+        assert cast.ledger.ref.depth == 0
+        assert cast.store.moved[0] == (OWNER, DATE, DATE + timedelta(days=7))
 
 
 @simulated

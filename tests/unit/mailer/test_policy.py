@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from actors.mailer.letters import LINKS, mail_of, words_of
 from actors.mailer.notices import LAST, notice_of
-from actors.mailer.policy import PAUSES, settled_mail
+from actors.mailer.policy import PAUSES, anonymous, settled_mail
 from actors.ports.mail import MailAccepted, MailDeferred, MailRefused
 from sql.mails import NOTICES, DueMail, MailKind, NoticeFacts
 
@@ -40,6 +40,25 @@ def test_a_mail_is_given_up_after_the_last_try() -> None:
 def test_an_accepted_and_a_refused_mail_have_ended() -> None:
     assert settled_mail(due(), MailAccepted(), NOW, 0.5).state == "SENT"
     assert settled_mail(due(), MailRefused("no"), NOW, 0.5).state == "FAILED"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("550 5.1.1 <jane@x.org>: no such user", "550 5.1.1 <(address)>: no such user"),
+        ("550 user jane unknown (Jane)", "550 user (name) unknown ((name))"),
+        ('550 "jane doe"@x.org is unknown', "550 (address) is unknown"),
+        ("450 rfc822;other=40y.example full", "450 rfc822;(address) full"),
+        ("454 TLS not available", "454 TLS not available"),
+        ("421 janet.example closes", "421 janet.example closes"),
+    ],
+)
+def test_a_servers_reply_is_kept_without_addresses(said: str, shown: str) -> None:
+    for outcome in (MailRefused(said), MailDeferred(said)):
+        kept = anonymous(outcome, due())
+        assert isinstance(kept, type(outcome))
+        assert kept.reason == shown
+    assert anonymous(MailAccepted(), due()) == MailAccepted()
 
 
 FARM = "https://farm.example/"
@@ -110,5 +129,5 @@ def test_a_dispute_is_told_to_each_side_in_its_own_words() -> None:
     kind = MailKind.DISPUTE_DECIDED
     creator = notice_of(due(kind), FACTS, FARM)
     operator = notice_of(due(kind), attrs.evolve(FACTS, user_id=None), FARM)
-    assert "10.5000 credits were refunded to you" in creator.above[-1]
-    assert "your share of 7.0000 credits was reversed" in operator.above[-1]
+    assert "10.5 credits were refunded to you" in creator.above[-1]
+    assert "your share of 7 credits was reversed" in operator.above[-1]

@@ -51,4 +51,20 @@ def test_neither_gives_none_and_a_hint(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setattr("importlib.util.find_spec", _missing)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert blender_discovery.find() is None
-    assert "pip install" in blender_discovery.HOW_TO_GET_BLENDER
+    assert blender_discovery.no_blender().startswith("no Blender here: ")
+
+
+@pytest.mark.parametrize(
+    ("version", "has_module"),
+    [((3, 11, 9), True), ((3, 12, 1), False), ((3, 13, 5), True), ((3, 14, 0), False)],
+    ids=["3.11", "3.12", "3.13", "3.14"],
+)
+def test_the_hint_names_the_module_where_there_is_one_for_this_python(
+    monkeypatch: pytest.MonkeyPatch, version: tuple[int, int, int], *, has_module: bool
+) -> None:
+    monkeypatch.setattr("sys.version_info", version)
+    monkeypatch.setattr("sys.executable", "/home/jane doe/bin/python")
+    said = blender_discovery.how_to_get_blender()
+    command = "'/home/jane doe/bin/python' -m pip install 'rendertrust[render]'"
+    assert (command in said) is has_module
+    assert "put a `blender` binary" in said

@@ -18,7 +18,7 @@ from rendertrust.node.worker.ipc import (
     share_of,
     speaker,
 )
-from rendertrust.node.worker.render.price_probe import idle_seconds
+from rendertrust.node.worker.render.price_probe import idle_seconds, trial_of
 from rendertrust.node.worker.render.tiles import select
 from rendertrust.node.worker.scene.loader import saved_by
 from rendertrust.node.worker.scene.output import name_of
@@ -52,6 +52,24 @@ def test_what_a_busy_machine_took_is_told_as_if_it_were_idle() -> None:
     assert idle_seconds(busy, threads=2) == [0.6, 1.6]
     first_sets_up = [(0.5, 0.4), (0.5, 0.3), (1.0, 0.7)]
     assert idle_seconds(first_sets_up, threads=4) == [0.325, 0.3, 0.4]
+
+
+@pytest.mark.parametrize(
+    ("size", "samples", "trial", "many"),
+    [
+        ((400, 250), 64, (400, 250), 5),  # its own size, and as many samples as fit
+        ((1920, 1080), 64, (516, 290), 3),
+        ((16_384, 16_384), 64, (387, 387), 3),
+        ((64, 36), 16, (64, 36), 16),  # no more samples than the frame has
+        ((400, 250), 1, (400, 250), 1),
+        ((1_000_000, 1), 64, (387_298, 1), 2),
+    ],
+    ids=["small", "full-hd", "huge", "tiny", "one-sample", "line"],
+)
+def test_trial_renders_are_short(
+    size: tuple[int, int], samples: int, trial: tuple[int, int], many: int
+) -> None:
+    assert trial_of(size, samples, 150_000, 500_000) == (trial, many)
 
 
 @pytest.mark.parametrize("number", [float("inf"), float("nan")])

@@ -50,8 +50,6 @@ def test_clean_scene_has_none() -> None:
     ("facts", "code"),
     [
         ({"denoiser": "OPTIX"}, "gpu_denoiser"),
-        ({"engine": "BLENDER_WORKBENCH"}, "workbench_on_cpu"),
-        ({"engine": "BLENDER_EEVEE_NEXT"}, "eevee_on_cpu"),
         ({"saved_by": [6, 0, 1]}, "newer_version"),
         ({"has_camera": False, "cameras": []}, "no_camera"),
     ],
@@ -74,9 +72,38 @@ def test_what_a_node_finds_reaches_the_gateway(facts: dict[str, Any], code: str)
 
 
 def test_nodes_with_a_card_may_have_eevee() -> None:
-    card = attrs.evolve(CPU, has_gpu=True)
+    card = attrs.evolve(CPU, has_gpu=True, has_opengl=True)
     assert codes({"engine": "BLENDER_EEVEE"}, card) == []
     assert codes({"denoiser": "OPTIX"}, card) == []
+
+
+DRAWN = [
+    pytest.param({"engine": "BLENDER_EEVEE_NEXT"}, "eevee_on_cpu", id="eevee"),
+    pytest.param({"engine": "BLENDER_WORKBENCH"}, "workbench_on_cpu", id="workbench"),
+    pytest.param({"grease_pencil": "Object 'Sketch'"}, "grease_pencil", id="grease pencil"),
+]
+
+
+@pytest.mark.parametrize(("facts", "code"), DRAWN)
+def test_what_processors_draw_is_noted(facts: dict[str, Any], code: str) -> None:
+    for has_opengl in (True, None):
+        [note] = findings(CLEAN | facts, attrs.evolve(CPU, has_opengl=has_opengl))
+        assert (note.code, note.level) == (code, "note")
+
+
+@pytest.mark.parametrize(("facts", "code"), DRAWN)
+def test_what_no_node_can_draw_is_refused_with_what_to_do(facts: dict[str, Any], code: str) -> None:
+    [refused] = findings(CLEAN | facts, attrs.evolve(CPU, has_opengl=False))
+    assert (refused.code, refused.level) == ("no_opengl", "error")
+    assert "libgl1-mesa-dri" in refused.setting
+    assert code == "grease_pencil" or "Render Engine: Cycles" in refused.setting
+
+
+def test_the_note_on_a_measured_scene_says_how_long_a_frame_takes() -> None:
+    frame = {"frame": 5, "base": 2.0, "sample": 3.0, "flat": 0.0, "pixel": 0.01}
+    probe = {"width": 50, "height": 40, "frames": [frame]}
+    [note] = findings(CLEAN | {"engine": "BLENDER_EEVEE", "probe": probe}, CPU)
+    assert "frame 5 takes about 25 s" in note.message
 
 
 def test_grease_pencil_in_cycles_is_noted() -> None:
@@ -123,3 +150,19 @@ def test_why_frames_are_whole_is_said_once() -> None:
     (found,) = (each for each in findings(CLEAN | {"tile_obstacles": [reason]}, CPU))
     assert found.setting == reason
     assert reason not in found.message
+
+
+def test_the_jobs_format_cures_what_the_scene_writes() -> None:
+    movie = CLEAN | {"format": "FFMPEG", "is_movie": True, "unmade": ["format"]}
+    (error,), (note,) = findings(movie, CPU), findings(movie, CPU, picture_format="PNG")
+    assert (error.code, error.level) == ("movie_output", "error")
+    assert (note.code, note.level) == ("movie_output", "note")
+    other = CLEAN | {"format": "IRIS", "unmade": ["format"]}
+    assert [found.code for found in findings(other, CPU)] == ["format_not_delivered"]
+    assert findings(other, CPU, picture_format="JPEG") == ()
+
+
+def test_a_missing_file_is_told_as_it_is_written_in_the_scene() -> None:
+    file = {"kind": "sequence", "owner": "Image 'fire'", "path": "//fire/0001.png"}
+    (found,) = findings(CLEAN | {"files": [{**file, "file": "0007.png", "bytes": None}]}, CPU)
+    assert (found.path, found.written) == ("0007.png", "//fire/0001.png")

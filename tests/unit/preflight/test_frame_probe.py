@@ -1,5 +1,6 @@
 """Reference seconds of a frame, fitted to the measurements of a probe."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -7,10 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rendertrust.preflight.frame_probe import (
-    SIDE_LEAST,
     MeasuredFrame,
     Probe,
-    crops,
     frames_to_probe,
     probe_of,
     spread_of,
@@ -26,15 +25,19 @@ PROBE = Probe(
     ),
 )
 SECONDS = st.floats(0, 1000)
+Rounds = list[tuple[float, float, float]]
+ROUNDS = st.lists(st.tuples(SECONDS, SECONDS, SECONDS), min_size=1, max_size=3)
 
 
 def seconds_of(probe: Probe, frame: int, **other: int) -> float:
     return spread_of(probe, [frame], **other).likely
 
 
-def measured(frame: int, base: float, *seconds: float, pixels: int = 100) -> dict[str, Any]:
-    crops = {"seconds": list(seconds), "pixels": [pixels] * len(seconds)}
-    return {"frame": frame, "base_seconds": base, **crops}
+def measured(
+    frame: int, base: Sequence[float], one: Sequence[float], many: Sequence[float]
+) -> dict[str, Any]:
+    seconds = {"one_seconds": list(one), "many_seconds": list(many)}
+    return {"frame": frame, "base_seconds": list(base), **seconds}
 
 
 def done(*frames: dict[str, Any], samples: int = 640) -> dict[str, Any]:
@@ -42,7 +45,8 @@ def done(*frames: dict[str, Any], samples: int = 640) -> dict[str, Any]:
         "width": 100,
         "height": 50,
         "samples": samples,
-        "probed_samples": min(samples, 64),
+        "probed_pixels": 1000,
+        "probed_samples": min(samples, 11),
         "frames": list(frames),
     }
 
@@ -72,40 +76,56 @@ def test_seconds_grow_with_pixels_and_samples_and_lie_between_frames() -> None:
 
 
 def test_what_every_frame_costs_is_not_counted_by_the_pixel() -> None:
-    probe = probe_of(done(measured(1, 2.0, 2.1, 2.3)))
-    assert probe.frames[0].base == 2.0
-    assert probe.frames[0].pixel == pytest.approx(0.4 / 200 * 10)  # for 640 samples instead of 64
-    slow_start = probe_of(done(measured(1, 9.0, 2.1, 2.3)))
-    assert slow_start.frames[0].base == 2.1
+    probe = probe_of(done(measured(1, [2.0], [2.5], [5.5])))
+    found = probe.frames[0]
+    assert found.base == 2.0
+    assert found.pixel == pytest.approx(640 * 3.0 / 10 / 1000)  # 10 more samples took 3 s
+    assert found.flat == pytest.approx((0.5 - 0.3) / 1000)
+    assert seconds_of(probe, 1) == pytest.approx(2.0 + 5000 * (0.2 + 640 * 0.3) / 1000)
+    few = seconds_of(probe, 1, samples=1, width=50, height=20)
+    assert few == pytest.approx(2.5), "what was measured itself"
 
 
-@given(st.integers(4, 8000), st.integers(4, 8000), st.integers(1, 9))
-def test_crops_lie_in_the_frame_and_are_small(width: int, height: int, count: int) -> None:
-    found = crops(width, height, count)
-    assert len(found) == count
-    for tile in found:
-        assert min(tile.x, tile.y) >= 0
-        assert min(tile.width, tile.height) >= 1
-        assert tile.x + tile.width <= width
-        assert tile.y + tile.height <= height
-        assert tile.width <= max(SIDE_LEAST, 0.11 * width)
-        assert tile.height <= max(SIDE_LEAST, 0.11 * height)
+def test_what_each_sample_costs_whatever_the_pixels_is_not_counted_by_the_pixel() -> None:
+    """EEVEE takes 2 s, 0.1 s for each sample, and 0.3 ms for each sample of a pixel."""
+    times = measured(1, [2.1], [2.1 + 0.3], [2.0 + 11 * (0.1 + 0.3)])
+    probe = probe_of(done({**times, "sample_seconds": [2.0 + 11 * 0.1]}))
+    found = probe.frames[0]
+    assert found.base == pytest.approx(2.0)
+    assert found.sample == pytest.approx(640 * 0.1)
+    assert found.pixel == pytest.approx(640 * 0.3 / 1000)
+    assert found.flat == pytest.approx(0.0, abs=1e-9)
+    few = seconds_of(probe, 1, samples=10, width=20, height=10)
+    assert few == pytest.approx(2.0 + 10 * (0.1 + 200 * 0.3 / 1000))
 
 
-@given(SECONDS, st.lists(SECONDS, min_size=1, max_size=4), st.integers(1, 65_536))
-def test_a_price_is_never_nothing(base: float, seconds: list[float], samples: int) -> None:
-    probe = probe_of(done(measured(1, base, *seconds), samples=samples))
+def test_one_sample_is_measured_by_the_pixel() -> None:
+    probe = probe_of(done(measured(1, [2.0], [2.5], [2.4]), samples=1))
+    assert probe.frames[0].flat == 0.0
+    assert probe.frames[0].pixel == pytest.approx(0.4 / 1000)
+
+
+def test_other_load_does_not_raise_the_price() -> None:
+    quiet = probe_of(done(measured(1, [2.0], [2.5], [5.5])))
+    busy = probe_of(done(measured(1, [3.0, 2.0, 2.4], [2.5, 4.0, 2.6], [9.0, 5.6, 5.5])))
+    found = busy.frames[0]
+    assert seconds_of(busy, 1) == pytest.approx(seconds_of(quiet, 1))
+    assert found.least < found.pixel < found.most
+
+
+@given(ROUNDS, st.integers(1, 65_536))
+def test_a_price_is_never_nothing(rounds: Rounds, samples: int) -> None:
+    probe = probe_of(done(measured(1, *zip(*rounds, strict=True)), samples=samples))
     assert seconds_of(probe, 1) > 0
     assert seconds_of(probe, 1, samples=samples * 2) >= seconds_of(probe, 1)
 
 
-@given(
-    st.lists(SECONDS, min_size=3, max_size=3), SECONDS, st.lists(st.integers(-99, 99), min_size=1)
-)
-def test_what_frames_take_lies_between_their_cheapest_and_their_dearest_crop(
-    seconds: list[float], base: float, frames: list[int]
+@given(ROUNDS, ROUNDS, st.lists(st.integers(-99, 99), min_size=1))
+def test_what_frames_take_lies_between_their_shortest_and_their_longest_renders(
+    first: Rounds, last: Rounds, frames: list[int]
 ) -> None:
-    probe = probe_of(done(measured(1, base, *seconds), measured(20, base, *reversed(seconds))))
+    each = (measured(1, *zip(*first, strict=True)), measured(20, *zip(*last, strict=True)))
+    probe = probe_of(done(*each))
     spread = spread_of(probe, frames)
     near = 1e-9 + spread.most * 1e-9
     assert spread.least - near <= spread.likely <= spread.most + near

@@ -1,6 +1,8 @@
 """Prices of frames by their work: whole numbers that are the same on every machine."""
 
+from fractions import Fraction
 from typing import Any
+from uuid import UUID
 
 import attrs
 import pytest
@@ -9,23 +11,43 @@ from hypothesis import strategies as st
 
 from rendertrust.frame_range import canonical
 from rendertrust.preflight.frame_probe import MeasuredFrame, Probe, spread_of
-from rendertrust.preflight.frame_work import LEAST, SECOND, FrameWork, price_of, work_of
+from rendertrust.preflight.frame_work import (
+    LEAST,
+    SECOND,
+    FrameWork,
+    ReferenceFrame,
+    price_of,
+    work_of,
+)
 from sql.job_plan import Pricing
 from tests.support.plans import in_frames
 from web.jobs.pricing import Tariff
 from web.jobs.unit_plan import UnitPlan, split_into_units
 
+LOOKED = UUID(int=1)
 NUMBERS = st.integers(-1000, 1000)
 SECONDS = st.floats(0, 1000)
 SHARES = st.floats(0, 1e-2)
 PRICES = st.integers(0, 10**9)
+SIDES, SAMPLES = st.integers(4, 16_384), st.integers(1, 65_536)
+SIZES = st.tuples(SIDES, SIDES, SAMPLES)
+REFERENCES = st.builds(
+    ReferenceFrame, SIDES, SIDES, SAMPLES, st.integers(1, 86_400), st.integers(0, 100)
+)
 
 
 @st.composite
 def probes(draw: st.DrawFn) -> Probe:
     numbers = sorted(draw(st.sets(NUMBERS, min_size=1, max_size=3)))
     frames = tuple(
-        MeasuredFrame(frame=number, base=draw(SECONDS), pixel=draw(SHARES), least=0.0, most=1.0)
+        MeasuredFrame(
+            frame=number,
+            base=draw(SECONDS),
+            flat=draw(SHARES),
+            pixel=draw(SHARES),
+            least=0.0,
+            most=1.0,
+        )
         for number in numbers
     )
     return Probe(width=100, height=50, samples=draw(st.integers(1, 4096)), frames=frames)
@@ -49,6 +71,11 @@ def test_decimals_are_what_is_written() -> None:
     probe = Probe(width=200, height=100, samples=100, frames=(probed,))
     assert work_of(probe).of(1) == 3 * SECOND
     assert work_of(probe, width=100, height=100, samples=50).of(7) == 1_500_000
+    saved = attrs.evolve(probed, flat=2e-4)  # which does not depend on the samples
+    again = attrs.evolve(probe, frames=(saved,))
+    assert work_of(again, width=100, height=100, samples=50).of(7) == 3_500_000
+    drawn = attrs.evolve(probe, frames=(attrs.evolve(probed, sample=0.2),))
+    assert work_of(drawn, width=100, height=100, samples=50).of(7) == 1_600_000
 
 
 @given(probes(), NUMBERS)
@@ -89,6 +116,53 @@ def test_a_price_grows_with_the_work_and_is_less_than_a_unit_of_money_too_much(
     assert cost <= together <= cost + price_of(second, price, seconds)
 
 
+def test_a_small_frame_costs_little_and_the_reference_frame_the_price() -> None:
+    full_hd = ReferenceFrame(1920, 1080, 128, 60, 5)
+    assert full_hd.price(100_000, 1920, 1080, 128) == 100_000
+    assert full_hd.price(100_000, 3840, 2160, 128) == 5_000 + 4 * 95_000
+    assert full_hd.price(100_000, 1920, 1080, 64, frames=10) == 10 * (5_000 + 47_500)
+    assert full_hd.price(100_000, 64, 36, 4) == 5_004
+
+
+@given(REFERENCES, SIZES, PRICES, st.integers(1, 20_000))
+def test_a_price_by_size_is_never_zero_and_within_its_bounds(
+    reference: ReferenceFrame, size: tuple[int, int, int], price: int, frames: int
+) -> None:
+    cost = reference.price(price, *size, frames)
+    assert (cost == 0) == (price == 0)
+    own = reference.width * reference.height * reference.samples
+    exact = Fraction(reference.base_percent, 100) + Fraction(
+        (100 - reference.base_percent) * size[0] * size[1] * size[2], 100 * own
+    )
+    least = Fraction(LEAST, reference.seconds * SECOND)
+    each = max(exact, least) * price
+    # rounded up twice for each frame: to a microsecond, and to a unit of money
+    more = Fraction(price, reference.seconds * SECOND) + 1
+    assert each * frames <= cost <= (each + more) * frames
+
+
+@given(REFERENCES, PRICES)
+def test_the_reference_frame_costs_exactly_the_price(reference: ReferenceFrame, price: int) -> None:
+    size = (reference.width, reference.height, reference.samples)
+    assert reference.price(price, *size) == price
+
+
+@given(REFERENCES, st.tuples(SIZES, SIZES), PRICES, st.integers(1, 500), st.integers(1, 500))
+def test_more_pixels_samples_or_frames_are_never_cheaper(
+    reference: ReferenceFrame,
+    sizes: tuple[tuple[int, int, int], tuple[int, int, int]],
+    price: int,
+    frames: int,
+    more: int,
+) -> None:
+    one, _ = sizes
+    least, most = sorted(sizes, key=lambda size: size[0] * size[1] * size[2])
+    assert reference.price(price, *least, frames) <= reference.price(price, *most, frames + more)
+    assert reference.price(price, *one, frames + more) == sum(
+        reference.price(price, *one, part) for part in (frames, more)
+    )
+
+
 @given(
     works(),
     st.sets(st.integers(-50, 300), min_size=1, max_size=40),
@@ -99,7 +173,8 @@ def test_a_price_grows_with_the_work_and_is_less_than_a_unit_of_money_too_much(
 def test_all_frames_cost_the_same_however_they_are_cut(
     work: FrameWork, numbers: set[int], chunk: int, price: int, tiles: str | None
 ) -> None:
-    tariff, frames = Tariff(price, "", work, pays_for=60), sorted(numbers)
+    tariff = Tariff(price, "", work=work, pays_for=60, looked=LOOKED)
+    frames = sorted(numbers)
     size: dict[str, Any] = {"width": 64, "height": 48}
     cut = in_frames(canonical(frames), chunk if tiles is None else 1, tiles, **size)
     plan = split_into_units(cut, tariff.of)
@@ -107,5 +182,5 @@ def test_all_frames_cost_the_same_however_they_are_cut(
     assert sum(piece.price for piece in plan.units) == sum(map(tariff.of, frames))
     assert all(piece.price >= 0 for piece in plan.units)
     pricing = tariff.pricing(frames)
-    assert pricing == Pricing(sum(map(work.of, frames)), price, 60)
+    assert pricing == Pricing(sum(map(work.of, frames)), price, 60, LOOKED)
     assert attrs.evolve(tariff, work=None).of(frames[0]) == price

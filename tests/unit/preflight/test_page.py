@@ -28,7 +28,7 @@ def table(heading: str, page: str = PAGE) -> dict[str, list[str]]:
 
 
 def levels_of_codes() -> dict[str, str]:
-    """Return code and level of each finding in the source."""
+    """Return code and highest level of each finding in the source."""
     found = {one.code: "error" for one in findings.MISSING_OUTPUT.values()} | dict.fromkeys(
         unsendable_codes(), "error"
     )
@@ -40,7 +40,7 @@ def levels_of_codes() -> dict[str, str]:
         code = named["code"]
         codes = [part.value for part in ast.walk(code) if isinstance(part, ast.Constant)]
         for value in codes:
-            if isinstance(value, str) and value != "driver":
+            if isinstance(value, str) and value != "driver" and found.get(value) != "error":
                 found[value] = level.value if isinstance(level, ast.Constant) else "error"  # type: ignore[assignment]
     return found
 

@@ -71,3 +71,17 @@ def test_nothing_is_an_amount_where_that_may_be() -> None:
 def test_a_price_has_the_decimals_of_its_currency(amount: int, currency: str, shown: str) -> None:
     """Stripe counts some currencies without decimals in hundredths, such as UGX."""
     assert money.price(amount, currency) == shown
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        ("0", "0"),
+        ("999.9999", "999.9999"),
+        ("1000", "1,000"),
+        ("-1234567.5", "-1,234,567.5"),
+        ("-0.25", "-0.25"),
+    ],
+)
+def test_thousands_are_separated_by_commas(number: str, shown: str) -> None:
+    assert money.grouped(number) == shown

@@ -1,11 +1,15 @@
-"""Reasons of verdicts: the database accepts exactly these codes, the document of receipts lists
-them, and each has a sentence.
+"""Reasons and methods of verdicts: the database accepts exactly these codes, the document of
+receipts lists the reasons, and each code has a sentence.
 """
 
 import re
 from pathlib import Path
 from typing import get_args
 
+import pytest
+
+from rendertrust import comparison_method
+from rendertrust.comparison_method import ComparisonMethod
 from rendertrust.verdict_reason import IS_PAID, SENTENCES, VerdictReason, explain
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -19,10 +23,11 @@ def listed(head: str) -> dict[str, str]:
     return dict(re.findall(r"^\| `([a-z-]+)` \|(?:.*\|)? ([^|]+) \|$", table, re.MULTILINE))
 
 
-def test_the_database_takes_exactly_these() -> None:
+@pytest.mark.parametrize(("column", "codes"), [("reason", CODES), ("method", {*ComparisonMethod})])
+def test_the_database_takes_exactly_these(column: str, codes: set[str]) -> None:
     text = (ROOT / "sql/migrations/0006_checks.sql").read_text()
-    check = text.partition("CHECK (reason IN (")[2].partition(")")[0]
-    assert set(re.findall(r"'([a-z-]+)'", check)) == CODES
+    check = text.partition(f"CHECK ({column} IN (")[2].partition(")")[0]
+    assert set(re.findall(r"'([a-z-]+)'", check)) == codes
 
 
 def test_the_document_lists_each_and_who_is_paid() -> None:
@@ -31,6 +36,12 @@ def test_the_document_lists_each_and_who_is_paid() -> None:
     assert not {*unverified} & {*unverifiable}
     assert {*unverified, *unverifiable} == CODES
     assert {code: is_paid == "yes" for code, is_paid in unverifiable.items()} == IS_PAID
+
+
+def test_each_method_has_a_sentence_that_a_detail_may_follow() -> None:
+    assert set(comparison_method.SENTENCES) == {*ComparisonMethod}
+    found = comparison_method.describe(ComparisonMethod.SAME_DRIVER, "not-equal")
+    assert found == f"{comparison_method.describe(ComparisonMethod.SAME_DRIVER)}: not-equal"
 
 
 def test_each_has_a_sentence_that_a_detail_may_follow() -> None:

@@ -8,11 +8,12 @@ from actors.kernel import Ref
 from actors.ledger.effects import JobInsert, Transfer
 from actors.ledger.messages import Commit, Ledger, Posted
 from actors.node_session.messages import Disconnected, NodeSession, PongSeen, Received
-from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.node_session.settings import NodeSessionSettings
 from actors.scheduler.messages import Dispatch, Scheduler
 from rendertrust.protocol import Ack, FromNode, Hello, JobDispatch, JobResult, JobStatus, encode
 from sql.account_names import ADJUSTMENTS, user_account
 from sql.job_plan import Pricing
+from sql.nodes import NodeIdentity
 from supervisors.actor_settings import ActorSettings
 from supervisors.child import Child
 from supervisors.registry import Registry

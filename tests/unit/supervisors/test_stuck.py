@@ -13,7 +13,7 @@ from supervisors.registry import Registry
 from supervisors.tree import MAY_TAKE_MINUTES
 from tests.unit.simulated_time import simulated
 from tests.unit.supervisors.test_sessions import GatewayWithNode
-from web.edge_children import hub_child, sweeper_child
+from web.edge_children import hub_child, sweeper_child, video_maker_child
 
 LOOK, HOUR = 5, 3_600
 
@@ -27,7 +27,7 @@ def test_an_actor_that_hangs_is_noticed_also_where_its_own_timer_is_its_only_mes
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def with_fail_points(address: str, table: Table) -> Table:
-        hangs: Table = {kind: (for_ever, limit) for kind, (_, limit) in table.items()}
+        hangs: Table = {kind: (for_ever, *of[1:]) for kind, of in table.items()}
         return hangs if address == name else table
 
     monkeypatch.setattr(fail_point, "with_fail_points", with_fail_points)
@@ -37,7 +37,8 @@ def test_an_actor_that_hangs_is_noticed_also_where_its_own_timer_is_its_only_mes
 def test_what_may_take_minutes_for_one_message_is_left_out() -> None:
     site = SimpleNamespace(console=None, url="", ports=None)
     registry, gateway = Registry(), cast("Any", site)
-    parts = [sweeper_child(gateway, registry), hub_child(gateway, registry)]
+    children = (sweeper_child, hub_child, video_maker_child)
+    parts = [child(gateway, registry) for child in children]
     audits = {"auditor", "night auditor"}
     assert {*audits, *(part.name for part in parts)} == MAY_TAKE_MINUTES
 

@@ -6,8 +6,9 @@ from uuid import UUID
 import pytest
 
 from actors.kernel import State
-from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.node_session.settings import NodeSessionSettings
 from actors.notifier.messages import Notifier, UnitsMoved
+from sql.nodes import NodeIdentity
 from supervisors.actor_settings import ActorSettings
 from supervisors.child import Child
 from supervisors.registry import Registry

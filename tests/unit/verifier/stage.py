@@ -30,6 +30,7 @@ from actors.verifier.actor import VerifierActor
 from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, Verifier
 from actors.verifier.settings import VerifierPeers, VerifierSettings
 from config.settings import Verification
+from rendertrust.job_types import RENDERED
 from sql.account_names import ADJUSTMENTS, operator_account, user_account
 from sql.audit_log import Act
 from sql.books import UnitRow
@@ -44,6 +45,7 @@ from tests.support.probe import Probe
 from tests.support.until import until
 from tests.twins.clock import TwinClock
 from tests.twins.objects import TwinObjects
+from tests.twins.ports import twin_ports
 from tests.twins.random import TwinRandom
 from tests.twins.signer import TwinSigner
 from tests.twins.store import StoreTwin
@@ -178,12 +180,18 @@ class Play:
         await self.do(attrs.evolve(delivery, draw=number, odds=odds))
 
     def inspector(
-        self, number: int = 20, device_class: str = CLASS, *, batches: bool = False
+        self,
+        number: int = 20,
+        device_class: str = CLASS,
+        *,
+        batches: bool = False,
+        checks: frozenset[str] = RENDERED,
     ) -> Inspector:
         """Connect a node that can check; nodes in ``OURS`` are the gateway's own verifiers."""
         probe: Probe[NodeSession] = Probe(f"session {number}")
         node = UUID(int=number)
-        assert self.verifier.tell(CheckerSeen(node, device_class, probe.ref, batches, 4))
+        seen = CheckerSeen(node, device_class, probe.ref, batches, 4, checks)
+        assert self.verifier.tell(seen)
         return Inspector(node, device_class, probe)
 
     def appears(self, checker: Inspector) -> None:
@@ -293,20 +301,15 @@ class Play:
         for letter in letters:
             self.jobs += 1
             row = CheckRow(
-                job_id=UUID(int=1000 + self.jobs),
+                job=UUID(int=1000 + self.jobs),
                 unit=0,
                 attempt=1,
-                node_id=node,
+                node=node,
                 device_class=device_class,
                 result_ref=None,
-                sha256=None,
-                size=None,
-                work=None,
-                node_signature=None,
                 verified=True,
-                operator=None,
                 share_percent=70,
-                window_seconds=0,
+                dispute_window=timedelta(),
                 opened_at=self.clock.now(),
                 state="DECIDED",
                 verdict="invalid" if letter == "m" else "exact",
@@ -338,12 +341,10 @@ async def verifying(**settings: Any) -> AsyncGenerator[Play]:
             ledger=ledger,
             scheduler=scheduler.ref,
             notifier=notifier.ref,
-            store=store,
-            objects=objects,
-            clock=clock,
-            random=TwinRandom(2 * life - 1),
+            ports=twin_ports(
+                store=store, objects=objects, clock=clock, random=TwinRandom(2 * life - 1)
+            ),
             gateway=UUID(int=990 + life),
-            signer=TwinSigner(),
         )
         children = [
             Child("ledger", lambda: LedgerActor(store, clock, TwinRandom(2 * life)), ref=ledger),
@@ -371,20 +372,18 @@ def pending(
 ) -> Pending:
     """Return a delivery that waits for its verdict, without a database."""
     row = CheckRow(
-        job_id=UUID(int=1001),
+        job=UUID(int=1001),
         unit=0,
         attempt=1,
-        node_id=NODE,
+        node=NODE,
         device_class=CLASS,
         result_ref="s3://rendertrust/x",
         sha256=SHA256,
         size=len(CONTENT),
-        work=None,
-        node_signature=None,
         verified=True,
         operator=operator_account(OPERATOR),
         share_percent=70,
-        window_seconds=3600,
+        dispute_window=timedelta(seconds=3600),
         opened_at=datetime(2030, 1, 1, tzinfo=UTC),
         drawn=drawn,
     )

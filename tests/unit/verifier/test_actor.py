@@ -51,7 +51,7 @@ async def test_nothing_is_charged_or_paid_before_the_verdict() -> None:
         job = await play.delivered()
         checker = play.inspector()
         order = await play.asked(checker)
-        assert (order.unit.job, order.unit.unit, order.picture.key) == (
+        assert (order.unit.job, order.unit.number, order.picture.key) == (
             job,
             0,
             result_key(CREATOR, job, 0, 1),
@@ -716,7 +716,7 @@ async def _deliver_in_turn(play: Play, owners: Sequence[int]) -> UUID:
 
 
 async def _strikes(play: Play, job: UUID) -> list[int]:
-    nodes = {row.node_id for row in play.store.checks.values() if row.job_id == job}
+    nodes = {row.node for row in play.store.checks.values() if row.job == job}
     return [one.reputation.strikes for one in await play.store.records(sorted(nodes))]
 
 

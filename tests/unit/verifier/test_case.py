@@ -222,6 +222,11 @@ def test_what_three_owners_deliver_alike_is_the_scenes_fault(
         ((UNMADE, whole(EXACT)), "exact", False),
         ((UNMADE, whole(OTHER_FINISH)), "invalid", True),
         ((apart(0.9), whole(OTHER_FINISH)), "invalid", True),
+        (
+            (apart(0.9), whole({**apart(0.05), "finish": {"equal": False, "off": 9.0}})),
+            "invalid",
+            True,
+        ),
         ((UNMADE, FAULT), "invalid", True),
         ((apart(0.9), FAULT), "invalid", True),
         (

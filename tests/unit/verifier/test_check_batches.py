@@ -45,7 +45,7 @@ NODES = {OPERATOR: (NODE, UUID(int=11)), UUID(int=3): (UUID(int=12),)}
 
 def case(unit: int, owner: UUID | None = OPERATOR, size: int = 1, **more: Any) -> Case:
     """Return the case of a result that waits to be opened."""
-    row = {name: more.pop(name) for name in ("job_id", "node_id", "sha256") if name in more}
+    row = {name: more.pop(name) for name in ("job", "node", "sha256") if name in more}
     state = {n: more.pop(n) for n in ("is_alone", "failed", "rests_until", "unread") if n in more}
     found = pending(owner=owner, **more)
     opened = Case.opened(
@@ -80,7 +80,7 @@ def cases(draw: st.DrawFn) -> list[Case]:
         more = {} if name is None else {name: rare[name]}
         job = UUID(int=draw(drawn([1001, 1001, 1001, 1002])))
         size = draw(drawn([1, 1, 1, BYTES_MOST // 3]))
-        found.append(case(unit, owner, size, job_id=job, node_id=node, **more))
+        found.append(case(unit, owner, size, job=job, node=node, **more))
     return found
 
 
@@ -93,9 +93,9 @@ def test_a_batch_is_of_one_job_and_one_owner_and_takes_what_waits_in_turn(
     assert batch[0] is first
     assert len(batch) <= BATCH_MAX
     assert [one for one in found if one in batch] == list(batch), "in turn, and each once"
-    assert len({(one.pending.row.job_id, one.pending.owner) for one in batch}) == 1
+    assert len({(one.pending.row.job, one.pending.owner) for one in batch}) == 1
     if first.pending.owner is None:
-        assert len({one.pending.row.node_id for one in batch}) == 1
+        assert len({one.pending.row.node for one in batch}) == 1
     if len(batch) > 1:
         assert all(one.step == "open" and one.kind == "frame" for one in batch)
         assert not any(one.is_alone or one.failed or one.unread for one in batch)
@@ -199,7 +199,7 @@ async def verdicts(play: Play, job: UUID, count: int) -> list[str | None]:
 
     def found() -> list[str | None]:
         rows = sorted(
-            (one.unit, one.verdict) for one in play.store.checks.values() if one.job_id == job
+            (one.unit, one.verdict) for one in play.store.checks.values() if one.job == job
         )
         return [verdict for _, verdict in rows]
 

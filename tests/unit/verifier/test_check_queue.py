@@ -79,7 +79,7 @@ def test_frames_that_cost_something_take_their_users_turn_also_in_a_quarantine()
 def waiting_case(user: int, **changes: Any) -> Case:
     """Return the case of a user's result that waits for its comparison."""
     one = attrs.evolve(pending(drawn=True), user=UUID(int=user), **changes)
-    return Case.opened(attrs.evolve(one, row=attrs.evolve(one.row, job_id=UUID(int=user))))
+    return Case.opened(attrs.evolve(one, row=attrs.evolve(one.row, job=UUID(int=user))))
 
 
 def test_a_short_check_goes_before_long_ones_that_waited_longer() -> None:

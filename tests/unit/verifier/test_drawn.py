@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from actors.verifier.case import Case, Verdict
 from actors.verifier.report import OtherClassReport, Report, answer
 from actors.verifier.thresholds import DEFAULTS
+from rendertrust.comparison_method import ComparisonMethod, describe
 from rendertrust.receipt import drawing_of
 from rendertrust.verdict_reason import IS_PAID, explain
 from tests.unit.verifier.stage import CLASS, pending
@@ -24,6 +25,7 @@ CUDA, SSE = "cuda/x86_64/5.2", "cpu/sse/5.2"
 UNCUT = {"unable": "the engine is EEVEE; only Cycles renders the same pixels in parts"}
 OPENED = {**UNCUT, "uncut": True}
 EQUAL, UNEQUAL = {"equal": True, "off": None}, {"equal": False, "off": 0.4}
+OTHER, SAME = ComparisonMethod.OTHER_DRIVER, ComparisonMethod.SAME_DRIVER
 CHUNK: dict[str, Any] = {"params": {"frame": None, "frames": [1, 2]}}
 
 
@@ -63,10 +65,16 @@ def said(case: Case) -> tuple[str, str, bool]:
     ("report", "verdict"),
     [
         (drawn("exact"), ("exact", "", False)),
-        (drawn("accepted"), ("invalid", "same-driver: not-equal", True)),
-        (drawn("accepted", loose=True), ("consistent", "other-driver", False)),
-        (drawn("refused", "fewer-samples"), ("invalid", "same-driver: fewer-samples", True)),
-        (drawn("unsaid", "not-comparable"), ("invalid", "same-driver: not-comparable", True)),
+        (drawn("accepted"), ("invalid", describe(SAME, "not-equal"), True)),
+        (drawn("accepted", loose=True), ("consistent", describe(OTHER), False)),
+        (
+            drawn("refused", "fewer-samples"),
+            ("invalid", describe(SAME, "fewer-samples"), True),
+        ),
+        (
+            drawn("unsaid", "not-comparable"),
+            ("invalid", describe(SAME, "not-comparable"), True),
+        ),
     ],
 )
 def test_within_a_drawing_class_frames_are_equal(
@@ -80,8 +88,11 @@ def test_within_a_drawing_class_frames_are_equal(
     ("report", "verdict"),
     [
         (drawn("exact"), ("exact", "", False)),
-        (drawn("accepted"), ("consistent", "other-driver", False)),
-        (drawn("refused", "fewer-samples"), ("invalid", "other-driver: fewer-samples", False)),
+        (drawn("accepted"), ("consistent", describe(OTHER), False)),
+        (
+            drawn("refused", "fewer-samples"),
+            ("invalid", describe(OTHER, "fewer-samples"), False),
+        ),
         (
             drawn("unsaid", "not-comparable"),
             ("unverifiable", explain("other-driver", "not-comparable"), False),
@@ -103,7 +114,7 @@ def test_across_drawing_classes_the_nearest_number_of_samples_decides(
 def test_nodes_of_unknown_drawing_class_are_of_another_one(signed: Any) -> None:
     for drawing in (MESA, None):
         found = said(heard(drawn("accepted", drawing=drawing), signed))
-        assert found == ("consistent", "other-driver", False)
+        assert found == ("consistent", describe(OTHER), False)
 
 
 @pytest.mark.parametrize("signed", [None, ""])
@@ -124,6 +135,24 @@ def test_who_signs_for_no_drawing_class_gets_a_strike_for_what_is_refused(
     verdict = heard(report, signed, device_class).verdict
     assert verdict is not None
     assert verdict.strike == strike
+
+
+@pytest.mark.parametrize(
+    ("report", "signed", "method"),
+    [
+        (drawn("exact"), MESA, None),
+        (drawn("exact"), NVIDIA, None),
+        (drawn("accepted"), MESA, SAME),
+        (drawn("accepted"), NVIDIA, OTHER),
+        (drawn("refused", "fewer-samples"), NVIDIA, OTHER),
+    ],
+)
+def test_a_verdict_has_the_method_of_its_comparison(
+    report: Mapping[str, Any], signed: str, method: ComparisonMethod | None
+) -> None:
+    verdict = heard(report, signed).verdict
+    assert verdict is not None
+    assert verdict.method is method
 
 
 def test_what_nobody_can_tell_pays_nobody() -> None:

@@ -14,6 +14,7 @@ from actors.verifier.case import Case
 from actors.verifier.report import Report, answer
 from actors.verifier.thresholds import DEFAULTS
 from actors.verifier.verifier_registry import VerifierFleet, VerifierRegistry
+from rendertrust.comparison_method import ComparisonMethod, describe
 from rendertrust.verdict_reason import IS_PAID, explain
 from sql.checks import SeenVerifier
 from tests.twins.store import StoreTwin
@@ -57,6 +58,7 @@ DEPENDENT = explain("device-dependent", HAIR)
 UNPROVED = explain("other-device", "no-evidence")
 FEW_CELLS = explain("other-device", "few-cells")
 TILE: dict[str, Any] = {"params": {"tile": [0, 0, 64, 64]}}
+SEEDED = describe(ComparisonMethod.OTHER_SEEDS)
 MERGED: dict[str, Any] = {"params": {"tiles": [[0, 0, 8, 8]]}}
 FRAMES = {"crops": [UNEQUAL], "finish": {"equal": True, "off": None}}  # of a chunk
 UNCUT = {"unable": "Output Properties > Stereoscopy is on", "uncut": True}
@@ -68,11 +70,11 @@ WHOLE = {"crops": [{"equal": True, "off": None}], "finish": EXACT["finish"], "wh
     [
         ((compared("exact", off=None),), {}, "exact", ""),
         ((compared("consistent", off=0.16),), {}, "consistent", "0.16 times the noise"),
-        ((compared("accepted"),), {}, "consistent", "other-seeds"),
-        ((compared("accepted"),), TILE, "consistent", "other-seeds"),
+        ((compared("accepted"),), {}, "consistent", SEEDED),
+        ((compared("accepted"),), TILE, "consistent", SEEDED),
         ((refused(),), {}, "invalid", "other-device: fewer-samples, softened"),
         ((refused(depends=HAIR),), {}, "unverifiable", DEPENDENT),
-        ((compared("accepted", depends=HAIR),), {}, "consistent", "other-seeds"),
+        ((compared("accepted", depends=HAIR),), {}, "consistent", SEEDED),
         (
             (compared("unsaid", "few-cells"),),
             {},
@@ -183,7 +185,7 @@ def test_another_instruction_set_compares_with_other_seeds_before_the_whole_fram
 @pytest.mark.parametrize(
     ("second", "outcome", "said"),
     [
-        (compared("accepted"), "consistent", "other-seeds"),
+        (compared("accepted"), "consistent", SEEDED),
         (compared("consistent", off=0.2), "consistent", "0.2 times the noise"),
         (compared("accepted", finish=UNEQUAL), "invalid", "1.2 times the noise"),
     ],

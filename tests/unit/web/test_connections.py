@@ -1,5 +1,6 @@
 """The record of nodes' connections, and when it is written to the database."""
 
+import asyncio
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
@@ -10,6 +11,7 @@ from sql.database import Unavailable
 from sql.node_connections import ConnectionRow
 from tests.twins.clock import TwinClock
 from tests.twins.random import TwinRandom
+from tests.unit.simulated_time import simulated
 from web.nodes import connections as module
 from web.nodes.connections import LOST, STOPPED, Connections, OpenConnection
 
@@ -111,3 +113,20 @@ async def test_many_go_in_batches_and_too_many_are_let_go(
     await known.write()
     assert rows.batches == [4, 4, 2]
     assert list(rows.written) == [each.id for each in made[3:]]
+
+
+@simulated
+async def test_pongs_are_written_once_a_minute_and_for_who_asks(rows: Rows) -> None:
+    known = Connections(uuid4(), rows, TwinClock(), TwinRandom())
+    one = known.opened(uuid4(), "")
+    await known.write()
+    for _ in range(4):
+        await asyncio.sleep(20.0)
+        known.answered(one)
+        await known.write()
+    written = rows.written[one.id].pong_at
+    assert rows.batches == [1, 0, 0, 1, 0]
+    assert one.pong_at is not None
+    assert written is not None
+    assert written < one.pong_at
+    assert [each.pong_at for each in await known.of(one.node_id)] == [one.pong_at]

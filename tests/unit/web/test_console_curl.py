@@ -30,7 +30,7 @@ def test_it_is_cut_in_the_same_way(cut: JobSpec) -> None:
     job = attrs.evolve(JOB, plan=attrs.evolve(JOB.plan, spec=submitted))
     again = structure(spec_of(job).body(), NewJob)
     assert isinstance(again, NewJob)
-    assert JobSpec(**attrs.asdict(again)) == attrs.evolve(submitted, queue=True)
+    assert JobSpec(**attrs.asdict(again)) == attrs.evolve(submitted, queue=True, name=JOB.name)
 
 
 def test_all_that_was_said_of_it_is_said_again() -> None:
@@ -51,6 +51,7 @@ def test_all_that_was_said_of_it_is_said_again() -> None:
     assert orjson.loads(words[-1]) == {
         "job_type": "render",
         "payload_ref": "s3://a/b",
+        "name": "cathedral",
         "params": {"frame": 3},
         "queue": True,
         "priority": "high",

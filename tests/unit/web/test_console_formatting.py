@@ -1,5 +1,6 @@
 """Formatting of numbers, times and money on pages, and escaping of hostile text."""
 
+import re
 from datetime import UTC, datetime
 
 import attrs
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sql.skus import CreditPrice
 from tests.browser.console.stage import HOSTILE
 from web.console import template_rendering, value_markup
 from web.console.page_responses import own_path
@@ -28,6 +30,7 @@ COLUMNS = (Column("Name", "name"), Column("Depth", "depth", "number"), Column("E
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
+        (0, "0 s"),
         (0.0000589, "59 µs"),
         (0.0128, "12.8 ms"),
         (3.21, "3.21 s"),
@@ -43,9 +46,68 @@ def test_spans(seconds: float | None, text: str) -> None:
     assert value_markup.span(seconds) == text
 
 
-def test_money_has_its_unit_and_all_its_digits() -> None:
-    text = value_markup.credits_(-123_456_789).striptags()
-    assert text.split() == [f"{value_markup.MINUS}12", "345.6789", "cr"]
+def test_exact_money_has_its_unit_and_all_its_digits() -> None:
+    text = value_markup.exact(-123_456_789).striptags()
+    assert text.split() == [f"{value_markup.MINUS}12,345.6789", "cr"]
+
+
+@pytest.mark.parametrize(
+    ("units", "shown", "title"),
+    [
+        (123_456_789, "12,345.67", "12,345.6789 cr"),
+        (-123_456_789, f"{value_markup.MINUS}12,345.67", "-12,345.6789 cr"),
+        (12_345_678, "1,234.56", "1,234.5678 cr"),
+        (1_000_049, "100", "100.0049 cr"),
+        (1_000_050, "100", "100.005 cr"),
+        (2_999_054, "299.9", "299.9054 cr"),
+        (1_234_500, "123.45", ""),
+        (999_999, "99.9999", ""),
+        (1, "0.0001", ""),
+        (0, "0", ""),
+    ],
+)
+def test_large_amounts_are_cut_after_two_decimals_and_have_an_exact_title(
+    units: int, shown: str, title: str
+) -> None:
+    text = value_markup.credits_(units)
+    assert " ".join(text.striptags().split()) == f"{shown} cr"
+    found = re.search(r'title="([^"]*)"', text)
+    assert (found[1] if found else "") == title
+
+
+@given(st.integers(-(10**14), 10**14))
+def test_amounts_are_cut_by_less_than_a_hundredth_and_never_rounded_up(units: int) -> None:
+    assert 0 <= abs(units) - abs(value_markup.cut(units)) < 100
+    assert value_markup.cut(-units) == -value_markup.cut(units)
+
+
+@pytest.mark.parametrize(
+    ("units", "shown"),
+    [
+        (18, "under 0.01 USD"),
+        (1_428, "under 0.01 USD"),
+        (1_429, "≈ 0.01 USD"),
+        (299_905_400, "≈ 2,099.33 USD"),
+        (-10_000, "\N{MINUS SIGN}0.07 USD"),
+    ],
+)
+def test_money_beside_credits_is_cut(units: int, shown: str) -> None:
+    sold = CreditPrice(7_000, 1_000 * 10_000, "usd")
+    assert value_markup.in_money(units, sold).removeprefix("≈ " if units < 0 else "") == shown
+
+
+@pytest.mark.parametrize(
+    ("units", "text"),
+    [
+        (0, "0 credits"),
+        (1, "0.0001 credits"),
+        (10_000, "1 credit"),
+        (125_000, "12.5 credits"),
+        (12_345_678, "1,234.56 credits"),
+    ],
+)
+def test_money_in_a_sentence_has_the_right_plural(units: int, text: str) -> None:
+    assert value_markup.in_words(units) == text
 
 
 def test_moments_are_absolute_in_their_title() -> None:

@@ -1,12 +1,18 @@
-"""Estimates of a job's remaining time from its own units."""
+"""Estimates of a job's remaining time from its own units, and the times that are shown."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from heapq import heapify, heapreplace
+from itertools import pairwise
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.jobs.eta import ENOUGH, seconds_left
+from rendertrust.api.jobs import ETA_REASONS
+from sql.jobs import PaceRow
+from web.jobs.eta import ENOUGH, JOBS_MOST, ShownEta, ShownEtas, next_shown, seconds_left
 
 seconds = st.floats(0, 1e6)
 means = st.floats(0.001, 1e6)
@@ -87,3 +93,129 @@ def test_it_is_what_really_passes_but_for_one_unit(
 def test_two_nodes_with_ten_frames_of_a_minute_need_five_minutes() -> None:
     assert seconds_left(5, 60.0, [0.0, 0.0], 8) == pytest.approx(300.0)
     assert seconds_left(5, 60.0, [30.0, 59.0], 0) == pytest.approx(30.0)
+
+
+NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
+paces = st.builds(
+    PaceRow,
+    done=st.integers(ENOUGH, 50),
+    mean=st.floats(1, 1e4),
+    at_work=st.lists(st.floats(0, 1e4), max_size=6),
+    waiting=st.integers(0, 40),
+)
+pauses = st.floats(0, 3600)
+
+
+def shown_times(
+    steps: Sequence[tuple[float, PaceRow]],
+) -> list[tuple[datetime, PaceRow, ShownEta]]:
+    """Return what is shown at each step: its time, the job's pace, and the shown time."""
+    now, shown, found = NOON, None, list[tuple[datetime, PaceRow, ShownEta]]()
+    for pause, pace in steps:
+        now += timedelta(seconds=pause)
+        shown = next_shown(shown, pace, now)
+        if shown is not None:
+            found.append((now, pace, shown))
+    return found
+
+
+@given(st.lists(st.tuples(pauses, paces), min_size=2, max_size=12))
+def test_a_shown_time_rises_only_with_a_reason(steps: list[tuple[float, PaceRow]]) -> None:
+    for (_, _, before), (now, pace, after) in pairwise(shown_times(steps)):
+        if after.at <= before.at:
+            continue
+        assert after.reason in ETA_REASONS
+        assert after.earlier is not None
+        assert after.earlier < after.at
+        if after.reason == "fewer_nodes":
+            assert len(pace.at_work) < before.nodes
+        elif after.reason == "more_work":
+            assert len(pace.at_work) + pace.waiting > before.left
+        elif after.reason == "slower":
+            assert (pace.mean or 0) > before.mean or now >= before.at
+        else:
+            assert before.is_idle
+
+
+@given(st.lists(st.tuples(pauses, paces), min_size=1, max_size=12))
+def test_a_shown_time_is_never_over(steps: list[tuple[float, PaceRow]]) -> None:
+    for now, pace, shown in shown_times(steps):
+        assert shown.at >= now or not pace.at_work
+
+
+@given(st.floats(1, 1e4), st.integers(1, 6), st.integers(1, 60), st.floats(0, 1))
+def test_a_shown_time_stays_or_falls_while_all_goes_as_expected(
+    mean: float, nodes: int, waiting: int, hurry: float
+) -> None:
+    """In each step, every node does a unit, in the mean duration or faster."""
+    now, shown, times = NOON, None, list[datetime]()
+    for step in range(waiting // nodes + 1):
+        pace = PaceRow(ENOUGH + step * nodes, mean, [0.0] * nodes, waiting - step * nodes)
+        shown = next_shown(shown, pace, now)
+        assert shown is not None
+        assert shown.reason is None
+        times.append(shown.at)
+        now += timedelta(seconds=mean * hurry)
+    assert times == sorted(times, reverse=True)
+
+
+def pace_of(nodes: int, waiting: int, mean: float = 60.0) -> PaceRow:
+    return PaceRow(10, mean, [0.0] * nodes, waiting)
+
+
+def test_each_reason_is_shown_with_the_time_before() -> None:
+    first = next_shown(None, pace_of(4, 20), NOON)
+    assert first is not None
+    assert (first.reason, first.earlier) == (None, None)
+    for pace, reason in (
+        (pace_of(2, 20), "fewer_nodes"),
+        (pace_of(4, 28), "more_work"),
+        (pace_of(4, 20, mean=90.0), "slower"),
+    ):
+        later = next_shown(first, pace, NOON)
+        assert later is not None
+        assert (later.reason, later.earlier) == (reason, first.at)
+        assert later.at > first.at
+    idle = next_shown(first, pace_of(0, 20), NOON)
+    assert idle is not None
+    assert (idle.at, idle.is_idle) == (first.at, True)
+    later = next_shown(idle, pace_of(4, 20), NOON + timedelta(minutes=30))
+    assert later is not None
+    assert (later.reason, later.earlier) == ("no_node", first.at)
+
+
+def test_a_reason_is_forgotten_when_the_job_has_caught_up() -> None:
+    first = next_shown(None, pace_of(4, 20), NOON)
+    late = next_shown(first, pace_of(2, 20), NOON)
+    less = next_shown(late, pace_of(3, 20), NOON)
+    assert less is not None
+    assert (less.reason, less.earlier) == ("fewer_nodes", first and first.at)
+    done = next_shown(less, pace_of(4, 10), NOON)
+    assert done is not None
+    assert (done.reason, done.earlier) == (None, None)
+
+
+def test_nodes_without_work_at_the_end_are_no_reason() -> None:
+    first = next_shown(None, pace_of(4, 1), NOON)
+    last = next_shown(first, pace_of(1, 0, mean=61.0), NOON + timedelta(seconds=20))
+    assert first is not None
+    assert last is not None
+    assert (last.at, last.reason) == (first.at, None)
+
+
+def test_a_gateway_remembers_what_it_showed_for_a_bounded_number_of_jobs() -> None:
+    shown, first = ShownEtas(), UUID(int=0)
+    before = shown.next(first, pace_of(4, 20), NOON)
+    assert before is not None
+    steady = shown.next(first, pace_of(4, 20), NOON + timedelta(seconds=1))
+    assert steady is not None
+    assert steady.at == before.at
+    shown.pause(first)
+    resumed = shown.next(first, pace_of(4, 20), NOON + timedelta(seconds=9))
+    assert resumed is not None
+    assert resumed.reason == "no_node"
+    for number in range(1, JOBS_MOST + 1):
+        shown.next(UUID(int=number), pace_of(4, 20), NOON)
+    again = shown.next(first, pace_of(1, 20), NOON + timedelta(seconds=2))
+    assert again is not None
+    assert again.reason is None, "the job was forgotten"

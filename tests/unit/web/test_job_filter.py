@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sql.jobs import JobFilter
+from sql.job_filters import JobFilter
 from web.jobs.job_filter import WORDS, Misread, Term, filter_of, terms_of, with_status, without
 
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
@@ -22,7 +22,9 @@ NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
         ("status:open", JobFilter(statuses=("QUEUED", "DISPATCHED", "RUNNING", "PAUSED"))),
         ("type:render,echo", JobFilter(types=("render", "echo"))),
         ('node:"studio one" user:ann', JobFilter(node="studio one", user="ann")),
-        ("0a1b2c", JobFilter(id="0a1b2c")),
+        ("0a1b2c", JobFilter(words=("0a1b2c",))),
+        ('cathedral "wide shot" name:v2', JobFilter(words=("cathedral", "wide shot", "v2"))),
+        ('""', JobFilter()),
         ("id:0a1b-", JobFilter(id="0a1b-")),
         ("error:camera", JobFilter(error="camera")),
         ("since:2h", JobFilter(since=NOW - timedelta(hours=2))),
@@ -50,16 +52,18 @@ def test_what_nobody_can_type_is_said_to_be_there(character: str) -> None:
         ("stats:failed", "did you mean “status”?"),
         ("status:faild", "did you mean “failed”?"),
         ("status:zzz", "there are queued, dispatched"),
-        ("zzz:1", "there are status, type"),
+        ("zzz:1", "there are name, status, type"),
+        ("name:", "“name:” has no value; write after it a part of the job's name"),
         ("node:", "“node:” has no value; write after it a part of the node's name"),
         ('node:""', "“node:” has no value"),
         ("nod:", "did you mean “node”?"),
-        ("camera", "error:camera"),
+        ("id:camera", "name:camera or error:camera"),
+        ("a b c d e f g h i", "at most 8 parts of a name"),
         ('node:"studio', "not closed"),
         ("since:yesterday", "since:2h"),
         ("since:999999w", "is no time"),
         ("node:a node:b", "occurs twice"),
-        ("0a 0b", "occurs twice"),
+        ("id:0a id:0b", "occurs twice"),
         ("a" * 501, "at most 500 characters"),
     ],
 )

@@ -9,7 +9,7 @@ from rendertrust.job_status import JobStatus
 from sql.jobs import AttemptView, ConsoleCharges, ConsoleEntry, ConsoleHold, ConsoleJob, ConsoleUnit
 from tests.support.plans import planned
 from web.console.bill import bill_of
-from web.console.job_timeline import TimelineFacts, steps_of
+from web.console.job_timeline import JobSpans, TimelineFacts, spans_of, steps_of, tries_of
 
 START = datetime(2026, 3, 13, 12, tzinfo=UTC)
 NODE = UUID(int=1)
@@ -21,6 +21,7 @@ def at(seconds: float) -> datetime:
 
 JOB = ConsoleJob(
     id=UUID(int=9),
+    name="cathedral",
     user_id=UUID(int=2),
     email="jane@example.org",
     user_name="Jane",
@@ -188,8 +189,42 @@ def test_what_it_cost() -> None:
         ("Released", 40_000, False),
         ("Charged", -60_000, True),
     ]
+    assert [held.lines[0].note, charged.lines[0].note] == ["held, not charged", "partly charged"]
+    whole = attrs.evolve(hold, settled=hold.amount)
+    assert bill_of([whole], [part]).lines[0].note == "charged"
     back = attrs.evolve(CHARGED, kind="REFUND", amount=20_000, created_at=at(60))
     refunded = bill_of([hold], [part, back])
     assert (refunded.amount, refunded.lines[-1].what) == (40_000, "Refunded")
     released = bill_of([attrs.evolve(HELD, state="RELEASED", closed_at=at(9))], [])
     assert (released.state, released.amount) == ("released", 0)
+    assert released.lines[0].note == "released"
+
+
+def test_the_queue_and_the_work_are_apart_once_a_job_has_ended() -> None:
+    assert spans_of(known()) is None
+    ended = attrs.evolve(JOB, status="COMPLETED", completed_at=at(100))
+    begun = attrs.evolve(UNIT, attempt=2, assigned_at=at(60), started_at=at(70))
+    assert spans_of(known(ended, begun)) == JobSpans(70, 30)
+    lost = AttemptView(0, 1, None, None, at(20), at(25), at(50), None, None)
+    assert spans_of(known(ended, begun, attempts=[lost])) == JobSpans(25, 75)
+    assert spans_of(known(ended)) == JobSpans(100, None), "no node took it"
+
+
+def test_the_verification_is_apart_from_the_work() -> None:
+    begun = attrs.evolve(UNIT, attempt=1, assigned_at=at(60), started_at=at(70))
+    ended = attrs.evolve(JOB, status="COMPLETED", completed_at=at(100), delivered_at=at(88))
+    assert spans_of(known(ended, begun)) == JobSpans(70, 18, 12)
+    steps = [("Running", "done", 10), ("Verifying", "done", 18), ("Completed", "done", 12)]
+    assert said(known(ended, begun))[2:5] == steps
+    failed = attrs.evolve(ended, status="FAILED")
+    assert spans_of(known(failed, begun)) == JobSpans(70, 30)
+    waits = attrs.evolve(ended, status="RUNNING", completed_at=None, is_verifying=True)
+    delivered = attrs.evolve(begun, state="VERIFYING")
+    assert said(known(waits, delivered))[2:5] == [
+        ("Running", "done", 10),
+        ("Verifying", "now", 18),
+        ("Completed", "next", None),
+    ]
+    done = attrs.evolve(begun, state="COMPLETED", delivered_at=at(88), ended_at=at(100))
+    (attempt,) = tries_of([], [done])
+    assert (attempt.took, attempt.checked) == (18, 12)

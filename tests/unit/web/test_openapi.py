@@ -1,6 +1,7 @@
 """The OpenAPI document: valid, complete, and consistent with its classes."""
 
 import json
+import re
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -11,8 +12,11 @@ import pytest
 from msgspec import Meta
 from openapi_spec_validator import validate
 
+from rendertrust import webhooks
+from rendertrust.job_status import STATUSES
 from rendertrust.protocol import FROM_GATEWAY, FROM_NODE, CloseCode, encode
 from rendertrust.protocol import JobDispatch as DispatchFrame
+from tests.golden.files import kept
 from web.http.operations import Audience, Operation
 from web.openapi.document import describe
 from web.openapi.schemas import SameName, components, members_of
@@ -97,7 +101,7 @@ def test_a_request_is_closed_and_an_answer_open() -> None:
     schemas = DOCUMENT["components"]["schemas"]
     assert schemas["NewJob"]["additionalProperties"] is False
     assert "additionalProperties" not in schemas["Job"]
-    left_out = {"start_after"}  # absent from a job without it
+    left_out = {"start_after", "notify", "webhook"}  # absent from a job without them
     assert {*schemas["Job"]["required"], *left_out} == set(schemas["Job"]["properties"])
     assert not left_out & {*schemas["Job"]["required"]}
 
@@ -183,3 +187,20 @@ def test_a_parameter_that_may_be_left_out_is_never_null() -> None:
 
 def test_nothing_is_described_twice() -> None:
     assert describe(OPERATIONS)["paths"].keys() == DOCUMENT["paths"].keys()
+
+
+def test_every_event_that_can_be_subscribed_to_is_a_webhook() -> None:
+    pattern = DOCUMENT["components"]["schemas"]["NewHook"]["properties"]["types"]["items"][
+        "pattern"
+    ]
+    assert DOCUMENT["webhooks"].keys() == webhooks.EVENTS.keys()
+    assert all(re.search(pattern, name) for name in webhooks.EVENTS)
+    assert {f"job.{status.lower()}" for status in STATUSES} <= webhooks.EVENTS.keys()
+
+
+def test_a_delivery_fits_its_webhook() -> None:
+    body = json.loads(kept("deliveries")["webhook.json"])
+    operation = DOCUMENT["webhooks"][body["type"]]["post"]
+    check(body, operation["requestBody"]["content"]["application/json"]["schema"])
+    sent = {parameter["name"] for parameter in operation["parameters"]}
+    assert sent == set(webhooks.headers_for([b"key"], "id", 1, b"body"))

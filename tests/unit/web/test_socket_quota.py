@@ -14,7 +14,8 @@ def test_an_address_has_so_many_places_and_each_is_given_back() -> None:
     with ExitStack() as stack:
         for _ in range(2):
             assert places.refuse("192.0.2.1", replaces=False) is None
-            stack.enter_context(places.taken("192.0.2.1"))
+            places.take("192.0.2.1")
+            stack.callback(places.give_back, "192.0.2.1")
         assert places.refuse("192.0.2.1", replaces=False) is TOO_MANY
         assert places.refuse("192.0.2.1", replaces=True) is None
         assert places.refuse("192.0.2.2", replaces=False) is None

@@ -38,11 +38,11 @@ def test_clocks_may_differ_by_a_step(away: int, fits: bool) -> None:
 
 
 def test_the_address_names_the_farm_and_the_user() -> None:
-    parts = urlsplit(address_of(SECRET, "jane+x@example.org", "farm.example"))
+    parts = urlsplit(address_of(SECRET, "jane+x@example.org", "Studio: Fjord", "farm.example"))
     assert (parts.scheme, parts.netloc) == ("otpauth", "totp")
     query = parse_qs(parts.query)
     assert query["secret"] == [text_of(SECRET)]
-    assert query["issuer"] == ["RenderTrust farm.example"]
+    assert query["issuer"] == ["Studio  Fjord farm.example"]
 
 
 @pytest.mark.parametrize(

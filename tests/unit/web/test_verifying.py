@@ -1,6 +1,5 @@
 """Which verifier a gateway uses, by its settings and what its machine can do."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -11,7 +10,7 @@ from structlog.testing import capture_logs
 from config.loader import SettingsError, load
 from config.settings import Settings
 from rendertrust.verdict_reason import NO_VERIFIER, OFF
-from sql.nodes import NOTHING_SAID, NodeIdentity
+from sql.nodes import NodeIdentity
 from supervisors.actor_settings import actor_settings, session_settings, verifier_settings
 from supervisors.engines.embedded_verifier import CannotVerify, Confinement, SandboxCommand
 from supervisors.engines.engine_folder import EngineFolder
@@ -19,7 +18,6 @@ from web.app import verifiers_of
 from web.http.listener import ListenAddress
 from web.nodes import embedded_verifier
 from web.nodes.embedded_verifier import EmbeddedVerifierState, embedding_of
-from web.nodes.relay import AcceptedNode
 from web.process.startup_warnings import warn_of
 
 WHY = "bubblewrap is missing; install it"
@@ -166,8 +164,7 @@ def test_it_finds_objects_where_it_found_the_gateway_whatever_the_public_address
 
     def base(node: UUID, **objects: str) -> str | None:
         public = {"server": {"public_url": "https://farm.example"}, "objects": objects}
-        row = NodeIdentity(node, None, (), "HEALTHY", None, NOTHING_SAID)
-        arrival = AcceptedNode(row, datetime.now(UTC), None)
+        arrival = NodeIdentity(node, None, (), verified=False)
         return embedding.placed(arrival, PLACE, load(overrides=public)).base
 
     assert base(confinement(tmp_path).id) == "http://127.0.0.1:8123"

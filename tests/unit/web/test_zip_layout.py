@@ -5,11 +5,14 @@ import io
 import struct
 import zipfile
 import zlib
+from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from web.objects.archives import Archive
 from web.objects.zip_layout import NotABundle, ZipLayout, ZipMember, laid_out, members_of
 
 CONTENTS = st.lists(st.binary(max_size=300), min_size=1, max_size=8)
@@ -95,3 +98,14 @@ def test_whatever_bytes_come_nothing_else_is_raised(hostile: bytes) -> None:
     for content in (hostile, mangled[:40] + hostile, mangled[:-30] + hostile + mangled[-22:]):
         with contextlib.suppress(NotABundle):
             members_of(content, len(content), "key")
+
+
+def test_the_layout_of_a_job_at_work_is_made_again_after_a_while() -> None:
+    user, at = UUID(int=1), datetime(2026, 3, 13, tzinfo=UTC)
+    older, newer = ((user, "film", "RUNNING", done, at) for done in (2, 3))
+    archive = Archive("film", laid_out([]), 0, "tag", older, 100.0)
+    assert archive.is_of(newer, 109.0)
+    assert not archive.is_of(newer, 111.0)
+    assert archive.is_of(older, 111.0), "nothing was completed"
+    assert not archive.is_of((user, "other", "RUNNING", 2, at), 101.0), "it was renamed"
+    assert not archive.is_of((user, "film", "COMPLETED", 3, at), 101.0), "it is whole"

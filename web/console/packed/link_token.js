@@ -1,1 +1,1 @@
-const field=document.getElementById("token"),given=new URLSearchParams(location.hash.slice(1)).get("token");field&&given&&(field.value=given,history.replaceState(null,"",location.pathname+location.search),document.getElementById("new_password")?.focus())
+const field=document.querySelector("input[data-next]"),given=field&&new URLSearchParams(location.hash.slice(1)).get(field.id);given&&(field.value=given,history.replaceState(null,"",location.pathname+location.search),document.getElementById(field.dataset.next)?.focus())

@@ -7,14 +7,16 @@ from uuid import UUID
 
 import attrs
 
+from rendertrust.api.refusal_code import RefusalCode
 from sql.api_keys import LIVING_MAX
 from sql.login_sessions import SessionRow
+from web.console.confirmation import confirmation_of
+from web.console.pages.share import SHARES, is_sharing, shares_of
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, SortQuery, Table, order_by, table
 from web.console.view import ACCOUNT_GONE, Redirect, Shown, View, session_of
 from web.http.converter import structure
 from web.http.problem import Fault, Problem, invalid
-from web.http.refusal_code import RefusalCode
 from web.identity.roles import Scope
 from web.routes.account import mails_of
 from web.routes.auth import PasswordChange, set_own_password
@@ -69,7 +71,7 @@ SYSTEMS: Final = (
 
 @attrs.frozen
 class AccountQuery(SortQuery):
-    sort: Annotated[str, order_by(sessions=SESSIONS, keys=KEYS)] = ""
+    sort: Annotated[str, order_by(sessions=SESSIONS, keys=KEYS, shares=SHARES)] = ""
 
 
 @attrs.frozen
@@ -112,14 +114,22 @@ async def account(view: View[AccountQuery]) -> Shown | Problem:
     row = await tables.users.by_id(user)
     if row is None:
         return ACCOUNT_GONE
+    identities = await tables.identities.of(user)
+    linked = {each.issuer for each in identities}
     return {
         "account": row,
+        "confirmation": await confirmation_of(view, row),
+        "identities": [(each, view.gateway.providers.named(each.issuer)) for each in identities],
+        "linkable": [each for each in view.gateway.providers.settings if each.issuer not in linked],
+        "balance": (await tables.credits.balance(user)).balance,
         "factors": await tables.second_factors.state(user),
         "sessions": await _sessions(view),
         "keys": table(
             await tables.api_keys.page(user, LIVING_MAX, 0),
             *(KEYS, view.query.sort, "-created_at", "keys"),
         ),
+        "shares": await shares_of(view, view.query.sort),
+        "may_share": is_sharing(view.gateway),
         "scopes": SCOPES,
         "labels": {scope.value: label.lower() for scope, label in SCOPES.items()},
         "lifetimes": LIFETIMES,

@@ -10,7 +10,6 @@ from web.console.registry import SYSTEM, Nav, Pages
 from web.console.tables import SORTED_MOST, Column, Table, order_by, page_of, sort_of, table
 from web.console.view import ACCOUNT_GONE, ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.problem import Problem
-from web.identity.acting_user import ActingUser
 from web.jobs.dead_letters import AT_ONCE, KINDS, DeadLetterActions, Kind, LettersDone
 from web.routes import dead_letters as api
 
@@ -152,4 +151,4 @@ def _reason(view: View) -> str:
 
 
 def _actions(view: View[Any]) -> DeadLetterActions:
-    return DeadLetterActions(ActingUser(view.gateway, view.who.user, view.request_id))
+    return DeadLetterActions(view.doer)

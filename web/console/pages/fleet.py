@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
 
 import attrs
 from msgspec import Meta
 
-from sql.nodes import SORTED_MOST, ListedNode, NodeFilter, NodeViews
+from sql.nodes import SORTED_MOST, ListedNode, NodeActivity, NodeFilter, NodeViews
 from sql.operator_accounts import Operators
+from web.console.job_frames import address_of
 from web.console.registry import FLEET, Nav, Pages
 from web.console.tables import Column, one_of, order_by, sort_of
+from web.console.value_markup import size
 from web.console.view import Shown, View
 from web.nodes.connections import OpenConnection
 
@@ -18,13 +21,17 @@ pages = Pages()
 ROWS: Final = 50
 USUAL: Final = "-created"
 LATELY: Final = timedelta(days=30)  # period of the earnings that are shown
+DAY: Final = timedelta(days=1)  # period of the frames and hours that are shown
+CORES_MOST: Final = 100_000
+MEMORY_MOST: Final = 1 << 60
+NAME_MOST: Final = 40  # characters of a name in a node's metadata
 TABS: Final = (
     ("All", ""),
     ("Healthy", "HEALTHY"),
     ("Unhealthy", "UNHEALTHY"),
     ("Offline", "OFFLINE"),
     ("Registered", "REGISTERED"),
-    ("Draining", "DRAINING"),
+    ("Stopped", "DRAINING"),
     ("Quarantined", "QUARANTINED"),
     ("Revoked", "REVOKED"),
 )
@@ -33,7 +40,7 @@ OWN: Final = (
     Column("Status", "status"),
     Column("Load", "load", "number"),
     Column("Running", "work", "figure"),
-    Column("Last pong", "pong", "time"),
+    Column("Last answer", "pong", "time"),
     Column("Last seen", "seen", "time"),
     Column("Earned, 30 d", "earned", "number"),
 )
@@ -55,6 +62,20 @@ class FleetRow:
 
     node: ListedNode
     socket: OpenConnection | None
+    day: NodeActivity | None = None
+
+    @property
+    def picture(self) -> str:
+        """The address of the newest picture that may be shown, or ''."""
+        day = self.day
+        if day is None or day.job_id is None or day.frame is None or day.made_at is None:
+            return ""
+        return address_of(day.job_id, day.frame, day.made_at)
+
+    @property
+    def hardware(self) -> str:
+        """The node's processors, memory and Blender, as it describes itself."""
+        return hardware_of(self.node.metadata)
 
 
 @pages.page(
@@ -88,21 +109,41 @@ async def fleet(view: View[FleetQuery]) -> Shown:
         "everybody": everybody,
         "counts": counts,
         "totals": None if totals is None else totals[0],
+        "sold": view.gateway.console.prices.of_credits,
         "sockets": sockets.living,
         "tabs": tabs_of(counts, word or ""),
         "tiles": query.show == "tiles",
-        "lines": lines_of(view, rows[:ROWS]),
+        "lines": await lines_of(view, rows[:ROWS], tiles=query.show == "tiles"),
         "looked_for": bool(text or word),
-        "gateway_url": view.base or view.gateway.url(),
         "before": max(0, query.offset - ROWS) if query.offset else None,
         "after": query.offset + ROWS if len(rows) > ROWS else None,
     }
 
 
-def lines_of(view: View[FleetQuery], rows: Sequence[ListedNode]) -> list[FleetRow]:
-    """Return each node with its open connection at this gateway, if any."""
-    known = view.gateway.connections
-    return [FleetRow(row, known.open_of(row.id)) for row in rows]
+async def lines_of(
+    view: View[FleetQuery], rows: Sequence[ListedNode], *, tiles: bool
+) -> list[FleetRow]:
+    """Return each node with its open connection at this gateway, if any; for tiles also with what
+    it did in the last day.
+    """
+    known, days = view.gateway.connections, dict[UUID, NodeActivity]()
+    if tiles:
+        views, since = NodeViews(view.gateway.database), view.now - DAY
+        days.update(await views.activity([row.id for row in rows], view.owner, since))
+    return [FleetRow(row, known.open_of(row.id), days.get(row.id)) for row in rows]
+
+
+def hardware_of(metadata: Mapping[str, Any]) -> str:
+    """Return a short description of a node's hardware from its own metadata; '' if unknown."""
+    cores, ram = metadata.get("cores"), metadata.get("ram")
+    gpu, blender = metadata.get("gpu"), metadata.get("blender")
+    parts = [
+        f"{cores} cores" if type(cores) is int and 0 < cores < CORES_MOST else "",
+        size(ram) if type(ram) is int and 0 < ram < MEMORY_MOST else "",
+        gpu[:NAME_MOST] if isinstance(gpu, str) else "",
+        f"Blender {blender[:NAME_MOST]}" if isinstance(blender, str) else "",
+    ]
+    return " · ".join(part for part in parts if part)
 
 
 def tabs_of(counts: Mapping[str, int], here: str) -> Sequence[tuple[str, str, int, bool]]:

@@ -11,7 +11,6 @@ from web.console.tables import Column, Table, table
 from web.console.view import ADMINS, Redirect, View
 from web.http.converter import structure
 from web.http.problem import Problem, invalid
-from web.identity.acting_user import ActingUser
 from web.routes.admin import Reason
 from web.routes.invitations import (
     INVITATION_NOT_FOUND,
@@ -63,7 +62,7 @@ async def create(view: View[NewInvitationForm]) -> Redirect | Problem:
     order = structure(given, InvitationOrder)
     if isinstance(order, list):
         return invalid([attrs.evolve(fault, field="address") for fault in order])
-    made = await invite(_doer(view), order, view.base)
+    made = await invite(view.doer, order, view.base)
     if isinstance(made, Problem):
         return made
     said = "The invitation is made. Copy its link now: it is not shown again, and works once."
@@ -73,9 +72,5 @@ async def create(view: View[NewInvitationForm]) -> Redirect | Problem:
 @pages.action("/invitations/revoke", who=ADMINS, absent=INVITATION_NOT_FOUND, form_on="/users")
 async def revoke(view: View[RevokedInvitationForm]) -> Redirect | Problem:
     """Revoke an invitation that was not used."""
-    done = await revoke_invitation(_doer(view), view.query.which, view.query.why)
+    done = await revoke_invitation(view.doer, view.query.which, view.query.why)
     return done if isinstance(done, Problem) else Redirect(PATH, "The invitation is revoked.")
-
-
-def _doer(view: View[Any]) -> ActingUser:
-    return ActingUser(view.gateway, view.who.user, view.request_id)

@@ -10,22 +10,23 @@ import attrs
 from msgspec import Meta
 
 from actors.ledger.effects import JobChange, JobPause, JobResume, JobStop, OfJob
-from actors.ports import place_of
 from rendertrust import money
 from rendertrust.frame_range import FRAME_MAX
+from rendertrust.job_name import JobName, file_stem, trimmed
 from sql.audit_log import Act
 from sql.job_plan import PRIORITIES
 from sql.jobs import PastJob
-from sql.units import is_result_of
+from web.console.page_responses import own_path
 from web.console.registry import Pages
 from web.console.view import ACCOUNT_GONE, ExternalRedirect, Picture, Redirect, View
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem
-from web.identity.acting_user import ActingUser
+from web.jobs.frame_again import render_again
 from web.jobs.job_control import JOB_NOT_FOUND, SPENT, commit_effects
 from web.jobs.job_view import URL_SECONDS
 from web.jobs.retry import AffordableRetry, retry_failed_units, retry_units, underquoted_units
-from web.objects.archives import RESTING, address_of
+from web.objects.archives import address_of
+from web.objects.download_names import result_address
 from web.routes import videos
 from web.routes.videos import NewVideo
 
@@ -87,6 +88,11 @@ class VideoForm:
 
 
 @attrs.frozen
+class JobNameForm:
+    name: JobName
+
+
+@attrs.frozen
 class JobChangeForm:
     priority: Literal["low", "normal", "high"]
     max_credits: MaybeAmount = ""
@@ -98,19 +104,9 @@ async def frame(view: View[FramePath]) -> ExternalRedirect | Problem:
     row = await view.gateway.tables.jobs.past(view.ids["job"], view.owner)
     if row is None:
         return NO_FILE
-    units = await view.gateway.tables.jobs.unit_page(row.id, view.query.unit - 1, 1)
-    found = next((each for each in units if each.number == view.query.unit), None)
-    if found is None or found.state != "COMPLETED" or found.result_key is None:
-        return NO_FILE
-    place = place_of(found.result_key)
-    if place is None or place.bucket != view.gateway.settings.objects.bucket:
-        return NO_FILE
-    if not is_result_of(row.user_id, place.key):
-        return NO_FILE
-    objects = view.gateway.ports.objects
-    return ExternalRedirect(
-        await objects.presign_get(place.key, within=URL_SECONDS, base=view.base)
-    )
+    stem = file_stem(row.name)
+    found = await result_address(view.gateway, row, view.query.unit, stem, view.base)
+    return NO_FILE if found is None else ExternalRedirect(found)
 
 
 @pages.page("/previews/{job}", "Frame", "", absent=NO_FILE)
@@ -123,9 +119,9 @@ async def preview(view: View[ThumbnailQuery]) -> Picture | Problem:
 
 @pages.page("/archives/{job}", "Frames", "", absent=NO_FILE)
 async def archive(view: View) -> ExternalRedirect | Problem:
-    """Redirect to a zip of the complete results of an ended or paused job."""
+    """Redirect to a zip of the results of a job that are complete so far."""
     row = await view.gateway.tables.jobs.past(view.ids["job"], view.owner)
-    if row is None or row.status not in RESTING or row.units == 1:
+    if row is None or row.units == 1 or not row.done:
         return NO_FILE
     base = view.base or view.gateway.url()
     return ExternalRedirect(address_of(view.gateway, row.user_id, row.id, base, URL_SECONDS))
@@ -141,6 +137,15 @@ async def make_video(view: View[VideoForm]) -> Redirect | Problem:
     return Redirect(f"/console/jobs/{outcome.value.job_id}", "This job makes the video.")
 
 
+@pages.action("/jobs/{id}/again", absent=JOB_NOT_FOUND, rate="dispatch")
+async def again(view: View[RetryForm]) -> Redirect | Problem:
+    """Render a frame of one's own job again, and redirect to the new job."""
+    outcome = await render_again(view.gateway, view.who.user, view.ids["id"], view.query.unit)
+    if isinstance(outcome, Problem):
+        return outcome
+    return Redirect(f"/console/jobs/{outcome.value.job_id}", "This job renders the frame again.")
+
+
 @pages.action("/jobs/{id}/pause", absent=JOB_NOT_FOUND)
 async def pause(view: View) -> Redirect | Problem:
     """Pause the job."""
@@ -153,6 +158,18 @@ async def pause(view: View) -> Redirect | Problem:
 async def resume(view: View) -> Redirect | Problem:
     """Resume the job."""
     return await _steer(view, "resume", JobResume, "The job continues.")
+
+
+@pages.action("/jobs/{id}/rename", absent=JOB_NOT_FOUND, form_on="/jobs/{id}")
+async def rename(view: View[JobNameForm]) -> Redirect | Problem:
+    """Rename the job."""
+    name = trimmed(view.query.name)
+
+    async def act_on(gateway: Gateway, row: PastJob, act: Act | None) -> Problem | None:
+        renamed = await gateway.tables.jobs.rename(row.id, row.user_id, name, act)
+        return None if renamed else JOB_NOT_FOUND
+
+    return await _done(view, "rename", act_on, f"The job is called {name}.")
 
 
 @pages.action("/jobs/{id}/stop", absent=JOB_NOT_FOUND)
@@ -210,13 +227,11 @@ async def _done(view: View[Any], name: str, do: Doing, said: str) -> Redirect | 
         return JOB_NOT_FOUND
     act = None
     if view.is_admin:
-        doer = ActingUser(view.gateway, view.who.user, view.request_id)
-        act = await doer.act(f"jobs.{name}", f"job:{job}", "by hand, in the console", {})
+        act = await view.doer.act(f"jobs.{name}", f"job:{job}", "by hand, in the console", {})
         if act is None:
             return ACCOUNT_GONE
     done = await do(view.gateway, row, act)
     if isinstance(done, Problem):
         return done
-    return Redirect(
-        f"/console/jobs/{job}", done.words if done is not None and done.missing else said
-    )
+    words = done.words if done is not None and done.missing else said
+    return Redirect(own_path(view.fields.get("back", f"/console/jobs/{job}")), words)

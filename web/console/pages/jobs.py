@@ -1,4 +1,7 @@
-"""Jobs page: filter by tabs and text, retry or cancel several at once."""
+"""Jobs page: filter by tabs and text, retry or cancel several at once.
+
+Checks of scenes, and films, are not rows of the list: a job's row has links to them.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
@@ -8,14 +11,18 @@ import attrs
 from msgspec import Meta
 
 from actors.kernel import AskFailed
+from actors.notifier.messages import Notifier, Progress, ProgressOfJobs
 from rendertrust import money
-from sql.jobs import SORTED_MOST, JobFilter, JobViews
+from rendertrust.job_types import INFERENCE, PREFLIGHT, VIDEO, preflight_of
+from sql.job_filters import SORTED_MOST, JobFilter
+from sql.jobs import JobViews, ListedJob
+from web.console.job_frames import address_of
+from web.console.job_words import JobBadge, badge_of
 from web.console.registry import RENDERING, Nav, Pages
 from web.console.tables import Column, order_by, sort_of
 from web.console.view import ACCOUNT_GONE, Redirect, Shown, View
 from web.http.converter import uuid_of
 from web.http.problem import Problem
-from web.identity.acting_user import ActingUser
 from web.jobs.dead_letters import said
 from web.jobs.job_control import JOB_NOT_FOUND, cancel_job
 from web.jobs.job_filter import GROUPS, WHAT, WORDS, Misread, filter_of, with_status
@@ -35,8 +42,11 @@ TABS: Final = (
     ("Failed", "failed", ("FAILED",)),
     ("Cancelled", "cancelled", ("CANCELLED",)),
 )
+# Types of jobs that belong to another job, which has links to them.
+PARTS: Final = (PREFLIGHT, preflight_of(INFERENCE), VIDEO)
+ASK_SECONDS: Final = 0.5
 OWN: Final = (
-    Column("Job", "type"),
+    Column("Job", "name"),
     Column("Status", "status"),
     Column("Node", "node"),
     Column("Price", "price", "number"),
@@ -73,6 +83,8 @@ async def jobs(view: View[JobsQuery]) -> Shown:
     wish = filter_of(query.q, view.now, of_everybody=everybody)
     misread = wish.said if isinstance(wish, Misread) else ""
     meant = JobFilter() if isinstance(wish, Misread) else wish
+    if meant.types is None and meant.id is None:
+        meant = attrs.evolve(meant, but_types=PARTS)
     rows = [] if misread else await views.page(view.owner, meant, sort.text, ROWS + 1, query.offset)
     counts = await views.counts(view.owner, meant)
     return {
@@ -82,13 +94,79 @@ async def jobs(view: View[JobsQuery]) -> Shown:
         "tabs": tabs_of(view, meant, counts),
         "capped": sum(counts.values()) >= SORTED_MOST,
         "misread": misread,
-        "rows": rows[:ROWS],
+        "rows": await shown(view, rows[:ROWS]),
+        "parts_filter": f"type:{','.join(PARTS)}" if meant.but_types else "",
         "before": max(0, query.offset - ROWS) if query.offset else None,
         "after": query.offset + ROWS if len(rows) > ROWS else None,
         "first": query.offset + 1,
         "words": words_of(await views.words(view.owner), everybody=everybody),
         "url": view.url,
+        "sold": view.gateway.console.prices.of_credits,
     }
+
+
+@attrs.frozen
+class ListRow:
+    """A row of the list. ``progress``: from 0 to 1, of a job at work, if known.
+
+    ``small``: the address of the newest picture, or ''. ``steer``: what its button does, 'pause',
+    'resume' or ''.
+    """
+
+    job: ListedJob
+    badge: JobBadge
+    progress: float | None
+    small: str
+    steer: str
+
+
+async def shown(view: View[JobsQuery], jobs: Sequence[ListedJob]) -> Sequence[ListRow]:
+    """Return the rows of the list."""
+    alone = tuple(job.id for job in jobs if job.units == 1 and job.status == "RUNNING")
+    told = {one.job: one.value for one in await progress_of(view, alone)}
+    return [row_of(job, part_of(job, told)) for job in jobs]
+
+
+async def progress_of(view: View[JobsQuery], jobs: tuple[UUID, ...]) -> tuple[Progress, ...]:
+    """Return the progress of jobs of one unit, as their nodes reported it."""
+    if not jobs:
+        return ()
+    try:
+        notifier = view.gateway.registry.ref(Notifier)
+        return await notifier.ask(ProgressOfJobs(jobs), within=ASK_SECONDS)
+    except (AskFailed, LookupError):
+        return ()
+
+
+def part_of(job: ListedJob, told: Mapping[UUID, float]) -> float | None:
+    """Return the part of a job at work that is done, if known. ``told``: as nodes reported it."""
+    if job.units > 1 and job.status in ("RUNNING", "PAUSED"):
+        return job.done / job.units
+    return told.get(job.id)
+
+
+def row_of(job: ListedJob, progress: float | None) -> ListRow:
+    """Return a row of the list."""
+    badge = badge_of(
+        job.status,
+        job.job_type,
+        progress=progress,
+        paused=job.paused,
+        is_verifying=job.is_verifying,
+    )
+    small = ""
+    if job.thumbnail_frame is not None and job.thumbnail_at is not None:
+        small = address_of(job.id, job.thumbnail_frame, job.thumbnail_at)
+    return ListRow(job, badge, progress, small, steer_of(job))
+
+
+def steer_of(job: ListedJob) -> str:
+    """Return what the button of a job does. A job of one unit can be paused until it begins."""
+    if job.completed_at is not None or job.paused == "stopped":
+        return ""
+    if job.paused is not None:
+        return "resume" if job.paused == "owner" else ""
+    return "pause" if job.units > 1 or job.status == "QUEUED" else ""
 
 
 def tabs_of(
@@ -198,7 +276,7 @@ def in_part(missing: Sequence[int]) -> str:
         return ""
     which = "it" if len(missing) == 1 else f"{len(missing)} of them"
     return (
-        f" Not all failed units of {which} are retried: {money.render(sum(missing))} "
+        f" Not all failed units of {which} are retried: {money.plain(sum(missing))} "
         "credits are missing."
     )
 
@@ -242,5 +320,4 @@ async def _cancel(view: View, job: UUID) -> UUID | Problem:
 
 async def _act(view: View, name: str, job: UUID) -> Any:
     reason = view.fields.get("reason", "").strip()[:500] or "by hand, in the console"
-    doer = ActingUser(view.gateway, view.who.user, view.request_id)
-    return await doer.act(name, f"job:{job}", reason, {})
+    return await view.doer.act(name, f"job:{job}", reason, {})

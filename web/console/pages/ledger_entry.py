@@ -66,7 +66,9 @@ async def entry(view: View[EntryQuery]) -> Shown | Problem:
 
 @attrs.frozen
 class EntryPath:
-    number: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,17}$")]
+    number: Annotated[
+        str, Meta(pattern=r"^[1-9][0-9]{0,17}$", description="a whole number above 0")
+    ]
 
 
 @files.get(

@@ -1,20 +1,23 @@
 """Node page: state, units, connections and checks of a node, and actions on it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any, Final, TypeAlias
 
 import attrs
 import orjson
 from msgspec import Meta
 
+from rendertrust import __version__
+from rendertrust.program_version import is_older
 from sql.nodes import NodeEarnings, NodeShown, NodeViews
-from web.console.pages.fleet import LATELY
+from sql.reputation_rules import Record, strikes_of
+from web.console.pages.fleet import DAY, LATELY
 from web.console.registry import Pages
 from web.console.tables import Column, SortQuery, order_by, table
-from web.console.value_markup import size
+from web.console.value_markup import count, size
 from web.console.view import Redirect, Shown, View
 from web.http.problem import Problem
-from web.identity.acting_user import ActingUser
+from web.nodes.reputation_level import ReputationLevel, level_of
 from web.nodes.standing_change import change_standing
 from web.nodes.standing_policy import StandingAction, after
 from web.nodes.verifier_coverage import checkable
@@ -23,6 +26,19 @@ from web.routes.fleet import NODE_NOT_FOUND
 
 pages = Pages()
 UNITS, SHARES, FACTS = 20, 15, 30
+# Labels of metadata that the node program sends; other names are shown as they are.
+LABELS: Final = {
+    "benchmark cpu_msteps": "Benchmark, CPU",
+    "benchmark render_samples": "Benchmark, rendering",
+    "blender": "Blender",
+    "cores": "Cores",
+    "cpu_load": "Load",
+    "isa": "Processor",
+    "ram": "Memory",
+    "resting": "Rests because",
+    "system": "System",
+    "version": "Version",
+}
 BYTES: Final = ("ram",)  # names of metadata whose values are numbers of bytes
 VALUE_CHARACTERS: Final = 200
 WORK: Final = (
@@ -41,7 +57,7 @@ SHARED: Final = (
 CONNECTIONS: Final = (
     Column("Opened", "opened_at", "time"),
     Column("From", "address"),
-    Column("Last pong", "pong_at", "time"),
+    Column("Last answer", "pong_at", "time"),
     Column("Lasted", "took", "number"),
     Column("Ended", "code", "figure"),
     Column("By", "by_us"),
@@ -51,7 +67,7 @@ Act: TypeAlias = Callable[[View[Any]], Awaitable[Redirect | Problem]]
 BUTTONS: Final[Mapping[StandingAction, tuple[str, str, str]]] = {
     StandingAction.RELEASE: ("Release", "play", "Give this node work again?"),
     StandingAction.DRAIN: (
-        "Drain",
+        "Stop",
         "pause",
         "Let this node finish its running units and give it no new ones?",
     ),
@@ -103,6 +119,7 @@ async def node(view: View[NodeQuery]) -> Shown | Problem:
     views, since, owner = NodeViews(view.gateway.database), view.now - LATELY, row.owner_id
     known, sort = await view.gateway.connections.of(row.id), view.query.sort
     buttons = buttons_of(view, row)
+    days = await views.activity([row.id], view.owner, view.now - DAY)
     shares = [] if owner is None else await views.shares(owner, row.id, since, SHARES)
     return {
         "title": f"Node {row.name[:60]}",
@@ -113,14 +130,29 @@ async def node(view: View[NodeQuery]) -> Shown | Problem:
         "connections": table(known, CONNECTIONS, sort, "-opened_at", "history"),
         "earned": NodeEarnings() if owner is None else await views.earned(owner, row.id, since),
         "shares": table(shares, SHARED, sort, "-earned_at", "earned"),
+        "sold": view.gateway.console.prices.of_credits,
         "facts": facts_of(row.metadata),
-        "reputation": await view.gateway.tables.nodes.records([row.id]),
+        "reputation": levels_of(view, await view.gateway.tables.nodes.records([row.id])),
+        "day": days.get(row.id),
         "uncheckable": (await checkable(view.gateway, row.id)).get(row.id) is False,
+        "newer": newer_of(row.metadata),
         "buttons": buttons,
         "may_quarantine": any(verb == StandingAction.QUARANTINE.value for verb, *_ in buttons),
         "everybody": view.owner is None,
         "is_own": owner == view.who.user,
     }
+
+
+def levels_of(
+    view: View[Any], records: Sequence[Record]
+) -> list[tuple[Record, ReputationLevel | None]]:
+    """Return the node's records with their levels; without levels if nothing is verified."""
+    checks = view.gateway.settings.verification
+    strikes = strikes_of(records)
+    return [
+        (one, level_of(one, strikes, checks.least_odds) if checks.enabled else None)
+        for one in records
+    ]
 
 
 async def visible(view: View[Any]) -> NodeShown | None:
@@ -139,10 +171,18 @@ def buttons_of(view: View[Any], row: NodeShown) -> list[tuple[str, str, str, str
     return found
 
 
+def newer_of(metadata: Mapping[str, Any]) -> str:
+    """Return the gateway's version if the node's program is older; '' otherwise."""
+    return __version__ if is_older(str(metadata.get("version", "")), __version__) else ""
+
+
 def facts_of(metadata: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the node's own metadata as names and values; long values are cut."""
     found = [each for name, value in sorted(metadata.items()) for each in _facts(name, value)]
-    return [(name[:VALUE_CHARACTERS], text[:VALUE_CHARACTERS]) for name, text in found[:FACTS]]
+    return [
+        (LABELS.get(name, name)[:VALUE_CHARACTERS], text[:VALUE_CHARACTERS])
+        for name, text in found[:FACTS]
+    ]
 
 
 def _facts(name: str, value: Any) -> list[tuple[str, str]]:
@@ -155,6 +195,8 @@ def _facts(name: str, value: Any) -> list[tuple[str, str]]:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return count(value)
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
@@ -165,8 +207,7 @@ def _handler_of(verb: StandingAction) -> Act:
         row = await visible(view)
         if row is None:
             return NODE_NOT_FOUND
-        doer = ActingUser(view.gateway, view.who.user, view.request_id)
-        said = await change_standing(doer, view.who.role, row, verb, view.query.reason.strip())
+        said = await change_standing(view.doer, view.who.role, row, verb, view.query.reason.strip())
         if isinstance(said, Problem):
             return said
         drained = verb is StandingAction.RELEASE and row.standing.name == "DRAINING"

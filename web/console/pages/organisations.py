@@ -15,7 +15,6 @@ from web.console.tables import Column, SortQuery, order_by, table
 from web.console.view import ACCOUNT_GONE, Redirect, Shown, View
 from web.http.converter import Email
 from web.http.problem import Problem
-from web.identity.acting_user import ActingUser
 from web.identity.verified_address import address_refusal
 from web.nodes.access_updates import announce_access_change
 from web.routes.organisations import ORGANISATION_NOT_FOUND, PROBLEMS, NewOrganisation
@@ -110,6 +109,7 @@ async def organisations(view: View[OrganisationsQuery]) -> Shown:
     every=10.0,
     rest=1.0,
     absent=ORGANISATION_NOT_FOUND,
+    beginning="organisations_beginning",
 )
 async def organisation(view: View[OrganisationQuery]) -> Shown | Problem:
     """Return an organisation's members and lent nodes, for its members."""
@@ -142,7 +142,7 @@ async def found(view: View[NewOrganisation]) -> Redirect | Problem:
     """Found an organisation."""
     gateway, name = view.gateway, view.query.name
     new = gateway.ports.random.uuid()
-    act = await _act(view, "organisation.found", f"organisation:{new}", name)
+    act = await view.doer.act("organisation.found", f"organisation:{new}", name, {})
     if act is None:
         return ACCOUNT_GONE
     if await gateway.tables.organisations.found(new, name, act) is None:
@@ -235,7 +235,7 @@ async def trust(view: View[MemberForm]) -> Redirect | Problem:
     kept, email = view.gateway.tables.organisations, view.query.email
     if await is_own(view.gateway, view.who.user, email):
         return YOURSELF
-    act = await _act(view, "trust.add", f"address:{email}", email)
+    act = await view.doer.act("trust.add", f"address:{email}", email, {})
     if act is None:
         return ACCOUNT_GONE
     if await kept.trust(email, act) is ChangeOutcome.TOO_MANY:
@@ -248,7 +248,7 @@ async def trust(view: View[MemberForm]) -> Redirect | Problem:
 async def distrust(view: View) -> Redirect | Problem:
     """Stop trusting a user."""
     user = view.ids["user"]
-    act = await _act(view, "trust.end", f"user:{user}", "ended")
+    act = await view.doer.act("trust.end", f"user:{user}", "ended", {})
     if act is None:
         return ACCOUNT_GONE
     if await view.gateway.tables.organisations.distrust(user, act) is ChangeOutcome.ABSENT:
@@ -262,7 +262,7 @@ async def _changed(
 ) -> Redirect | Problem:
     """Change an organisation. ``about``: name and reason of the audit record."""
     id_ = view.ids["id"]
-    act = await _act(view, about[0], f"organisation:{id_}", about[1])
+    act = await view.doer.act(about[0], f"organisation:{id_}", about[1], {})
     if act is None:
         return ACCOUNT_GONE
     became = await change(act)
@@ -270,8 +270,3 @@ async def _changed(
         return PROBLEMS.get(became, ORGANISATION_NOT_FOUND)
     await announce_access_change(view.gateway)
     return Redirect(to or f"{PATH}/{id_}", said)
-
-
-async def _act(view: View[Any], name: str, target: str, reason: str) -> Act | None:
-    doer = ActingUser(view.gateway, view.who.user, view.request_id)
-    return await doer.act(name, target, reason, {})

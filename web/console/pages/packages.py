@@ -40,7 +40,9 @@ class PackageForm(Terms):
     """Form with the terms of a package. ``state``: ``withdrawn`` takes the package off sale."""
 
     name: SkuName
-    state: Annotated[str, Meta(pattern="^(on_sale|withdrawn)$")] = "on_sale"
+    state: Annotated[
+        str, Meta(pattern="^(on_sale|withdrawn)$", description="on_sale or withdrawn")
+    ] = "on_sale"
 
 
 @pages.page(
@@ -72,7 +74,7 @@ async def put(view: View[PackageForm]) -> Redirect | Problem:
     if act is None:
         return ACCOUNT_GONE
     await view.gateway.tables.skus.put(row, act)
-    words = "on sale" if row.on_sale else "withdrawn: nobody can buy it from now on"
+    words = "on sale" if row.on_sale else "withdrawn: it can no longer be bought"
     return Redirect(PATH, f"The package {row.name} is {words}.")
 
 
@@ -81,7 +83,7 @@ def _terms_of(row: SkuRow) -> dict[str, str]:
     return {
         "name": row.name,
         "title": row.title,
-        "credits": money.render(row.units),
+        "credits": money.plain(row.units),
         "amount": str(row.amount),
         "currency": row.currency,
         "state": "on_sale" if row.on_sale else "withdrawn",

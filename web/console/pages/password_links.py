@@ -4,7 +4,6 @@ from web.console.pages.users import PATH, ReasonForm
 from web.console.registry import Pages
 from web.console.view import ADMINS, Redirect, View, session_of
 from web.http.problem import Problem
-from web.identity.acting_user import ActingUser
 from web.identity.second_factor import recent_factor_refusal
 from web.routes.admin import USER_NOT_FOUND
 from web.routes.password_resets import make_link
@@ -18,8 +17,7 @@ async def reset_link(view: View[ReasonForm]) -> Redirect | Problem:
     refused = await recent_factor_refusal(view.gateway, view.who.user, session_of(view))
     if refused is not None:
         return refused
-    doer = ActingUser(view.gateway, view.who.user, view.request_id)
-    made = await make_link(doer, view.ids["id"], view.query.reason, view.base)
+    made = await make_link(view.doer, view.ids["id"], view.query.reason, view.base)
     if isinstance(made, Problem):
         return made
     said = "Give this link to the user. It works once, for 30 minutes."

@@ -9,6 +9,7 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
+from rendertrust.money import shortened
 from sql.operator_accounts import PayoutShown
 from sql.page import Page
 from web.console.registry import MONEY, Nav, Pages
@@ -23,6 +24,7 @@ from web.routes.admin import Because, Reason
 from web.routes.payouts import (
     BATCH_NOT_FOUND,
     PAYOUT_NOT_FOUND,
+    accounts_shown,
     approved,
     paid_out,
     rejected,
@@ -44,6 +46,7 @@ COLUMNS: Final = (
     Column("Operator", "email"),
     Column("Amount", "amount", "number"),
     Column("Units", "units", "number"),
+    Column("Account"),
     Column("State", "state"),
     Column("Requested", "requested_at", "time"),
     Column("Batch"),
@@ -87,7 +90,7 @@ class RejectionForm:
     "Payouts",
     "payouts.html",
     who=OVERSEERS,
-    nav=Nav("Payouts", "m", 50, "coin", MONEY),
+    nav=Nav("Payouts", "m", 50, "coin", MONEY, of_money=True),
     live=("tabs", "rows"),
     topics=("jobs",),
     every=10.0,
@@ -99,12 +102,14 @@ async def payouts(view: View[PayoutsQuery]) -> Shown:
     state = query.is_.upper() or None
     found = await operators.payouts(None, state, Page(SORTED_MOST)) or ()
     counts = {word: await operators.payouts_count(None, word.upper()) for _, word in TABS}
+    rows = page_of(table(found, COLUMNS, query.sort, USUAL), query.offset, ROWS)
     return {
-        "rows": page_of(table(found, COLUMNS, query.sort, USUAL), query.offset, ROWS),
+        "rows": rows,
         "tabs": [
             ("All", PATH, sum(counts.values()), not query.is_),
             *((name, f"{PATH}?is={word}", counts[word], word == query.is_) for name, word in TABS),
         ],
+        "accounts": await accounts_shown(view.gateway, rows.rows, whole=False),
         "own": view.who.user,
         "waiting": counts["requested"],
     }
@@ -152,6 +157,7 @@ async def reject(view: View[RejectionForm]) -> Redirect | Problem:
     every=10.0,
     rest=1.0,
     absent=BATCH_NOT_FOUND,
+    beginning="batches_beginning",
 )
 async def batch(view: View[PayoutBatchQuery]) -> Shown | Problem:
     """Return a batch of approved payouts, and what is left to pay."""
@@ -162,10 +168,18 @@ async def batch(view: View[PayoutBatchQuery]) -> Shown | Problem:
         "title": f"Batch {str(view.ids['id'])[:8]}",
         "id": view.ids["id"],
         "rows": table(rows, COLUMNS[:-1], view.query.sort, "requested_at"),
-        "amount": summed(rows),
+        "accounts": await accounts_shown(view.gateway, rows, whole=view.is_admin),
+        "amount": shortened(summed(rows)),
         "left": sum(row.state == "APPROVED" for row in rows),
         "reference": next((row.reference for row in rows if row.state == "PAID"), ""),
     }
+
+
+@pages.action("/payouts/batches/{id}/export", who=ADMINS, form_on="/payouts/batches/{id}")
+async def export(view: View) -> Redirect | Problem:
+    """Redirect to the CSV file with whole accounts, once the second factor was given."""
+    refused = await recent_factor_refusal(view.gateway, view.who.user, session_of(view))
+    return refused or Redirect(f"{PATH}/batches/{view.ids['id']}/file?format=csv")
 
 
 @pages.action(

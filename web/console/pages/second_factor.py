@@ -9,9 +9,10 @@ from msgspec import Meta
 from sql.passkeys import PASSKEYS_MAX, PasskeyTaken
 from sql.second_factors import AppSetup, LastFactor
 from web.console.app_setup import CODE_WRONG, CODES_SAID, qr_of
+from web.console.confirmation import confirmation_of, password_refusal
 from web.console.registry import Pages
 from web.console.view import ACCOUNT_GONE, Redirect, Shown, View, session_of
-from web.http.problem import Fault, Problem, invalid
+from web.http.problem import Problem
 from web.identity.passkeys import (
     ANSWER_MAX,
     PasskeyHolder,
@@ -46,7 +47,6 @@ TAKEN: Final = Problem(
     409, f"The passkey is registered already, or you have {PASSKEYS_MAX} of them"
 )
 NO_PASSKEY: Final = Problem(404, "There is no such passkey")
-PASSWORD_WRONG: Final = Fault("password", "value", "is incorrect")
 
 
 @attrs.frozen
@@ -86,14 +86,23 @@ class RemoveForm:
 
 
 @pages.page("/account/second-factor", "Second factor", "second_factor.html", own=True)
-async def second_factor(view: View) -> Shown:
+async def second_factor(view: View) -> Shown | Problem:
     """Return the user's own factors."""
+    row = await view.gateway.tables.users.by_id(view.who.user)
+    if row is None:
+        return ACCOUNT_GONE
     state = await view.gateway.tables.second_factors.state(view.who.user)
     needed = is_needed(view.gateway, view.who.role.value)
     holder = holder_of(view)
     rows = await view.gateway.tables.passkeys.of(view.who.user)
     passkeys = [(row, fits(row, holder)) for row in rows]
-    return {"state": state, "needed": needed, "passkeys": passkeys, "site": holder.site}
+    return {
+        "state": state,
+        "needed": needed,
+        "passkeys": passkeys,
+        "site": holder.site,
+        "confirmation": await confirmation_of(view, row),
+    }
 
 
 @pages.page(
@@ -102,7 +111,7 @@ async def second_factor(view: View) -> Shown:
 async def app(view: View) -> Shown | Problem | Redirect:
     """Return the QR code of the app that the user is setting up.
 
-    The path's id is told only to whoever gave the password or a factor: with it, they see the
+    Only the person who gave the password or a factor gets the path's id: with it, they see the
     secret again after a wrong code.
     """
     gateway, user = view.gateway, view.who.user
@@ -210,7 +219,11 @@ async def passkey(view: View) -> Shown | Problem | Redirect:
     if not options:
         return Redirect(PATH)
     state = await gateway.tables.second_factors.state(user)
-    return {"options": options, "asks_password": not state.has_factor}
+    return {
+        "options": options,
+        "is_first": not state.has_factor,
+        "confirmation": await confirmation_of(view, row),
+    }
 
 
 @pages.action(
@@ -290,6 +303,5 @@ async def is_first(view: View[Any], password: str) -> bool | Problem:
     if state.has_factor:
         return await stale_refusal(gateway, user, session_of(view), state) or False
     row = await gateway.tables.users.by_id(user)
-    kept = None if row is None else row.password_hash
-    fits = await gateway.identity.passwords.matches(password, kept)
-    return True if fits else invalid([PASSWORD_WRONG])
+    refused = await password_refusal(gateway, row, session_of(view), password, "password")
+    return True if refused is None else refused

@@ -4,9 +4,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
 import attrs
+import orjson
 from msgspec import Meta
 
-from config.sources import Value, values_of
+from config.data_folder import FILE, data_folder
+from config.settings import Settings
+from config.sources import DEFAULT, IN_FILE, Value, values_of
 from rendertrust import money
 from sql.log import read_keys
 from sql.prices import EVERY_OTHER
@@ -87,6 +90,8 @@ ACTS: Final = (
     Column("When", "at", "time"),
 )
 LIMITS: Final = "limits."
+DETAILS_CHARACTERS: Final = 300  # of an action's details on the page
+CHANGED: Final = "changed"  # the id of the section of values that differ from the default
 SIGNING: Final = ("jwt.secret", "jwt.previous")
 ENDPOINT: Final = next(each.path for each in webhooks.operations if each.handler is webhooks.stripe)
 
@@ -105,7 +110,7 @@ class SettingsQuery:
 
 @attrs.frozen
 class PriceForm:
-    """A price. ``price`` '': the type has no price of its own."""
+    """A price. ``price`` '': the type has no separate price."""
 
     job_type: PricedType
     reason: Reason
@@ -153,12 +158,23 @@ async def settings(view: View[SettingsQuery]) -> Shown:
 
 
 async def values_shown(view: View[SettingsQuery]) -> Shown:
-    """Return the settings by section, or sorted by a column."""
+    """Return the settings that differ from the default, then the others by section; or all of
+    them, sorted by a column.
+    """
     found = sections_of(_values(view), view.query.q)
     whole = table([each for rows in found.values() for each in rows], VALUES, view.query.sort, "")
     is_sorted = bool(whole.sort.text)
-    sections = [("", whole.rows)] if is_sorted else list(found.items())
-    return {"values": whole, "sections": sections, "sorted": is_sorted}
+    sections = [("", "", whole.rows)] if is_sorted else changed_first(found)
+    shown = {"values": whole, "sections": sections, "sorted": is_sorted}
+    return {**shown, "files": files_of(view.gateway.settings, view.gateway.sources)}
+
+
+def files_of(settings: Settings, sources: Mapping[str, str]) -> Sequence[str]:
+    """Return the files that set values; if there is none, the one that the gateway would read."""
+    files = {
+        source.removeprefix(IN_FILE) for source in sources.values() if source.startswith(IN_FILE)
+    }
+    return sorted(files) or [str(data_folder(settings) / FILE)]
 
 
 async def keys_of(view: View[SettingsQuery]) -> Shown:
@@ -218,7 +234,16 @@ async def acts_of(view: View[SettingsQuery]) -> Shown:
     rows = await view.gateway.tables.audit.page(query.before, target, SORTED_MOST)
     acts = _page(view, rows, ACTS, "-at")
     older = rows[-1].number if len(rows) == SORTED_MOST and acts.after is None else None
-    return {"acts": acts, "older": older, "begun": query.before is None}
+    return {"acts": acts, "older": older, "begun": query.before is None, "details_of": details_of}
+
+
+def details_of(details: Mapping[str, Any]) -> str:
+    """Return the details of an action as words."""
+    texts = {
+        name.replace("_", " "): value if isinstance(value, str) else orjson.dumps(value).decode()
+        for name, value in sorted(details.items())
+    }
+    return ", ".join(f"{name}: {text}" for name, text in texts.items())[:DETAILS_CHARACTERS]
 
 
 def sections_of(values: Sequence[Value], text: str) -> Mapping[str, list[Value]]:
@@ -230,6 +255,24 @@ def sections_of(values: Sequence[Value], text: str) -> Mapping[str, list[Value]]
             section, dot, _ = value.name.partition(".")
             found.setdefault(section if dot else "general", []).append(value)
     return found
+
+
+def changed_first(
+    found: Mapping[str, Sequence[Value]],
+) -> list[tuple[str, str, Sequence[Value]]]:
+    """Return sections as ids, titles and rows: first what differs from the default."""
+    changed = [each for rows in found.values() for each in rows if is_changed(each)]
+    first = [(CHANGED, "differs from the default", changed)] if changed else []
+    rest = (
+        (name, name, [each for each in rows if not is_changed(each)])
+        for name, rows in found.items()
+    )
+    return [*first, *((name, title, rows) for name, title, rows in rest if rows)]
+
+
+def is_changed(value: Value) -> bool:
+    """Return True if a file, the environment or the command line sets the value."""
+    return not value.source.startswith(DEFAULT)
 
 
 def limits_of(values: Sequence[Value]) -> list[LimitRow]:

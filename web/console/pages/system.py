@@ -16,7 +16,6 @@ from web.console.registry import SYSTEM, Nav, Pages
 from web.console.tables import Column, SortQuery, order_by, table
 from web.console.view import ACCOUNT_GONE, ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.problem import Problem
-from web.identity.acting_user import ActingUser
 from web.process.log_writer import LINES
 from web.process.logging_setup import level_now, set_level
 from web.process.loop_lag import LagReading
@@ -101,10 +100,9 @@ async def system(view: View[SystemQuery]) -> Shown:
 async def log_level(view: View[LogLevelForm]) -> Redirect | Problem:
     """Set the level of this gateway's log, until it ends or reloads its settings."""
     wanted, before = view.query.level, level_now()
-    doer = ActingUser(view.gateway, view.who.user, view.request_id)
     target = f"gateway:{view.gateway.console.gateways.id}"
     reason = view.query.reason.strip() or "by hand, in the console"
-    act = await doer.act("log.level", target, reason, {"level": wanted, "before": before})
+    act = await view.doer.act("log.level", target, reason, {"level": wanted, "before": before})
     if act is None:
         return ACCOUNT_GONE
     await view.gateway.tables.audit.note(act)

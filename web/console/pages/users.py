@@ -51,6 +51,12 @@ KEYS: Final = (
     Column("Created", "created_at", "time"),
     Column("Last used", "used_at", "time"),
 )
+ROLES: Final = {
+    "user": "Creator: submits jobs",
+    "operator": "Operator: a creator who runs nodes",
+    "auditor": "Read-only admin: sees everything",
+    "admin": "Admin: sees and changes everything",
+}
 AMOUNT: Final = Fault("amount", "value", "must be a number above 0 with at most 4 decimals")
 CHANGED: Final = Problem(409, "The amount has changed: check it again")
 GRANTED: Final = Problem(
@@ -178,6 +184,7 @@ async def users(view: View[UsersQuery]) -> Shown:
     every=5.0,
     rest=1.0,
     absent=USER_NOT_FOUND,
+    beginning="users_beginning",
 )
 async def user(view: View[UserPageQuery]) -> Shown | Problem:
     """Return a user's credits, holds, purchases, sessions and keys."""
@@ -194,6 +201,8 @@ async def user(view: View[UserPageQuery]) -> Shown | Problem:
         "purchases": bought(view, await gateway.tables.purchases.page(id_, ROWS)),
         "access": await access_tables(view, may=may),
         "may": may,
+        "roles": ROLES,
+        "mails": bool(gateway.settings.mail.url),
     }
 
 
@@ -275,7 +284,7 @@ async def grant(view: View[GrantForm]) -> Redirect | Problem:
         return GRANTED if done is OTHER_REQUEST else done
     again = done.headers == REPLAYED
     became = "were already granted" if again else "are granted"
-    return Redirect(f"{PATH}/{id_}", f"{money.render(movement.units)} credits {became}.")
+    return Redirect(f"{PATH}/{id_}", f"{money.plain(movement.units)} credits {became}.")
 
 
 @pages.action("/users/{id}/refund", who=ADMINS, absent=USER_NOT_FOUND)

@@ -93,6 +93,7 @@ async def hooks(view: View[WebhooksQuery]) -> Shown:
     every=2.0,
     rest=1.0,
     absent=ENDPOINT_NOT_FOUND,
+    beginning="endpoints_beginning",
 )
 async def hook(view: View[WebhookQuery]) -> Shown | Problem:
     """Return the deliveries of an endpoint, newest first."""

@@ -1,15 +1,21 @@
-// Begins a purchase through the API, and opens the payment page.
+// Begins a purchase through the API, and opens the payment page. The address has
+// the page `back`, such as the draft of a job, where buyers return.
 const said = document.getElementById("buy-said");
+const given = new URLSearchParams(location.search).get("back") ?? "";
+const back = given.startsWith("/console/") ? given : undefined;
+if (back) said.textContent = "After the payment you come back to your job.";
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-sku]");
   if (!button) return;
   button.disabled = true;
   said.textContent = "";
+  const { sku, quantity, more } = button.dataset;
+  const order = { sku, quantity: Number(quantity ?? 1), more: JSON.parse(more ?? "[]"), back };
   const answer = await fetch("/console/api/credits/checkout", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ sku: button.dataset.sku }),
+    body: JSON.stringify(order),
   }).catch(() => null);
   const body = await answer?.json().catch(() => null);
   if (body?.url) location.assign(body.url);

@@ -1,6 +1,6 @@
 // Charts of numbers over time. The library is loaded with the first chart. data-plot: {"at":
 // [seconds], "series": [{"label", "values", "tone"}], "kind": "line" | "bars", "whole": true if the
-// values are integers}; a tone is one of accent, run, warn, bad.
+// values are integers, "step": seconds between bars, if not 60}; a tone is one of accent, run, warn, bad.
 let library = null;
 
 function load() {
@@ -19,6 +19,10 @@ const clock = (_, moments, __, ___, step) =>
   moments.map((at) => new Date(at * 1000).toLocaleTimeString([], {
     hour: "2-digit", minute: "2-digit", second: step < 60 ? "2-digit" : undefined, hour12: false,
   }));
+
+const DAY = 86400;
+const calendar = (_, moments) =>
+  moments.map((at) => new Date(at * 1000).toLocaleDateString([], { day: "numeric", month: "short" }));
 
 // Ticks of whole numbers, for counts.
 const WHOLE = [...Array(10).keys()].flatMap((power) => [1, 2, 5].map((step) => step * 10 ** power));
@@ -50,6 +54,8 @@ function options(uPlot, figure, data) {
     ticks: { show: false },
     font: "11px system-ui",
   };
+  const step = data.step ?? 60;
+  const [half, named] = [step / 2, step < DAY ? clock : calendar];
   const bars = data.kind === "bars" ? uPlot.paths.bars({ size: [0.7, 40] }) : undefined;
   return {
     width: plot.clientWidth,
@@ -57,8 +63,8 @@ function options(uPlot, figure, data) {
     padding: [8, 30, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { size: 6 } },
-    scales: { x: { range: (_, low, high) => (bars ? [low - 30, high + 30] : [low, high]) }, y: { range: (_, low, high) => [0, Math.max(high * 1.1, 1)] } },
-    axes: [{ ...axis, size: 26, values: clock, space: 70 }, { ...axis, size: 44, incrs: data.whole ? WHOLE : undefined }],
+    scales: { x: { range: (_, low, high) => (bars ? [low - half, high + half] : [low, high]) }, y: { range: (_, low, high) => [0, Math.max(high * 1.1, 1)] } },
+    axes: [{ ...axis, size: 26, values: named, space: 70, incrs: step < DAY ? undefined : [1, 2, 7, 14, 30, 61].map((days) => days * DAY) }, { ...axis, size: 44, incrs: data.whole ? WHOLE : undefined }],
     series: [
       {},
       ...data.series.map((each) => ({

@@ -6,8 +6,10 @@ import { tables } from "./tables.js";
 import { theme } from "./theme.js";
 import { times } from "./times.js";
 import { charts } from "./charts.js";
+import { drop } from "./drop.js";
 
 theme();
+drop();
 const refresh = [tables(), keyboard(), times(), charts()];
 live(() => {
   refresh.forEach((each) => each());

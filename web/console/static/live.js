@@ -94,12 +94,13 @@ export function live(refresh) {
   pause.addEventListener("click", () => {
     paused = !paused;
     pause.setAttribute("aria-pressed", paused);
-    pause.querySelector("span").textContent = paused ? "Resume" : "Pause";
+    pause.querySelector("span").textContent = paused ? "Resume updates" : "Pause updates";
     sure();
     say(paused ? "warn" : "run", paused ? "paused" : "live");
     follow();
   });
   document.addEventListener("visibilitychange", follow);
+  document.addEventListener("moved", follow); // a script has changed the page's address
   addEventListener("pagehide", leave);
   addEventListener("pageshow", (event) => { if (event.persisted) follow(); });
   follow();

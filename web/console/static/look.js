@@ -1,9 +1,10 @@
-// Shows a preflight: findings with their places, the estimate, and a thumbnail.
+// Shows a preflight in the card of a new job: its picture, its problems and how to fix them.
 const place = (id) => document.getElementById(id);
 const MOST = 12; // findings that are listed at first
+const NOBODY = ["no_node", "nobody"]; // why a check waits
 const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 
-function time(seconds) {
+export function time(seconds) {
   const whole = Math.max(1, Math.round(seconds)); // shorter times are shown as one second
   const first = UNITS.findIndex(([size]) => whole >= size);
   if (first < 0 || first === 3) return `${whole} s`;
@@ -12,66 +13,86 @@ function time(seconds) {
   return `${Math.floor(whole / size)} ${unit}${left ? ` ${left} ${rest}` : ""}`;
 }
 
-const many = (number, thing) => `${number} ${thing}${number === 1 ? "" : "s"}`;
+export const many = (number, thing) => `${number.toLocaleString("en")} ${thing}${number === 1 ? "" : "s"}`;
 
-function summed({ status, waiting, error, stops, findings, nodes, job_id: job }) {
+// Returns an amount of the API with all its digits: 10.5, 2,471, 2,471.0625.
+export function exact(text) {
+  const [whole, fraction = ""] = text.split(".");
+  const rest = fraction.replace(/0+$/, "");
+  return `${whole.replace(/\B(?=(\d{3})+$)/g, ",")}${rest ? `.${rest}` : ""}`;
+}
+
+// Returns an amount as pages show it: from 100 credits on without the digits after the second decimal.
+export const amount = (text) => exact(Math.abs(text) < 100 ? text : text.replace(/(\.\d\d)\d+$/, "$1"));
+
+export const isChecking = (looked) => looked?.status === "PENDING" && !NOBODY.includes(looked.waiting?.code);
+
+// What a pending check says about submitting, by what is still unknown; and the same if no node can check.
+const UNTIL = { frames: "You can submit once the frames are known.", price: "You can submit once the price is known.", "": "You can submit without waiting." };
+const WITHOUT = { frames: "Choose One picture, or type the frames.", price: UNTIL.price, "": "You can submit without a check." };
+
+function summed({ status, waiting, error, stops, findings, nodes }, unknown) {
   if (status === "FAILED") return `No node could check it: ${error}`;
-  if (status === "PENDING") return waiting ? `Waiting. ${waiting.words}` : "A node is checking the scene. You can submit without waiting.";
+  if (status === "PENDING" && NOBODY.includes(waiting?.code)) return `No node that checks scenes is online now. ${WITHOUT[unknown]}`;
+  if (status === "PENDING") return `${waiting ? `Waiting for the check. ${waiting.words}` : "A node is checking the scene, for free."} ${UNTIL[unknown]}`;
   const errors = findings.filter(({ level }) => level === "error").length;
-  const found = stops ? `${many(errors, "problem")} must be fixed first` : findings.length ? "It can be rendered; see the findings below" : "No problems found";
-  return nodes ? `${found}. ${nodes === 1 ? "One node is" : `${nodes} nodes are`} online that may render it.` : `${found}. No node that may render it is online now.`;
+  const found = stops ? `${many(errors, "problem")} must be fixed first` : findings.length ? "It can be rendered; see below" : "No problems found";
+  return nodes ? `${found}. ${many(nodes, "node")} online may render it.` : `${found}. No node that may render it is online now.`;
 }
 
 function estimated({ estimate, not_estimated: why }) {
   if (!estimate) return why ? `The time is unknown: ${why}.` : "";
-  const { frames, least, likely, most, slots, elapsed } = estimate;
-  const said = `About ${time(likely)} of one node for ${many(frames, "frame")}: ${time(least)} to ${time(most)}`;
-  return elapsed !== null && frames > 1 && slots > 1 ? `${said}; ${time(elapsed)} if all ${slots} slots that are online help.` : `${said}.`;
+  const { frames, least, likely, most } = estimate;
+  const range = time(least) === time(most) ? "" : `: ${time(least)} to ${time(most)}`;
+  return `About ${time(likely)} of one node for ${many(frames, "frame")}${range}.`;
 }
 
-function pictured({ engine, width, height, samples, format, frame_start: first, frame_end: last, fps, fps_base: base }) {
+const NAMES_OF = { CYCLES: "Cycles", BLENDER_EEVEE: "EEVEE", BLENDER_EEVEE_NEXT: "EEVEE", BLENDER_WORKBENCH: "Workbench", OPEN_EXR: "OpenEXR", OPEN_EXR_MULTILAYER: "multilayer OpenEXR" };
+const calledBy = (name) => NAMES_OF[name] ?? name;
+
+function pictured({ engine, width, height, samples, format, fps, fps_base: base }) {
   const by = samples === null ? "" : `, ${many(samples, "sample")}`;
-  return `${engine}, ${width} × ${height}${by}, ${format}; frames ${first} to ${last} at ${Number((fps / base).toFixed(3))} per second.`;
+  return `${width} × ${height}${by}, ${calledBy(engine)}, ${calledBy(format)}, ${Number((fps / base).toFixed(3))} frames per second`;
 }
 
 // Adds a mark for each invisible character that changes text direction, as in pages.
 export const marked = (text) => `${text}`.replace(/\p{Bidi_C}/gu, (one) => `<U+${one.charCodeAt().toString(16)}>`);
 
-function line({ level, message, setting, object, path }) {
+function line({ code, level, message, setting, object, path }) {
   const item = place(`finding-${level}`).content.firstElementChild.cloneNode(true);
   const put = (name, text) => { item.querySelector(name).textContent = marked(text); };
   put(".message", message.charAt(0).toUpperCase() + message.slice(1));
   put(".where", [path, object].filter(Boolean).join(" · "));
-  put(".setting", level === "note" ? setting : `To fix: ${setting}`);
+  put(".setting", setting);
+  item.querySelector("[data-format]").hidden = code !== "movie_output" || level !== "error";
   return item;
 }
 
-// Shows the preflight `found`; null if there is none.
-export function showLook(found) {
+const keyOf = ({ code, message, object, path }) => `${code} ${message} ${object} ${path}`;
+
+// Shows the preflight `found`; null if there is none. `fault` says why none was made. `unknown`: what the
+// job needs to be submitted, "frames" or "price"; "" if nothing is missing.
+export function showLook(found, fault, unknown) {
   const done = found?.status === "DONE";
-  place("look-found").hidden = !done;
   place("as-is").hidden = !found?.stops;
-  place("look-again").hidden = !found || found.status === "PENDING";
-  place("look-now").hidden = Boolean(found);
   const picture = place("look-picture");
   picture.hidden = !found?.thumbnail;
   if (found?.thumbnail) {
     const small = `/console/previews/${found.job_id}`;
     if (picture.getAttribute("src") !== small) picture.src = small;
   }
-  place("look-said").textContent = found ? marked(summed(found)) : place("look-said").dataset.before;
-  place("findings").replaceChildren();
-  if (!done) return;
-  const { findings, scene } = found;
-  place("look-time").textContent = estimated(found);
-  place("look-how").textContent = found.estimate?.how ?? "";
-  place("look-scene").textContent = scene ? pictured(scene) : "";
-  place("all-frames").hidden = !scene || scene.frame_start >= scene.frame_end;
-  place("all-frames").textContent = scene ? `All frames: ${scene.frame_start}-${scene.frame_end}` : "";
-  place("all-frames").value = scene ? `${scene.frame_start}-${scene.frame_end}` : "";
-  place("findings").replaceChildren(...findings.slice(0, MOST).map(line));
+  place("look-said").textContent = marked(fault || (found ? summed(found, unknown) : ""));
+  place("look-time").textContent = done ? estimated(found) : "";
+  place("look-how").textContent = (done && found.estimate?.how) || "";
+  place("look-scene").textContent = done && found.scene ? pictured(found.scene) : "";
+  const findings = done ? found.findings : [];
+  const shown = place("findings");
+  const key = findings.map(keyOf).join("\n");
+  place("missing").hidden = !findings.some(({ code }) => code === "missing_file");
+  if (shown.dataset.key === key) return; // keeps unfolded what a person has unfolded
+  shown.dataset.key = key;
+  shown.replaceChildren(...findings.slice(0, MOST).map(line));
   place("more-findings").hidden = findings.length <= MOST;
   place("more-findings").querySelector("summary").textContent = `… and ${many(findings.length - MOST, "more finding")}`;
   place("more-findings").querySelector("ul").replaceChildren(...findings.slice(MOST).map(line));
-  place("linked").hidden = !findings.some(({ code }) => code === "missing_file");
 }

@@ -11,6 +11,12 @@ export function ago(seconds) {
   return seconds >= 0 ? `${text} ago` : `in ${text}`;
 }
 
+// A coming time in the reader's zone: "14:32", or "Tue 14:32" on another day.
+function timeOfDay(at) {
+  const isToday = at.toDateString() === new Date().toDateString();
+  return at.toLocaleString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...(isToday ? {} : { weekday: "short" }) });
+}
+
 export function times() {
   const button = document.getElementById("times");
   // The browser's clock may be wrong, so the page contains the gateway's time.
@@ -20,7 +26,8 @@ export function times() {
     const now = Date.now() - ahead;
     button?.setAttribute("aria-pressed", absolute);
     for (const each of document.querySelectorAll("main time[datetime]")) {
-      const text = absolute ? each.title : ago((now - Date.parse(each.dateTime)) / 1000);
+      const at = Date.parse(each.dateTime);
+      const text = absolute ? each.title : each.matches(".clock") ? timeOfDay(new Date(at)) : ago((now - at) / 1000);
       if (each.textContent !== text) each.textContent = text;
     }
   };

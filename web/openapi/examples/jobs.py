@@ -38,6 +38,9 @@ JOB: Final[Example] = {
     "pool": "any",
     "loose_tiles": None,
     "given_back": 0,
+    "eta_reason": None,
+    "name": "scene",
+    "node_name": "gpu-node-east-1",
 }
 CANCELLED_JOB: Final[Example] = {
     **JOB,
@@ -63,6 +66,7 @@ EVENT: Final[Example] = {
     "error_code": None,
     "frame": None,
     "thumbnail": None,
+    "job_name": "scene",
 }
 EVENTS: Final[Example] = {"events": [EVENT], "next": None, "ended": True}
 RESULT: Final[Example] = {
@@ -79,6 +83,9 @@ ARCHIVE: Final[Example] = {
     "sha256": None,
 }
 JOB_IDEA: Final[Example] = {"job_type": "render", "frames": "1-48", "max_credits": "200"}
+BASIS: Final = (
+    "By the work that one of the gateway's nodes measured in small renders of frames 1, 25 and 48."
+)
 QUOTE: Final[Example] = {
     "units": 48,
     "frames": 48,
@@ -90,11 +97,15 @@ QUOTE: Final[Example] = {
     "enough": True,
     "max_credits": "200.0000",
     "priced_by": "work",
-    "priced_how": "By the work that one of the gateway's nodes measured in small pieces of the"
-    " scene: the price of a frame in the price table pays for 60 s of it.",
+    "priced_how": f"{BASIS} The price of a frame in the price table pays for 60 s of it.",
     "reference_seconds": 1640.5,
     "measurable": False,
     "preflight": None,
+    "measured": True,
+    "credits": "273.4167",
+    "money": {"amount": "19.14", "currency": "usd"},
+    "basis": BASIS,
+    "video_price": None,
 }
 MANY: Final[Example] = {
     **JOB,
@@ -133,7 +144,7 @@ STOPPED_JOB: Final[Example] = {
     "completed_at": "2026-03-13T12:05:00Z",
     "loose_tiles": {"tiles": 3, "checking": 0, "charged": "7.5000"},
 }
-JOB_WISH: Final[Example] = {"priority": "high", "max_credits": "200"}
+JOB_WISH: Final[Example] = {"name": "Cathedral", "priority": "high", "max_credits": "200"}
 UNIT: Final[Example] = {
     "number": 11,
     "frames": "12",
@@ -157,13 +168,20 @@ UNIT: Final[Example] = {
     "waiting": None,
     "copy_node_id": None,
     "given_back": None,
+    "eta_reason": None,
     "unverified_reason": None,
+    "progress": None,
+    "node_name": "gpu-node-east-1",
+    "copy_node_name": None,
+    "delivered_at": "2026-03-13T12:03:50Z",
 }
 UNITS: Final[Example] = {"units": [UNIT], "count": 48, "next": 11}
 UNIT_AGAIN: Final[Example] = {
     **UNIT,
     "state": "QUEUED",
     "node_id": None,
+    "node_name": None,
+    "delivered_at": None,
     "charged": "0.0000",
     "size": None,
     "sha256": None,
@@ -222,6 +240,20 @@ DEAD_LETTERS: Final[Example] = {
     "total": 1,
 }
 CHOSEN_LETTERS: Final[Example] = {"ids": [JOB_ID], "reason": "the node's disk was full"}
+NEW_SHARE_LINK: Final[Example] = {"days": 30}
+SHARE_LINK: Final[Example] = {
+    "id": "5f0b7c1e-2d3a-4b9f-8c6d-1e2f3a4b5c6d",
+    "job_id": JOB_ID,
+    "unit": 0,
+    "created_at": "2026-03-13T12:10:00Z",
+    "expires_at": "2026-04-12T12:10:00Z",
+}
+CREATED_SHARE_LINK: Final[Example] = {
+    **SHARE_LINK,
+    "link": "https://farm.example/console/shared?link=rts_0123456789abcdef0123456789abcdef",
+}
+SHARE_LINKS: Final[Example] = {"links": [SHARE_LINK], "count": 1}
+SHARE_LINK_REVOKED: Final[Example] = {"message": "The share link was revoked"}
 LETTERS_DONE: Final[Example] = {
     "done": [JOB_ID],
     "refused": [],
@@ -242,6 +274,7 @@ PREFLIGHT: Final[Example] = {
             "setting": "File > External Data > Find Missing Files, or Pack Resources",
             "object": "Image 'wood'",
             "path": "//textures/wood.png",
+            "written": "//textures/wood.png",
         }
     ],
     "scene": {
@@ -255,6 +288,7 @@ PREFLIGHT: Final[Example] = {
         "frame_end": 48,
         "fps": 24,
         "fps_base": 1.0,
+        "frame_step": 1,
     },
     "estimate": {
         "frames": 48,
@@ -263,10 +297,10 @@ PREFLIGHT: Final[Example] = {
         "most": 2310.2,
         "slots": 2,
         "elapsed": 820.3,
-        "how": "Small pieces of the frames 1, 24, 48 were rendered by one node with 4 threads;"
-        " other nodes may be faster or slower. 6 s are added for each unit, to start Blender,"
-        " fetch the scene and send the pictures; large files take longer. Denoising and"
-        " compositing are not included.",
+        "how": "The frames 1, 24, 48 were rendered small by one node with 4 threads; other nodes"
+        " may be faster or slower. 6 s are added for each unit, to start Blender,"
+        " fetch the scene and send the pictures; large files take longer. Compositing is not"
+        " included.",
     },
     "not_estimated": None,
     "thumbnail": f"/api/v1/jobs/{JOB_ID}/preview?frame=1",

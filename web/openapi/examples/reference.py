@@ -7,6 +7,9 @@ up.
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
+import rendertrust
+from rendertrust.program_version import install_line, join_line
+
 Example: TypeAlias = Mapping[str, Any]
 
 USER_ID: Final = "550e8400-e29b-41d4-a716-446655440000"
@@ -31,7 +34,7 @@ UPLOADED: Final = f"s3://rendertrust/uploads/{USER_ID}/{SHA256}.blend"
 HEALTH: Final[Example] = {"status": "healthy"}
 VERSION: Final[Example] = {
     "name": "RenderTrust",
-    "version": "0.1.0",
+    "version": rendertrust.__version__,
     "environment": "production",
 }
 READINESS: Final[Example] = {
@@ -65,6 +68,15 @@ REGISTERED: Final[Example] = {
 }
 
 REFRESH: Final[Example] = {"refresh_token": TOKEN}
+DEVICE_LOGIN: Final[Example] = {
+    "device_code": "9f86d081884c7d659a2feaa0c55ad015",
+    "user_code": "BCDF-GHJK",
+    "verification_uri": "https://farm.example.org/console/device",
+    "verification_uri_complete": "https://farm.example.org/console/device?code=BCDF-GHJK",
+    "expires_in": 600,
+    "interval": 5,
+}
+DEVICE_CODE: Final[Example] = {"device_code": "9f86d081884c7d659a2feaa0c55ad015"}
 FACTOR_CODE: Final[Example] = {"otp": "492039"}
 FACTOR_GIVEN: Final[Example] = {"message": "Your second factor counts for ten minutes"}
 LOGGED_OUT: Final[Example] = {"message": "Logged out successfully"}
@@ -96,7 +108,7 @@ SESSIONS: Final[Example] = {
     "sessions": [
         {
             "sid": SESSION_ID,
-            "client": "rendertrust/0.1.0",
+            "client": f"rendertrust/{rendertrust.__version__}",
             "current": True,
             "created_at": "2026-03-13T12:00:00Z",
             "refreshed_at": "2026-03-13T12:25:00Z",
@@ -132,6 +144,19 @@ ACCOUNT: Final[Example] = {
     "is_active": True,
     "created_at": "2026-03-13T12:00:00Z",
 }
+USER_TO_CREATE: Final[Example] = {
+    "email": "user@example.com",
+    "name": "Jane Smith",
+    "role": "user",
+    "reason": "Starts on Monday",
+}
+CREATED_USER: Final[Example] = {
+    "user": ACCOUNT,
+    "mailed": False,
+    "link": f"https://farm.example/console/reset-password#token={RESET_TOKEN}",
+    "expires_at": "2026-03-16T12:00:00Z",
+}
+RESET_MAILED: Final[Example] = {"message": "A link for a new password is on its way to the user"}
 OWN_ACCOUNT: Final[Example] = {
     "id": USER_ID,
     "email": "user@example.com",
@@ -140,11 +165,13 @@ OWN_ACCOUNT: Final[Example] = {
     "created_at": "2026-03-13T12:00:00Z",
     "verified_at": "2026-03-13T12:05:00Z",
     "mails": ["job.completed", "job.failed", "job.paused", "node.offline"],
+    "invoice_to": "Studio Smith Ltd\n1 High Street\nLondon",
 }
 ACCOUNT_EXPORT: Final[Example] = {
     "exported_at": "2026-03-13T12:00:00Z",
     "gateway": "https://farm.example.org",
     "account": OWN_ACCOUNT,
+    "payout_account": None,
     "sessions": [],
     "factors": [],
     "keys": [
@@ -162,15 +189,29 @@ ACCOUNT_EXPORT: Final[Example] = {
     **{
         name: []
         for name in (
+            "identities",
             *("mails", "organisations", "trusted", "webhooks", "nodes", "uploads", "preflights"),
-            *("jobs", "disputes", "purchases", "credits", "earnings", "payouts", "audit"),
+            *(
+                "jobs",
+                "presets",
+                "share_links",
+                "disputes",
+                "dispute_answers",
+                "purchases",
+                "credits",
+                "earnings",
+                "payout_rules",
+                "payouts",
+            ),
+            "audit",
         )
     },
 }
 ACCOUNT_DELETION: Final[Example] = {"password": "securepassword123"}
 ACCOUNT_DELETED: Final[Example] = {"message": "The account was deleted"}
 ACCOUNT_CHANGE: Final[Example] = {
-    "mails": ["job.completed", "job.failed", "job.paused", "node.offline"]
+    "mails": ["job.completed", "job.failed", "job.paused", "node.offline"],
+    "invoice_to": "Studio Smith Ltd\n1 High Street\nLondon",
 }
 ACCOUNTS: Final[Example] = {"users": [ACCOUNT], "count": 1, "next": None}
 BECAUSE: Final[Example] = {"reason": "Asked for it by telephone"}
@@ -425,6 +466,90 @@ REGISTERED_NODE: Final[Example] = {
     "token": TOKEN,
     "status": "REGISTERED",
 }
+JOIN_CODE_TEXT: Final = "MFRGGZDFMZTWQ2LKNNWG23TPOBYXE43UOV3HO6DZPIYTEMZU"
+JOIN_CODE: Final[Example] = {
+    "id": "7d1f3c5a-9b2e-4a6d-8c0f-1e3d5b7a9c2f",
+    "created_at": "2026-03-13T12:00:00Z",
+    "expires_at": "2026-03-13T12:15:00Z",
+    "used_at": None,
+    "node_id": None,
+}
+CREATED_JOIN_CODE: Final[Example] = {
+    **JOIN_CODE,
+    "code": JOIN_CODE_TEXT,
+    "command": f"rendertrust node join https://farm.example --code {JOIN_CODE_TEXT}",
+    "install_command": join_line("https://farm.example", JOIN_CODE_TEXT),
+}
+WHEEL_NAME: Final = f"rendertrust-{rendertrust.__version__}-py3-none-any.whl"
+EXTENSION_NAME: Final = f"rendertrust-{rendertrust.__version__}-blender-4.2-linux-x64.zip"
+NPM_NAME: Final = f"rendertrust-{rendertrust.__version__}.tgz"
+RELEASE_KEY: Final = "rendertrust-release+43ed5b19+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4"
+RELEASE_SIGNATURE: Final = (
+    f"rendertrust-release-v1\n{rendertrust.__version__}\n{WHEEL_NAME}\n{SHA256}\n1589501\n\n"
+    "— rendertrust-release Q+1bGaNCVQ1QMBhBqKqpZlEHAIv9NUE9dzW3v+yWt9b5MrMWUNF+xD1iYyxQ9mMA9glk1mSm"
+    "CDIM1d+2OygEE0tIlQA=\n"
+)
+DOWNLOADS: Final[Example] = {
+    "version": rendertrust.__version__,
+    "wheel": {
+        "name": WHEEL_NAME,
+        "url": f"https://farm.example/download/{WHEEL_NAME}",
+        "sha256": SHA256,
+        "size": 1_589_501,
+    },
+    "install": install_line("https://farm.example", WHEEL_NAME, SHA256),
+    "join_script": "https://farm.example/join.sh",
+    "extensions": [
+        {
+            "name": EXTENSION_NAME,
+            "url": f"https://farm.example/download/{EXTENSION_NAME}",
+            "sha256": SHA256,
+            "size": 14_310_204,
+            "platform": "linux-x64",
+            "blender_from": "4.2.0",
+            "blender_before": "5.1.0",
+            "drop_url": f"https://farm.example/download/{EXTENSION_NAME}?repository=.%2Findex.json"
+            "&blender_version_min=4.2.0&blender_version_max=5.1.0&platforms=linux-x64",
+        }
+    ],
+    "extension_repository": "https://farm.example/download/index.json",
+    "typescript": {
+        "name": NPM_NAME,
+        "url": f"https://farm.example/download/{NPM_NAME}",
+        "sha256": SHA256,
+        "size": 58_201,
+    },
+    "release_key": RELEASE_KEY,
+    "signature": RELEASE_SIGNATURE,
+}
+EXTENSION_REPOSITORY: Final[Example] = {
+    "version": "v1",
+    "blocklist": [],
+    "data": [
+        {
+            "schema_version": "1.0.0",
+            "id": "rendertrust",
+            "name": "RenderTrust",
+            "tagline": "Render on idle machines, pay for checked frames only",
+            "version": rendertrust.__version__,
+            "type": "add-on",
+            "maintainer": "The makers of RenderTrust",
+            "license": ["SPDX:MIT"],
+            "tags": ["Render"],
+            "permissions": {"network": "Send the scene, and fetch its frames"},
+            "platforms": ["linux-x64"],
+            "blender_version_min": "4.2.0",
+            "blender_version_max": "5.1.0",
+            "archive_url": f"./{EXTENSION_NAME}",
+            "archive_size": 14_310_204,
+            "archive_hash": f"sha256:{SHA256}",
+        }
+    ],
+}
+JOIN_CODES: Final[Example] = {"codes": [JOIN_CODE]}
+JOIN_CODE_REVOKED: Final[Example] = {"message": "The join code was revoked"}
+JOINING_NODE: Final[Example] = {**NEW_NODE, "code": JOIN_CODE_TEXT}
+JOINED_NODE: Final[Example] = {**REGISTERED_NODE, "owner_id": USER_ID}
 PROOF: Final[Example] = {
     "node_id": NODE_ID,
     "challenge": SHA256,
@@ -453,6 +578,9 @@ NODE: Final[Example] = {
     "standing": "ACTIVE",
     "standing_reason": "",
     "standing_at": None,
+    "standing_by": None,
+    "failing_since": None,
+    "failing_reason": "",
     "current_load": 0.45,
     "verified_at": "2026-03-13T12:00:00Z",
     "seen_at": "2026-03-13T12:05:00Z",
@@ -475,9 +603,10 @@ SPOKEN: Final[Example] = {
     **NODE,
     "standing_reason": "a new graphics card",
     "standing_at": "2026-03-13T12:06:00Z",
+    "standing_by": "owner",
 }
 DRAINING_NODE: Final[Example] = {**SPOKEN, "standing": "DRAINING"}
-QUARANTINED_NODE: Final[Example] = {**SPOKEN, "standing": "QUARANTINED"}
+QUARANTINED_NODE: Final[Example] = {**SPOKEN, "standing": "QUARANTINED", "standing_by": "admin"}
 REVOKED_NODE: Final[Example] = {**SPOKEN, "standing": "REVOKED"}
 NODE_CHECKS: Final[Example] = {
     "checks": [

@@ -21,7 +21,7 @@ NOTHING = "the picture cannot be decoded"
 NOISY = ".noisy.exr"  # suffix of the noisy pass, which a job may ask for
 CHANNELS_MOST = 256  # most channels of four bytes
 PIECE = 1 << 20
-BROKEN = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, KeyError)
+BROKEN = (*bounds.ZIP_ERRORS, ValueError, KeyError)
 
 
 class DeliveryFault(Exception):

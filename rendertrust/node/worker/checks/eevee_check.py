@@ -1,10 +1,11 @@
-"""Check of whole frames that EEVEE drew.
+"""Check of whole frames that EEVEE or Workbench drew.
 
 EEVEE's pixels are not independent, so a region that is rendered alone differs from the same region
 of the frame. Frames of one drawing class are equal to the last bit. Across drawing classes, the
 delivered frame is compared with renders with all, three quarters and half of the samples. The
-render with all samples must be the closest. If a scene has at most three samples, some of these
-renders are equal. A frame that was drawn smaller and enlarged is close, too, but lacks the detail.
+render with all samples must be the closest. If a scene has at most three samples, or its engine has
+none, some of these renders are equal. A frame that was drawn smaller and enlarged is close, too,
+but lacks the detail.
 """
 
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 from ..render import passes
 from ..render.frames import written_size
 from ..scene.nondeterminism import drawing_class
+from ..scene.settings import samples_of
 from . import composited_check, image_comparison
 from .delivered_files import pixels_of
 from .open_watchdog import PICTURE, OpenProgress
@@ -108,7 +110,7 @@ def compare(
     told: dict[str, Any] = {"drawing": drawing_class()}
     if is_equal:
         return {**told, "outcome": EXACT}
-    numbers, size = numbers_of(scene.eevee.taa_render_samples), written_size(scene)
+    numbers, size = numbers_of(samples_of(scene) or 1), written_size(scene)
     told |= {"samples": numbers}
     with progress.about(PICTURE, size, theirs=theirs, ours=ours):
         delivered = _pixels(bpy, theirs, size)

@@ -116,9 +116,10 @@ def _frame(
 ) -> dict[str, Any] | None:
     """Compare one frame.
 
-    If EEVEE drew the frame, the result of ``eevee_check`` is added to the list in ``how``. If the
-    frame differs and the scene has simulations, the frame is rendered again after the earlier
-    frames of the chunk. An unbaked simulation depends on the frames that the node rendered before.
+    If EEVEE or Workbench drew the frame, the result of ``eevee_check`` is added to the list in
+    ``how``. If the frame differs and the scene has simulations, the frame is rendered again after
+    the earlier frames of the chunk. An unbaked simulation depends on the frames that the node
+    rendered before.
     """
     progress, across = how
     progress.next(f"frame {frame}")

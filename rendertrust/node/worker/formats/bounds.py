@@ -10,6 +10,8 @@ PIXELS_MAX = 1 << 28
 SIDE_MAX = 1 << 16
 ENTRY = b"PK\x01\x02"
 ENTRY_BYTES = 512  # most bytes of an entry of the directory, with its name, on average
+# Errors that ``zipfile`` raises for a broken zip.
+ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError)
 
 
 class NoPixels(Exception):

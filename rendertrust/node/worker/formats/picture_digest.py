@@ -94,7 +94,7 @@ def _each_in_zip(path: str, of: Callable[[Any], dict[str, Any]]) -> dict[str, di
                     raise NoPixels("the file is not a zip of a chunk of frames")
                 with packed.open(entry) as picture:
                     found[entry.filename] = of(picture)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as fault:
+    except bounds.ZIP_ERRORS as fault:
         raise NoPixels("the file is a zip that cannot be read") from fault
     return found
 

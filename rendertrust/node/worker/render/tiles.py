@@ -65,7 +65,7 @@ def obstacles(scene: Any) -> list[str]:
             found.append(f"view layer {layer.name}: Passes > Cryptomatte")
         if layer.cycles.use_pass_shadow_catcher:
             found.append(f"view layer {layer.name}: Passes > Shadow Catcher")
-        if layer.cycles.pass_render_time:
+        if getattr(layer.cycles, "pass_render_time", False):  # since Blender 5
             found.append(f"view layer {layer.name}: Passes > Render Time")
     if (excess := passes.too_many(tile_kinds(scene))) is not None:
         found.append(excess)

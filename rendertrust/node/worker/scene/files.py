@@ -11,6 +11,8 @@ from itertools import chain
 from typing import Any
 
 from . import simulation_caches, usd_layers
+from .named_paths import named_paths
+from .output import strips_of
 from .settings import curves_of
 
 FILES_MAX = 20_000  # more than a job may have, so that too many files are reported
@@ -160,17 +162,12 @@ def is_essential(path: str) -> bool:
 
 def named(bpy: Any) -> Iterator[tuple[Any, str]]:
     """Yield each data-block that names a file, with the path as the scene has it."""
-    told: list[tuple[Any, str]] = []
     seen: set[tuple[str, str, str]] = set()
-
-    def visit(owner: Any, path: str, *_: Any) -> None:
+    for owner, path in named_paths(bpy):
         key = (type(owner).__name__, owner.name_full, path)
         if key not in seen:
             seen.add(key)
-            told.append((owner, path))
-
-    bpy.data.file_path_foreach(visit)
-    yield from told
+            yield owner, path
 
 
 def parts_of(bpy: Any, frames: Frames) -> list[dict[str, Any]]:
@@ -385,7 +382,7 @@ def strip_files(
 
     For the file of any other strip, return ``base``; for a sound, nothing.
     """
-    strips = list(scene.sequence_editor.strips_all) if scene.sequence_editor else []
+    strips = strips_of(scene, nested=True)
     if base in {_heard(bpy, strip) for strip in strips if _sounds(strip)}:
         return {}
     here = [strip for strip in strips if _folder(bpy, scene, strip) == os.path.dirname(base)]

@@ -13,6 +13,7 @@ from .loader import load, saved_by
 from .memory_estimate import memory_of, too_large
 from .nondeterminism import animated, unbaked
 from .output import MOVIES, compositor_nodes, shows_strips, size_of, unmade
+from .settings import samples_of
 
 SOME = 200  # maximum number of items of each list except ``files``
 NAME = "facts.json"
@@ -75,7 +76,7 @@ def _picture(bpy: Any, scene: Any) -> dict[str, Any]:
     cycles = scene.cycles if is_cycles else None
     return {
         "engine": render.engine,
-        "samples": cycles.samples if cycles else None,
+        "samples": samples_of(scene),
         "is_adaptive": bool(cycles and cycles.use_adaptive_sampling),
         "time_limit": cycles.time_limit if cycles else 0.0,
         "denoiser": cycles.denoiser if cycles and cycles.use_denoising else None,

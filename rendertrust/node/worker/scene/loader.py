@@ -62,9 +62,9 @@ def opened(bpy: Any, order: dict[str, Any]) -> Any:
 
 def drawn_by_opengl(bpy: Any, scene: Any) -> str | None:
     """Return what needs OpenGL, without which Blender crashes; None if nothing does."""
-    engine: str = scene.render.engine
-    if engine.startswith("BLENDER_EEVEE") or engine == "BLENDER_WORKBENCH":
-        return f"the scene's engine is {'EEVEE' if 'EEVEE' in engine else 'Workbench'}"
+    if nondeterminism.is_drawn(scene):
+        name = "EEVEE" if "EEVEE" in scene.render.engine else "Workbench"
+        return f"the scene's engine is {name}"
     pencil = nondeterminism.grease_pencil(bpy)
     return None if pencil is None else f"{pencil} is Grease Pencil"
 

@@ -1,4 +1,4 @@
-"""Rough estimate of the memory that Cycles needs for a scene.
+"""Rough estimate of the memory that a render of a scene needs.
 
 Geometry that is too large to build is estimated from the settings of its modifiers. Therefore the
 estimate itself needs little memory.
@@ -10,8 +10,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 from .output import size_of
+from .settings import is_eevee
 
 BASE = 300 * 2**20
+EEVEE = 1200 * 2**20  # of EEVEE in software, for shadows, probes and compiled shaders
 TRIANGLE = 220  # bytes per triangle, with a share of the ray tracing tree
 VERTEX = 60
 FACE = 120  # bytes per face in Blender, with corners, edges and points
@@ -46,7 +48,7 @@ def memory_of(bpy: Any, scene: Any) -> dict[str, Any]:
     named |= {f"Image '{name}'": size for name, size in textures.items()}
     most = sorted(named.items(), key=lambda item: -item[1])[:5]
     return {
-        "bytes": BASE + sum(parts.values()),
+        "bytes": BASE + sum(parts.values()) + (EEVEE if is_eevee(scene) else 0),
         **parts,
         "most": [{"object": name, "bytes": size} for name, size in most if size],
     }

@@ -7,7 +7,7 @@ shader could read a file that only one machine has. Pictures of such scenes cann
 regions. Keyframes are harmless. Renders may differ between kinds of devices. Blender's own tests
 exclude hair, overlapping surfaces, path guiding and Open Shading Language when they compare
 graphics cards with processors. Surfaces that touch within one mesh, or between two different
-meshes, are not detected. Renders may differ between machines. EEVEE's frames, and Grease Pencil in
+meshes, are not detected. Renders may differ between machines. Drawn frames, and Grease Pencil in
 Cycles' frames, depend on the drawing class, and unbaked simulations on the frames that were
 rendered before.
 """
@@ -27,7 +27,7 @@ HARMLESS = (
     "fps_base",
 )  # equal in all parts of a frame, and read by many drivers
 DIGITS = 4  # decimals of a corner's coordinates
-EEVEE = "BLENDER_EEVEE"
+DRAWN = ("BLENDER_EEVEE", "BLENDER_WORKBENCH")  # how engines that draw with OpenGL begin
 SIMULATING = {"CLOTH", "SOFT_BODY", "DYNAMIC_PAINT", "FLUID", "PARTICLE_SYSTEM"}
 WORDS_MAX = 200
 NO_TEXT = "a name or path that is no UTF-8"
@@ -178,7 +178,7 @@ def may_differ(bpy: Any, scene: Any, *, by_driver: bool = True) -> bool:
     """Return True if two machines of one class may render the scene differently.
 
     The machines may have different numbers of threads. ``by_driver``: the machines may also have
-    different graphics drivers, so every EEVEE scene counts as different. Without ``by_driver``,
+    different graphics drivers, so every drawn scene counts as different. Without ``by_driver``,
     only differences within one drawing class count.
     """
     cycles, layers = scene.cycles, [layer for layer in scene.view_layers if layer.use]
@@ -306,8 +306,8 @@ def _is_hidden(thing: Any, users: set[Any]) -> bool:
 
 
 def is_drawn(scene: Any) -> bool:
-    """Return True if EEVEE draws the scene."""
-    return bool(scene.render.engine.startswith(EEVEE))
+    """Return True if EEVEE or Workbench draws the scene."""
+    return bool(scene.render.engine.startswith(DRAWN))
 
 
 def drawing_class() -> str | None:

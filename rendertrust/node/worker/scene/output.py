@@ -22,7 +22,10 @@ SUFFIXES = {
     "HDR": ".hdr",
 }
 # Blender writes the picture if the compositor has one of these nodes.
-PUTTING_OUT = ("NodeGroupOutput", "CompositorNodeRLayers", "CompositorNodeViewer")
+PUTTING_OUT = (
+    *("NodeGroupOutput", "CompositorNodeRLayers", "CompositorNodeViewer"),
+    "CompositorNodeComposite",  # before Blender 5.0
+)
 WORDS = {
     "stereoscopy": "Output Properties > Stereoscopy is on, which makes several pictures of a "
     "frame; switch it off and submit one scene for each eye",
@@ -64,13 +67,22 @@ def shows_strips(scene: Any) -> bool:
 
     Sounds and muted strips do not count (``RE_seq_render_active``).
     """
-    editor = scene.sequence_editor
-    if not (scene.render.use_sequencer and editor):
+    if not (scene.render.use_sequencer and scene.sequence_editor):
         return False
-    muted = [channel.mute for channel in editor.channels]
+    muted = [channel.mute for channel in scene.sequence_editor.channels]
     return any(
-        not (strip.type == "SOUND" or strip.mute or muted[strip.channel]) for strip in editor.strips
+        not (strip.type == "SOUND" or strip.mute or muted[strip.channel])
+        for strip in strips_of(scene)
     )
+
+
+def strips_of(scene: Any, *, nested: bool = False) -> list[Any]:
+    """Return the scene's strips; with ``nested`` also the strips inside meta strips."""
+    editor = scene.sequence_editor
+    if editor is None:
+        return []
+    name = "strips" if hasattr(editor, "strips") else "sequences"  # before Blender 4.4
+    return list(getattr(editor, f"{name}_all" if nested else name))
 
 
 def is_deliverable(name: str) -> bool:

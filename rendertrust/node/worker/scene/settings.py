@@ -65,11 +65,23 @@ def composite_on_processor(scene: Any) -> None:
     _mute(scene, [f"render.{name}" for name in COMPOSITOR_DEVICES])
 
 
+def samples_of(scene: Any) -> int | None:
+    """Return the samples per pixel of the scene's engine; None if it has none."""
+    if scene.render.engine == "CYCLES":
+        return int(scene.cycles.samples)
+    return int(scene.eevee.taa_render_samples) if is_eevee(scene) else None
+
+
+def is_eevee(scene: Any) -> bool:
+    """Return True if EEVEE draws the scene."""
+    return bool(scene.render.engine.startswith("BLENDER_EEVEE"))
+
+
 def set_samples(scene: Any, samples: int) -> None:
     """Set the samples per pixel for the scene's engine."""
     if scene.render.engine == "CYCLES":
         scene.cycles.samples = samples
-    elif scene.render.engine.startswith("BLENDER_EEVEE"):
+    elif is_eevee(scene):
         scene.eevee.taa_render_samples = samples
 
 
@@ -112,6 +124,9 @@ def animating(scene: Any) -> Iterator[Any]:
 
 
 def curves_of(action: Any) -> Iterator[Any]:
+    """Yield the curves of an action, or nothing for None."""
+    if action is not None and not hasattr(action, "layers"):  # before Blender 4.4
+        yield from action.fcurves
     for layer in getattr(action, "layers", ()):
         for strip in layer.strips:
             for bag in strip.channelbags:

@@ -1,0 +1,1 @@
+"""Actor that orders the videos of completed jobs."""

@@ -1,0 +1,221 @@
+"""Reader of models in ONNX's format (protocol buffers), without running them.
+
+The numbers of fields are those of ``onnx.proto3``. Only what nodes must refuse is read: operators
+that are not ONNX's own, weights in other files, and operators whose results are random.
+"""
+
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
+import attrs
+
+MODEL_BYTES_MAX: Final = 512 << 20
+NODES_MAX: Final = 200_000
+DEPTH_MAX: Final = 16  # graphs within graphs
+DOMAINS: Final = frozenset({"", "ai.onnx", "ai.onnx.ml"})
+RANDOM: Final = frozenset(
+    (
+        *("Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike"),
+        *("RandomUniform", "RandomUniformLike"),
+    )
+)
+# Operators on small integers, which processors of one device class may saturate differently.
+QUANTISED: Final = frozenset(
+    (
+        *("ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul"),
+        *("DynamicQuantizeLinear", "QuantizeLinear"),
+    )
+)
+NAME_BYTES_MAX: Final = 1000
+Field: TypeAlias = tuple[int, "int | memoryview"]
+
+
+class ModelFault(ValueError):
+    """The model cannot be read, or nodes do not run it; the text says why."""
+
+
+@attrs.frozen
+class ModelSummary:
+    """A model that nodes run.
+
+    ``inputs``: the names of the arrays that it takes. ``batch``: how many rows it takes at once;
+    None if it takes any number. ``is_quantised``: it computes with small integers.
+    """
+
+    inputs: tuple[str, ...]
+    batch: int | None
+    is_quantised: bool
+
+
+def read_model(content: bytes | memoryview) -> ModelSummary:
+    """Return the summary of a model. Raises ModelFault."""
+    if len(content) > MODEL_BYTES_MAX:
+        raise ModelFault(f"the model is larger than {MODEL_BYTES_MAX >> 20} MiB")
+    reader = _ModelReader()
+    for number, value in _fields(memoryview(content)):
+        if number == 25:
+            raise ModelFault("the model has functions of its own; inline them (onnx.inliner)")
+        if number == 7 and not isinstance(value, int):
+            reader.read_graph(value)
+    if not reader.has_graph:
+        raise ModelFault("the file is no ONNX model: it has no graph")
+    return reader.summary()
+
+
+@attrs.define
+class _ModelReader:
+    """A model, as far as it was read. The outermost graph declares its inputs."""
+
+    nodes: int = 0
+    has_graph: bool = False
+    is_quantised: bool = False
+    inputs: dict[str, int | None] = attrs.field(factory=dict[str, "int | None"])
+    weights: set[str] = attrs.field(factory=set[str])
+
+    def read_graph(self, graph: memoryview, depth: int = 0) -> None:
+        """Read a graph and the graphs within it."""
+        if depth > DEPTH_MAX:
+            raise ModelFault(f"the model has graphs within graphs, more than {DEPTH_MAX} deep")
+        self.has_graph = True
+        for number, value in _messages(graph):
+            if number == 1:
+                self._read_node(value, depth)
+            elif number == 5:
+                self._read_tensor(value, depth)
+            elif number == 11 and depth == 0:
+                name, batch = _input(value)
+                self.inputs[name] = batch
+            elif number == 15:
+                self._read_sparse(value)
+
+    def _read_node(self, node: memoryview, depth: int) -> None:
+        self.nodes += 1
+        if self.nodes > NODES_MAX:
+            raise ModelFault(f"the model has more than {NODES_MAX} operators")
+        operator, given = "", 0
+        for number, value in _messages(node):
+            if number == 1:
+                given += 1 if value or given < 2 else 0
+            elif number == 4:
+                operator = _text(value)
+            elif number == 5:
+                self._read_attribute(value, depth)
+            elif number == 7 and (domain := _text(value)) not in DOMAINS:
+                raise ModelFault(
+                    f"the model has operators of {domain!r}; nodes run only ONNX's own operators:"
+                    " export it without those of a runtime or library"
+                )
+        if operator in RANDOM or (operator == "Dropout" and given > 2):
+            raise ModelFault(
+                f"the model has the operator {operator}, whose results are random, so nobody could"
+                " verify them; export the model for inference"
+            )
+        self.is_quantised |= operator in QUANTISED
+
+    def _read_attribute(self, attribute: memoryview, depth: int) -> None:
+        for number, value in _messages(attribute):
+            if number in (5, 10):
+                self._read_tensor(value, depth + 1)
+            elif number in (6, 11):
+                self.read_graph(value, depth + 1)
+            elif number in (22, 23):
+                self._read_sparse(value)
+
+    def _read_tensor(self, tensor: memoryview, depth: int) -> None:
+        for number, value in _fields(tensor):
+            if number == 13 or (number == 14 and value != 0):
+                raise ModelFault("the model's weights are in other files; save it as one file")
+            if number == 8 and depth == 0 and not isinstance(value, int):
+                self.weights.add(_text(value))
+
+    def _read_sparse(self, tensor: memoryview) -> None:
+        for number, value in _messages(tensor):
+            if number in (1, 2):
+                self._read_tensor(value, 1)
+
+    def summary(self) -> ModelSummary:
+        """Return the summary. Raises ModelFault."""
+        inputs = {name: batch for name, batch in self.inputs.items() if name not in self.weights}
+        if not inputs:
+            raise ModelFault("the model has no inputs")
+        fixed = {batch for batch in inputs.values() if batch is not None}
+        if len(fixed) > 1:
+            raise ModelFault("the model's inputs have different first dimensions")
+        return ModelSummary(tuple(inputs), next(iter(fixed), None), self.is_quantised)
+
+
+def _input(declared: memoryview) -> tuple[str, int | None]:
+    """Return the name of an input, and its first dimension; None if that is variable."""
+    name, batch = "", None
+    for number, value in _messages(declared):
+        if number == 1:
+            name = _text(value)
+        elif number == 2:
+            batch = _first_dimension(value)
+    return name, batch
+
+
+def _first_dimension(declared: memoryview) -> int | None:
+    shapes = [shape for of, tensor in _messages(declared) if of == 1
+              for part, shape in _messages(tensor) if part == 2]  # fmt: skip
+    for shape in shapes:
+        for number, dimension in _messages(shape):
+            if number == 1:
+                sizes = [size for of, size in _fields(dimension) if of == 1]
+                return sizes[-1] if sizes and isinstance(sizes[-1], int) and sizes[-1] else None
+    return None
+
+
+def _text(value: memoryview) -> str:
+    if len(value) > NAME_BYTES_MAX:
+        raise ModelFault("the model has a name that is too long")
+    try:
+        return bytes(value).decode()
+    except UnicodeDecodeError:
+        raise ModelFault("the model has a name that is not UTF-8") from None
+
+
+def _messages(message: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Yield the members that are texts, bytes or messages."""
+    for number, value in _fields(message):
+        if not isinstance(value, int):
+            yield number, value
+
+
+def _fields(message: memoryview) -> Iterator[Field]:
+    """Yield the number and the value of each member. Raises ModelFault."""
+    at = 0
+    while at < len(message):
+        key, at = _varint(message, at)
+        kind, length = key & 7, 0
+        if kind == 0:
+            value, at = _varint(message, at)
+            yield key >> 3, value
+            continue
+        if kind == 2:
+            length, at = _varint(message, at)
+        elif kind in (1, 5):
+            length = 8 if kind == 1 else 4
+        else:
+            raise ModelFault(NO_MODEL)
+        if length > len(message) - at:
+            raise ModelFault(NO_MODEL)
+        if kind == 2:
+            yield key >> 3, message[at : at + length]
+        at += length
+
+
+def _varint(message: memoryview, at: int) -> tuple[int, int]:
+    found = 0
+    for shift in range(0, 70, 7):
+        if at >= len(message):
+            break
+        byte = message[at]
+        found |= (byte & 127) << shift
+        at += 1
+        if byte < 128:
+            return found, at
+    raise ModelFault(NO_MODEL)
+
+
+NO_MODEL: Final = "the file is no ONNX model, or it is truncated"

@@ -1,0 +1,92 @@
+"""Environments made by ``venv``, filled by pip, and tested by the program in them."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import Distribution, entry_points
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import orjson
+
+from rendertrust.node.child_process import ProcessExit, converse
+from rendertrust.node.plugins import GROUP
+
+MAKE_SECONDS_MAX: Final = 300.0
+INSTALL_SECONDS_MAX: Final = 3600.0  # Blender as a Python module has hundreds of megabytes
+TEST_SECONDS_MAX: Final = 900.0
+WORDS_MAX: Final = 500  # characters of a program's last words
+# These would let a program see the modules of this environment.
+_LEFT_OUT: Final = frozenset(("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"))
+
+
+@attrs.frozen
+class VenvTools:
+    """Environments of this machine. ``state``: the node's state folder.
+
+    ``kinds``: the kinds of work that a program must be able to do to pass its self-test.
+    """
+
+    state: Path
+    kinds: Sequence[str] = ()
+
+    async def make(self, environment: Path) -> str | None:
+        """Make an environment by this program's Python."""
+        command = [sys.executable, "-m", "venv", "--clear", str(environment)]
+        return _fault(await _run(command, MAKE_SECONDS_MAX))
+
+    async def install(self, environment: Path, wheel: Path, extra: str) -> str | None:
+        """Install a wheel; everything else comes from the index that is set for pip."""
+        quiet = ("--disable-pip-version-check", "--no-input", "--quiet")
+        wanted = (f"rendertrust{extra} @ {wheel.as_uri()}", *await asyncio.to_thread(plugins_here))
+        command = [str(environment / "bin" / "python"), "-m", "pip", "install", *quiet, *wanted]
+        return _fault(await _run(command, INSTALL_SECONDS_MAX))
+
+    async def self_test(self, environment: Path, version: str) -> str | None:
+        """Let the environment's program test itself on the node's state folder."""
+        kinds = [word for kind in self.kinds for word in ("--kind", kind)]
+        own = (str(environment / "bin" / "rendertrust"), "--json", "node", "self-test")
+        ended = await _run([*own, "--state", str(self.state), *kinds], TEST_SECONDS_MAX)
+        error: Any = ended.last.get("error")
+        if isinstance(error, dict):
+            return str(error.get("detail", ""))[:WORDS_MAX]
+        if (fault := _fault(ended)) is not None:
+            return fault
+        said = str(ended.last.get("version"))[:WORDS_MAX]
+        return None if said == version else f"the program says that it is version {said}"
+
+
+def plugins_here() -> list[str]:
+    """Return the packages with plugins that others wrote, for pip to install them again."""
+    found = {entry.dist.name: entry.dist for entry in entry_points(group=GROUP) if entry.dist}
+    return [_requirement(found[name]) for name in sorted(found)]
+
+
+def _requirement(package: Distribution) -> str:
+    """Return the package's version, or the place from which it was installed."""
+    try:
+        place = orjson.loads(package.read_text("direct_url.json") or "{}").get("url")
+    except orjson.JSONDecodeError:
+        place = None
+    return f"{package.name} @ {place}" if place else f"{package.name}=={package.version}"
+
+
+async def _run(command: Sequence[str], within: float) -> ProcessExit:
+    environment = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
+    try:
+        return await converse(command, environment=environment, within=within, hear=lambda _: None)
+    except OSError as fault:
+        return ProcessExit(code=127, last={}, tail=f"{command[0]}: {fault.strerror}")
+
+
+def _fault(ended: ProcessExit) -> str | None:
+    """Return why a program failed, from its last words; None if it did not."""
+    if ended.code == 0:
+        return None
+    if ended.code is None:
+        return "it did not end in time"
+    lines = [line.strip() for line in ended.tail.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR:")]
+    return (errors or lines or [f"it ended with {ended.code}"])[-1][:WORDS_MAX]

@@ -1,0 +1,76 @@
+"""Jobs that belong to another job: its videos, frames rendered again, and those of its scene."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import attrs
+
+from rendertrust.job_spec import Container
+from rendertrust.job_status import JobStatus
+from sql.database import Table
+
+
+@attrs.frozen
+class VideoDue:
+    """A completed job whose creator wants a video of its frames, in this ``container``."""
+
+    id: UUID
+    user_id: UUID
+    container: Container
+
+
+@attrs.frozen
+class ConsoleVideo:
+    """A video of a job's frames, which is a job itself. ``is_there``: its file is delivered."""
+
+    id: UUID
+    status: JobStatus
+    is_there: bool
+    created_at: datetime
+
+
+@attrs.frozen
+class FrameAgain:
+    """A job that renders a frame of another job again."""
+
+    id: UUID
+    status: JobStatus
+    frames: str | None
+    created_at: datetime
+
+
+@attrs.frozen
+class SameScene:
+    """A job that rendered the scene of another job. ``params``: its parameters, if it has any."""
+
+    id: UUID
+    created_at: datetime
+    params: Mapping[str, Any] | None
+    status: JobStatus
+    units: int
+
+
+class RelatedJobs(Table):
+    """Reads of related jobs; each raises ``Unavailable`` while the database is down."""
+
+    async def videos_due(self, since: datetime) -> Sequence[VideoDue]:
+        """Return completed jobs that want a video and have none, if they ended after ``since``."""
+        return await self._database.rows(VideoDue, "job_videos_due", since)
+
+    async def again_count(self, job: UUID) -> int:
+        """Count the jobs that render a frame of the job again."""
+        return await self._database.number("job_again_count", job)
+
+    async def videos(self, job: UUID, user: UUID) -> Sequence[ConsoleVideo]:
+        """Return the videos of the frames of a job of ``user``, newest first."""
+        return await self._database.rows(ConsoleVideo, "job_view_videos", job, user)
+
+    async def again(self, job: UUID) -> Sequence[FrameAgain]:
+        """Return the jobs that render a frame of the job again, newest first."""
+        return await self._database.rows(FrameAgain, "job_view_again", job)
+
+    async def same_scene(self, job: UUID) -> Sequence[SameScene]:
+        """Return other jobs of its owner that rendered the job's scene, newest first."""
+        return await self._database.rows(SameScene, "job_view_same_scene", job)

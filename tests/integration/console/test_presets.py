@@ -1,0 +1,60 @@
+"""Presets: parameters that are saved from a job, and chosen for a new one."""
+
+import html
+import re
+from uuid import UUID, uuid4
+
+import attrs
+import pytest
+
+from actors.ledger.effects import JobInsert
+from sql.job_plan import NewUnit
+from sql.presets import PRESETS_MOST
+from tests.integration.conformance.stage import pieces_of, with_plan
+from tests.integration.console.people import Visitor, newcomer
+from tests.support.http_gateway import Face
+
+PARAMS = {"width": 640, "height": 360, "samples": 12, "format": "PNG"}
+
+
+@pytest.fixture
+async def job(face: Face, jane: Visitor) -> UUID:
+    """Book a rendering job with parameters."""
+    id_ = uuid4()
+    commit = pieces_of(id_, UUID(jane.id), [NewUnit(1, n, str(n + 1)) for n in range(4)])
+    (order,) = commit.effects
+    assert isinstance(order, JobInsert)
+    order = with_plan(order, job_type="render", params=PARAMS, frames="1-4", pool="trusted")
+    await face.book(attrs.evolve(commit, effects=(order,)))
+    return id_
+
+
+async def test_a_preset_is_saved_from_a_job_chosen_and_removed(jane: Visitor, job: UUID) -> None:
+    assert "No presets" in (await jane.get("/console/presets"))[1]
+    answer = await jane.post(f"/console/jobs/{job}/preset", {"name": " Dailies <b> "})
+    assert (answer.status, answer.headers["Location"]) == (303, "/console/presets")
+    _, text = await jane.get("/console/presets")
+    (there,) = re.findall(r'href="(/console/jobs/new\?[^"]+)"', text)
+    assert "<bdi>Dailies &lt;b&gt;</bdi>" in text
+    for page in (html.unescape(there), "/console/jobs/new"):
+        _, text = await jane.get(page)
+        assert "<bdi>Dailies &lt;b&gt;</bdi>" in text, "it is offered in the form"
+    _, text = await jane.get(html.unescape(there))
+    for name in ("width", "height", "samples"):
+        assert re.search(rf'name="{name}"[^>]* value="{PARAMS[name]}"', text), name
+    assert not re.search(r'name="frames"[^>]* value="1-4"', text), "frames are of one scene"
+    assert (await jane.post("/console/presets/remove", {"name": "Dailies <b>"})).status == 303
+    assert (await jane.post("/console/presets/remove", {"name": "Dailies <b>"})).status == 404
+    assert "No presets" in (await jane.get("/console/presets"))[1]
+
+
+async def test_presets_are_of_one_user_and_bounded(face: Face, jane: Visitor, job: UUID) -> None:
+    bob = await newcomer(face, email="bob@example.org")
+    assert (await bob.post(f"/console/jobs/{job}/preset", {"name": "mine"})).status == 404
+    assert (await jane.post(f"/console/jobs/{job}/preset", {"name": "  "})).status == 422
+    for number in range(PRESETS_MOST):
+        answer = await jane.post(f"/console/jobs/{job}/preset", {"name": f"no. {number}"})
+        assert answer.status == 303
+    assert (await jane.post(f"/console/jobs/{job}/preset", {"name": "one more"})).status == 409
+    assert (await jane.post(f"/console/jobs/{job}/preset", {"name": "no. 3"})).status == 303
+    assert "no. 3" not in (await bob.get("/console/presets"))[1]

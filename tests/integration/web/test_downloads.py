@@ -1,0 +1,215 @@
+"""What a gateway hands out: the wheel, its hash, the script that joins a machine, and Blender's
+extension.
+"""
+
+import hashlib
+import io
+import subprocess
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+import rendertrust
+from rendertrust import release
+from scripts.blender_extension import LINES, zip_name
+from tests.integration.web.accounts import ask
+from tests.support.extension_zips import make_zip
+from tests.support.http_gateway import Face, face_with
+from tests.support.releases import KEY, KEY_TEXT, statement_of
+from web.downloads import extensions
+from web.downloads.join_script import join_script
+from web.downloads.npm_package import NAME, NpmPackage, npm_package
+from web.downloads.release_signature import ReleaseSignature, release_signature
+from web.downloads.wheel import Wheel, built_wheel
+from web.routes import downloads
+
+face = face_with()
+FILES = "/api/v1/downloads"
+
+
+async def handed_out(face: Face) -> dict[str, Any]:
+    status, found = await ask(face, "GET", FILES)
+    assert status == 200
+    return dict(found)
+
+
+async def test_the_wheel_has_the_version_and_the_hash_that_are_named(face: Face) -> None:
+    found = await handed_out(face)
+    url, wheel = str(face.client.make_url("/")).rstrip("/"), found["wheel"]
+    assert found["version"] == rendertrust.__version__
+    assert wheel["url"] == f"{url}/download/{wheel['name']}"
+    assert (
+        found["install"] == f"pip install 'rendertrust @ {wheel['url']}#sha256={wheel['sha256']}'"
+    )
+    answer = await face.client.get(f"/download/{wheel['name']}")
+    body = await answer.read()
+    assert (answer.status, len(body)) == (200, wheel["size"])
+    assert hashlib.sha256(body).hexdigest() == wheel["sha256"]
+    with zipfile.ZipFile(io.BytesIO(body)) as opened:
+        assert opened.testzip() is None
+        assert "rendertrust/__main__.py" in opened.namelist()
+        assert not [name for name in opened.namelist() if not name.startswith("rendertrust")]
+
+
+@pytest.fixture
+def dist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty folder, where the gateway looks for the zips of the extension."""
+    monkeypatch.setattr(extensions, "FOLDER", tmp_path)
+    return tmp_path
+
+
+async def test_the_extension_is_a_repository_that_blender_reads(face: Face, dist: Path) -> None:
+    for line in LINES:
+        make_zip(dist, line, "linux-x64")
+    status, index = await ask(face, "GET", "/download/index.json?blender_version=4.2.0")
+    assert (status, index["version"], index["blocklist"]) == (200, "v1", [])
+    older, newer = index["data"]
+    assert (older["id"], older["version"]) == ("rendertrust", rendertrust.__version__)
+    assert (older["blender_version_min"], older["blender_version_max"]) == ("4.2.0", "5.1.0")
+    assert newer["blender_version_min"] == "5.1.0"
+    assert "blender_version_max" not in newer, "Blender takes no null"
+    assert older["platforms"] == ["linux-x64"]
+    name = older["archive_url"].removeprefix("./")
+    answer = await face.client.get(f"/download/{name}?repository=.%2Findex.json")
+    body = await answer.read()
+    assert (answer.status, answer.content_type) == (200, "application/zip")
+    assert len(body) == older["archive_size"]
+    assert f"sha256:{hashlib.sha256(body).hexdigest()}" == older["archive_hash"]
+
+
+async def test_the_extension_is_on_the_page_and_in_the_api(face: Face, dist: Path) -> None:
+    text = await (await face.client.get("/download")).text()
+    assert "has no Blender extension yet" in text
+    assert (await handed_out(face))["extensions"] == []
+    make_zip(dist, "4.2", "windows-x64")
+    found = await handed_out(face)
+    [each] = found["extensions"]
+    url = str(face.client.make_url("/download"))
+    assert found["extension_repository"] == f"{url}/index.json"
+    assert each["url"] == f"{url}/{each['name']}"
+    assert each["drop_url"].startswith(f"{each['url']}?repository=.%2Findex.json&")
+    assert each["drop_url"].endswith("&platforms=windows-x64")
+    text = await (await face.client.get("/download")).text()
+    assert each["drop_url"].replace("&", "&amp;") in text
+    assert "4.2 or newer, before 5.1" in text
+
+
+async def test_a_zip_of_other_sources_is_not_handed_out(face: Face, dist: Path) -> None:
+    own = built_wheel()
+    make_zip(dist, "4.2", "linux-x64", attrs.evolve(own, body=own.body + b"changed"))
+    broken = dist / zip_name(rendertrust.__version__, "5.1", "linux-x64")
+    broken.write_bytes(b"half a zip")
+    assert (await handed_out(face))["extensions"] == []
+    status, refused = await ask(face, "GET", f"/download/{broken.name}")
+    assert (status, broken.name in refused["detail"]) == (404, False)
+
+
+async def test_a_signed_wheel_has_its_signature(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = await handed_out(face)
+    own = release_signature(built_wheel())
+    assert (found["release_key"], found["signature"]) == (own.key, own.statement)
+    signed = release.sign(statement_of(built_wheel()), KEY)
+
+    def signature(_: Wheel) -> ReleaseSignature:
+        return ReleaseSignature(KEY_TEXT, signed)
+
+    monkeypatch.setattr(downloads, "release_signature", signature)
+    found = await handed_out(face)
+    assert release.read(found["signature"], found["release_key"]) == statement_of(built_wheel())
+
+
+async def test_another_file_is_not_there_and_says_which_is(face: Face) -> None:
+    status, refused = await ask(face, "GET", "/download/rendertrust-0.0.1-py3-none-any.whl")
+    assert (status, built_wheel().name in refused["detail"]) == (404, True)
+    for name in ("..%2fpyproject.toml", "%20", "a" * 200):
+        assert (await ask(face, "GET", f"/download/{name}"))[0] == 404
+
+
+async def test_the_npm_package_is_handed_out_once_it_is_built(
+    face: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def built() -> NpmPackage | None:
+        return npm_package(tmp_path)
+
+    monkeypatch.setattr(downloads, "npm_package", built)
+    assert (await handed_out(face))["typescript"] is None
+    assert (await ask(face, "GET", f"/download/{NAME}"))[0] == 404
+    (tmp_path / "rendertrust-0.0.1.tgz").write_bytes(b"of another version")
+    assert (await handed_out(face))["typescript"] is None
+    for body in (b"a package", b"the package, built again"):
+        (tmp_path / NAME).write_bytes(body)
+        package = (await handed_out(face))["typescript"]
+        answer = await face.client.get(f"/download/{NAME}")
+        assert (answer.status, await answer.read()) == (200, body)
+        assert package["url"] == str(answer.url)
+        assert package["sha256"] == hashlib.sha256(body).hexdigest()
+        page = await (await face.client.get("/download")).text()
+        assert f"npm install {package['url']}" in page
+
+
+async def test_a_gateway_without_sources_says_so(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking() -> None:
+        raise FileNotFoundError("docs/PACKAGE.md")
+
+    monkeypatch.setattr(downloads, "built_wheel", lacking)
+    for path in (FILES, "/join.sh", "/download/x.whl", "/download/index.json", "/download"):
+        answer = await face.client.get(path)
+        assert answer.status == 404
+        assert "whole checkout" in await answer.text()
+
+
+async def test_the_script_names_the_address_and_the_hash(face: Face) -> None:
+    answer = await face.client.get("/join.sh")
+    text, url = await answer.text(), str(face.client.make_url("/")).rstrip("/")
+    assert answer.content_type == "text/plain"
+    assert f"farm={url}\n" in text
+    assert f"sha256={built_wheel().sha256}\n" in text
+    assert "@" not in text.partition("say()")[0]
+    assert text.rstrip().endswith('main "$@"'), "a part of the script does nothing"
+
+
+def run(script: str, *words: str, home: Path, **more: str) -> "subprocess.CompletedProcess[str]":
+    """Run a script as `curl … | sh -s -- WORDS` does, on a machine with nothing but its system."""
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(home), **more}
+    command = ["sh", "-s", "--", *words]
+    return subprocess.run(
+        command, input=script, env=env, cwd=home, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["it's", "$(touch it)", "a`touch it`", 'a"; touch it; "'],
+    ids=["apostrophe", "command", "backquotes", "quotes"],
+)
+def test_an_address_cannot_break_out_of_the_script(tmp_path: Path, name: str) -> None:
+    ran = run(join_script(f"http://{name}", built_wheel()), "--help", home=tmp_path)
+    assert f"http://{name}/join.sh" in ran.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(("ABC",), "has 48 characters"), (("--service",), "the CODE comes first")],
+    ids=["short", "none"],
+)
+def test_what_is_no_code_installs_nothing(
+    tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    ran = run(join_script("http://farm.example", built_wheel()), *words, home=tmp_path)
+    assert (ran.returncode, said in ran.stderr) == (1, True)
+    assert "http://farm.example/console/fleet/add" in ran.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_python_the_script_says_what_to_install(tmp_path: Path) -> None:
+    script = join_script("http://farm.example", built_wheel())
+    ran = run(script, home=tmp_path, RENDERTRUST_PYTHON="/nowhere/python")
+    assert (ran.returncode, "apt-get install python3-venv" in ran.stderr) == (1, True)

@@ -1,0 +1,139 @@
+"""Tests of what a release decides: its version, its changelog, and what an audit says."""
+
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts import make_release
+from scripts.make_release import (
+    ReleaseRefused,
+    begin,
+    check_archive,
+    findings,
+    present_version,
+    released,
+    unaudited,
+)
+
+FAULT = {"id": "PYSEC-1", "fix_versions": ["2.1", "3.0"], "aliases": [], "description": "bad"}
+GOOD: dict[str, Any] = {"name": "attrs", "version": "26.1", "vulns": []}
+BAD: dict[str, Any] = {"name": "idna", "version": "2.0", "vulns": [FAULT]}
+UNKNOWN = {"name": "click", "skip_reason": "Dependency not found on PyPI"}
+
+
+@pytest.mark.parametrize(
+    ("packages", "said", "lines"),
+    [
+        ([GOOD], "1 packages audited, 0 vulnerabilities", []),
+        (
+            [GOOD, BAD, UNKNOWN],
+            "2 packages audited, 1 vulnerabilities; NOT AUDITED: 1",
+            ["idna 2.0: PYSEC-1, fixed in 2.1, 3.0"],
+        ),
+        ([UNKNOWN], "NOT AUDITED: the index knows nothing about these 1 packages", []),
+    ],
+    ids=["good", "bad", "unknown"],
+)
+def test_an_audit_says_what_was_not_audited(
+    packages: list[dict[str, Any]], said: str, lines: list[str]
+) -> None:
+    assert findings({"dependencies": packages}) == (said, lines)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "requests.exceptions.ConnectionError: HTTPSConnectionPool: Max retries exceeded",
+        "ERROR:pip_audit._cli:Tip: your network may be blocking this service. Try another one",
+        "requests.exceptions.ReadTimeout: Read timed out.",
+    ],
+    ids=["refused", "blocked", "slow"],
+)
+def test_without_network_nothing_is_audited_and_it_says_so(said: str) -> None:
+    assert unaudited("client-3.13", f"Traceback\n{said}\n").startswith("NOT AUDITED: there is no")
+
+
+def test_an_audit_that_fails_for_another_reason_stops_the_release() -> None:
+    with pytest.raises(
+        ReleaseRefused, match=r"failed for client-3\.13: ERROR: invalid requirement"
+    ):
+        unaudited("client-3.13", "a warning\nERROR: invalid requirement\n")
+
+
+def test_a_source_archive_without_the_documentation_is_refused(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "rendertrust-1.2.0.tar.gz", "w:gz") as archive:
+        archive.add(__file__, "rendertrust-1.2.0/deploy/container/gateway.Containerfile")
+        archive.add(__file__, "rendertrust-1.2.0/web/downloads/built/rendertrust-1.2.0.tgz")
+    with pytest.raises(ReleaseRefused, match=r"lacks rendertrust-1\.2\.0/web/documentation/site"):
+        check_archive("1.2.0", tmp_path)
+
+
+def test_a_list_of_packages_says_which_version_of_ours_needs_them() -> None:
+    component = {"bom-ref": "root", "name": "rendertrust", "type": "application"}
+    listed = {
+        "metadata": {"component": component},
+        "components": [{"bom-ref": "one"}, {"bom-ref": "two"}],
+        "dependencies": [{"ref": "one"}, {"ref": "root"}],
+    }
+    about = make_release.about_us(listed, "1.2.0")
+    assert about["metadata"]["component"]["version"] == "1.2.0"
+    assert about["metadata"]["component"]["purl"] == "pkg:pypi/rendertrust@1.2.0"
+    assert about["dependencies"] == [{"ref": "root", "dependsOn": ["one", "two"]}, {"ref": "one"}]
+
+
+def test_what_was_unreleased_becomes_part_of_the_release() -> None:
+    before = "# RenderTrust 1.0.0 (2026-12-01)\n\n## Added\n\n- A.\n\n"
+    old = "# RenderTrust 1.0.0 (unreleased)\n\nThe first version.\n"
+    assert released(before + old, "1.0.0") == before + "The first version.\n"
+    assert released(before + old, "2.0.0") == before + old
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a repository with a version."""
+    own = tmp_path / "rendertrust" / "__init__.py"
+    own.parent.mkdir()
+    own.write_text('"""Ours."""\n\n__version__ = "1.2.0"\n')
+    monkeypatch.setattr(make_release, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(make_release, "OWN", own)
+    who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    for words in (("init", "-q"), ("add", "."), (*who, "commit", "-qm", "All"), ("tag", "v1.3.0")):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("version", "why"),
+    [("1.1.9", "older than 1.2.0"), ("v2", "not a version"), ("1.3.0", "was released")],
+    ids=["older", "odd", "again"],
+)
+def test_a_version_that_cannot_be_is_refused(checkout: Path, version: str, why: str) -> None:
+    with pytest.raises(ReleaseRefused, match=why):
+        begin(version)
+    assert present_version() == "1.2.0"
+
+
+def test_a_checkout_with_changes_is_refused(checkout: Path) -> None:
+    (checkout / "rendertrust" / "new.py").touch()
+    with pytest.raises(ReleaseRefused, match="has changes"):
+        begin("2.0.0")
+
+
+def test_the_version_is_written_and_the_changelog_built(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called = list[tuple[str, ...]]()
+
+    def tool(*words: str) -> None:
+        called.append(words)
+
+    monkeypatch.setattr(make_release, "tool", tool)
+    (checkout / ".git" / "info" / "exclude").write_text("CHANGELOG.md\n")
+    (checkout / "CHANGELOG.md").write_text("before ")
+    begin("2.0.0")
+    assert present_version() == "2.0.0"
+    assert called == [("towncrier", "build", "--yes", "--version", "2.0.0")]
+    assert (checkout / "CHANGELOG.md").read_text() == "before "

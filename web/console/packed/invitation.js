@@ -1,1 +1,0 @@
-const field=document.getElementById("invitation"),given=new URLSearchParams(location.hash.slice(1)).get("invitation");field&&given&&(field.value=given,history.replaceState(null,"",location.pathname+location.search),document.getElementById("name").focus())

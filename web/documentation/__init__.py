@@ -1,0 +1,1 @@
+"""The pages of the API's description, and the documentation site."""

@@ -1,0 +1,127 @@
+#!/bin/sh
+# Installs RenderTrust for you, and makes this machine a node of the farm that handed out this script:
+#
+#   curl -fsSL FARM/join.sh | sh -s -- CODE [options of `rendertrust node join`, like --service]
+#
+# CODE is from the console's page Add a machine. Without it, the script only installs or updates the program. The
+# program goes into a folder of yours, in an environment of its own. Its wheel comes from the farm, and only with the
+# hash below; all other packages come from your own package index, as set for pip.
+#
+#   RENDERTRUST_PYTHON    the Python to use: 3.11 or newer (3.13 and 3.11 bring Blender)
+#   RENDERTRUST_PROGRAM   where the program goes (~/.local/share/rendertrust)
+#   RENDERTRUST_BLENDER   no: do not install Blender
+set -eu
+
+farm=@FARM@
+version=@VERSION@
+wheel=@WHEEL@
+sha256=@SHA256@
+characters=@CHARACTERS@
+
+say() { printf '%s\n' "$*" >&2; }
+fail() {
+  say "join.sh: $*"
+  exit 1
+}
+
+# Whether this is a Python that can make environments.
+is_usable() {
+  "$1" -c 'import sys, venv, ensurepip, ssl; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+}
+
+# Make the environment, unless there is one that works. The link $venv names it, so that
+# `rendertrust node update` can change to another environment at once.
+make_environment() {
+  if [ -L "$venv" ] && "$venv/bin/python" -m pip --version >/dev/null 2>&1; then return; fi
+  for python in ${RENDERTRUST_PYTHON:-python3.13 python3.11 python3.12 python3.14 python3}; do
+    if is_usable "$python"; then
+      rm -rf "$venv" "$program/installed" "$program/versions/$version"
+      "$python" -m venv "$program/versions/$version"
+      ln -s "versions/$version" "$venv"
+      return
+    fi
+  done
+  fail "Python 3.11 or newer with venv is needed. On Debian: apt-get install python3-venv"
+}
+
+# Print the extra that brings Blender, if this Python has one and no Blender is here.
+blender_extra() {
+  if [ "${RENDERTRUST_BLENDER:-}" = no ] || command -v blender >/dev/null 2>&1; then return; fi
+  case $("$venv/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])') in
+    3.13 | 3.11) printf '[render]' ;;
+    *) say "Blender as a Python module exists for Python 3.13 and 3.11: install one of them, or put blender on the PATH." ;;
+  esac
+}
+
+# Run pip, which refuses a wheel with another hash. Commands name the environment without its link.
+install() {
+  "$(cd -P "$venv" && pwd -P)/bin/python" -m pip install --disable-pip-version-check --no-input "$@" >&2 || fail \
+    "pip could not install the program: see above. If the hash does not match, the farm may have been upgraded: get this script again."
+}
+
+install_program() {
+  extra=$(blender_extra)
+  if [ "$(cat "$program/installed" 2>/dev/null || :)" = "$sha256$extra" ]; then return; fi
+  rm -f "$program/installed"
+  say "Installing RenderTrust $version into $venv"
+  if [ -n "$extra" ]; then say "It brings Blender: up to 500 MB, once."; fi
+  source=$farm/download/$wheel#sha256=$sha256
+  if "$venv/bin/python" -m pip show --quiet rendertrust 2>/dev/null; then
+    # pip keeps an installed wheel of the same version, although this one may differ.
+    install --no-deps --force-reinstall "rendertrust @ $source"
+  fi
+  install "rendertrust$extra @ $source"
+  printf '%s' "$sha256$extra" >"$program/installed"
+}
+
+# Let people call the program by its name, if nothing else has that name.
+link_program() {
+  link=$HOME/.local/bin/rendertrust
+  if [ -e "$link" ] || [ -L "$link" ]; then return; fi
+  mkdir -p "$HOME/.local/bin"
+  ln -s "$venv/bin/rendertrust" "$link"
+}
+
+main() {
+  code=
+  case ${1:-} in
+    -h | --help)
+      say "curl -fsSL $farm/join.sh | sh -s -- CODE [options of rendertrust node join]"
+      say "CODE is from $farm/console/fleet/add. Without it, the program is only installed or updated."
+      exit 0
+      ;;
+    -*) fail "the CODE comes first; it is from $farm/console/fleet/add" ;;
+    ?*)
+      code=$1
+      shift
+      plain=$(printf '%s' "$code" | tr -d ' -')
+      if [ "${#plain}" -ne "$characters" ]; then
+        fail "the CODE has $characters characters: copy the whole line from $farm/console/fleet/add"
+      fi
+      ;;
+  esac
+  if [ -n "$code" ] && [ "$(uname -s)" != Linux ]; then
+    fail "a node needs Linux; on Windows, run this in WSL 2"
+  fi
+  program=${RENDERTRUST_PROGRAM:-${XDG_DATA_HOME:-$HOME/.local/share}/rendertrust}
+  venv=$program/venv
+  mkdir -p "$program"
+  make_environment
+  install_program
+  link_program
+  say "RenderTrust $version is installed: $venv/bin/rendertrust"
+  if [ -z "$code" ]; then
+    say "If a node runs here, restart it. To add this machine: $farm/console/fleet/add"
+    exit 0
+  fi
+  if ! command -v bwrap >/dev/null 2>&1; then
+    say "There is no sandbox, without which a machine renders nothing for others. On Debian: apt-get install bubblewrap"
+  fi
+  if ! ls /usr/share/glvnd/egl_vendor.d/*.json /etc/glvnd/egl_vendor.d/*.json 2>/dev/null | grep -q .; then
+    say "There is no OpenGL, without which a machine renders nothing with EEVEE. On Debian: apt-get install --no-install-recommends libegl1 libegl-mesa0 libgl1-mesa-dri"
+  fi
+  exec "$venv/bin/rendertrust" node join "$farm" --code "$code" "$@" </dev/null
+}
+
+# The last line: a script that arrived in part does nothing.
+main "$@"
