@@ -329,6 +329,14 @@ class RefusalCode(StrEnum):
     TOO_MANY_ENDPOINTS = "too_many_endpoints", _AS_MANY
 
 
+HELP: Final = "/help/errors/"  # the gateway's page of all codes
+
+
+def help_path(code: str) -> str:
+    """Return the address at the gateway that explains the code."""
+    return f"{HELP}#{code}"
+
+
 _KNOWN: Final[Mapping[str, RefusalCode]] = {str(code): code for code in RefusalCode}
 
 

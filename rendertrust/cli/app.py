@@ -51,7 +51,7 @@ def report(ending: Exit, output: Printer) -> int:
 
 
 def _ending(error: Exception, session: CliSession) -> Exit | None:
-    if isinstance(error, CommandExit):
+    if isinstance(error, CommandExit) and error.__cause__ is None:
         return error.ending
     if isinstance(error, click.Abort):
         return INTERRUPTED

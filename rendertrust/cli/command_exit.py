@@ -20,11 +20,13 @@ class Exit:
     detail: str
     hint: str
     facts: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+    more: str = ""  # the URL of a page that explains the error
 
     def document(self) -> dict[str, Any]:
         """Return the document that ``--json`` prints."""
         members = {"exit_code": self.code, "detail": self.detail, "hint": self.hint}
-        known = {name: value for name, value in self.facts.items() if value not in (None, ())}
+        facts = {**self.facts, "more": self.more or None}
+        known = {name: value for name, value in facts.items() if value not in (None, ())}
         return {"error": {"code": self.name, **members, **known}}
 
     def text(self) -> str:
@@ -38,6 +40,8 @@ class Exit:
             lines.append(
                 f"  The operator of the gateway can find the cause by the request id {request}."
             )
+        if self.more:
+            lines.append(f"  More: {self.more}")
         return "\n".join(lines)
 
 

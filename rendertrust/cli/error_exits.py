@@ -1,25 +1,31 @@
 """Map the client's exceptions to exit codes, messages and hints."""
 
+import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Final
 
 import attrs
 
-from rendertrust.api.refusal_code import RefusalCode, refusal_code
+from rendertrust.api.refusal_code import RefusalCode, help_path, refusal_code
 from rendertrust.cli import exit_codes, value_text
 from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.pins import PinFile
 from rendertrust.client import errors
 from rendertrust.money import in_words
 
+_CODE: Final = re.compile("[a-z][a-z0-9_]{0,63}")
+
 
 def ending_of(error: Exception, url: str) -> Exit | None:
     """Return the exit code, message and hint for an exception; return None for a bug."""
     if isinstance(error, CommandExit):
+        cause = error.__cause__
+        if isinstance(cause, errors.Refused):
+            return attrs.evolve(error.ending, more=_more(cause, url))
         return error.ending
     if isinstance(error, errors.Refused):
-        return _refused(error)
+        return _refused(error, url)
     for kind, words in _OTHERS.items():
         if isinstance(error, kind):
             return words(error, url)
@@ -30,12 +36,18 @@ def ending_of(error: Exception, url: str) -> Exit | None:
     return None
 
 
-def _refused(error: errors.Refused) -> Exit:
+def _refused(error: errors.Refused, url: str) -> Exit:
     kind = next(kind for kind in type(error).__mro__ if kind in _REFUSALS)
     code, name, hint = _REFUSALS[kind](error)
     faults = [attrs.asdict(fault) for fault in error.errors]
     facts = {"status": error.status, "request_id": error.request_id, "errors": faults or None}
-    return Exit(code, name, error.detail, hint, {**error.extra, **facts})
+    return Exit(code, name, error.detail, hint, {**error.extra, **facts}, _more(error, url))
+
+
+def _more(error: errors.Refused, url: str) -> str:
+    """Return the URL of the gateway's page about the code; '' if the refusal has no valid code."""
+    code = error.code or ""
+    return f"{url.rstrip('/')}{help_path(code)}" if _CODE.fullmatch(code) else ""
 
 
 _Words = tuple[int, str, str]

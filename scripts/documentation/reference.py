@@ -5,28 +5,14 @@ from typing import Any
 
 import click
 
-from rendertrust.api.refusal_code import RefusalCode
-from rendertrust.cli import catalogue, exit_codes
+from rendertrust.cli import catalogue
 from rendertrust.cli.command import Root
-from rendertrust.cli.error_exits import HINTS
 from scripts import settings_table
-from scripts.documentation import unit_errors
 from web.commands import group as gateway_commands
+from web.documentation import error_page
 from web.openapi.document import describe
 from web.openapi.error_responses import phrase
 from web.routes import OPERATIONS
-
-# Advice by the end of a code, for codes that the command line has no hint for.
-ADVICE = {
-    "_not_found": "Check the id, and that you are logged in as its owner.",
-    "_unavailable": "Try again in a moment. If it goes on, the gateway's log says why.",
-    "_busy": "Try again in a moment.",
-    "_full": "Try again later.",
-    "_expired": "Start again from the beginning.",
-    "_invalid": "Correct what `detail` names, and try again.",
-    "_off": "The people who run the gateway decide this. Ask an admin.",
-}
-MANY = "Remove some that you no longer need, or wait until some have ended."
 
 
 def pages() -> dict[str, str]:
@@ -36,7 +22,7 @@ def pages() -> dict[str, str]:
         "reference/settings.md": settings(),
         "reference/operations.md": operations(),
         "reference/python-client.md": PYTHON_CLIENT,
-        "errors.md": errors(),
+        error_page.NAME: error_page.text(),
     }
 
 
@@ -77,45 +63,10 @@ def operations() -> str:
     return "\n".join(lines)
 
 
-def errors() -> str:
-    """Return the page of all codes: of refusals, of failed units, and of the command line."""
-    lines = [ABOUT_ERRORS]
-    for code in RefusalCode:
-        lines += [f"### `{code}` {{ #{code} }}\n", f"{code.meaning}\n", *_advised(code)]
-    lines.append(ABOUT_UNITS)
-    taken = {str(code) for code in RefusalCode}
-    for name, (meaning, advice) in unit_errors.EXPLAINED.items():
-        anchor = f"unit-{name}" if name in taken else name
-        lines += [f"### `{name}` of a unit {{ #{anchor} }}\n", f"{meaning}\n", f"{advice}\n"]
-    lines += ["## When a command ends\n", "| exit code | meaning |", "| --- | --- |"]
-    lines += [
-        f'| <span id="exit-{code}"></span>{code} | {meaning[0].upper()}{meaning[1:]}. |'
-        for code, meaning in exit_codes.TABLE.items()
-    ]
-    return "\n".join(lines) + "\n"
-
-
 ABOUT_OPERATIONS = """\
 This page lists the operations of the HTTP API. A running gateway shows them with their schemas at
 <a href="/docs">/docs</a>, and as an OpenAPI document at <a href="/openapi.json">/openapi.json</a>.
 [The HTTP API](../API.md) explains how to use them.
-"""
-ABOUT_ERRORS = """\
-# Errors, by code
-
-This page says what each code means, and what you can do. The address of a code is
-`/help/errors/#CODE`.
-
-## When the API refuses a request
-
-Every refusal has a `code` and a `detail`, which says more about your request. Quote the
-`X-Request-ID` of the answer when you ask the people who run the gateway.
-"""
-ABOUT_UNITS = """\
-## When a unit fails
-
-A failed unit has one of these as its `error_code`. [The HTTP API](API.md#why-a-unit-failed) says
-where you read it.
 """
 PYTHON_CLIENT = """\
 # The Python client, in full
@@ -161,25 +112,3 @@ def _described(method: str, path: str, operation: dict[str, Any]) -> Iterator[st
         f"{status} {phrase(int(status))}" for status in operation["responses"] if status.isdigit()
     )
     yield f"Answers: {answers}.\n"
-
-
-def _advised(code: RefusalCode) -> Iterator[str]:
-    if code in HINTS:
-        lines = HINTS[code].splitlines()
-        yield "\n".join(f"* {_as_code(line)}" for line in lines) + "\n"
-        return
-    if code.startswith("too_many_"):
-        yield f"{MANY}\n"
-    for ending, advice in ADVICE.items():
-        if code.endswith(ending):
-            yield f"{advice}\n"
-            return
-
-
-def _as_code(line: str) -> str:
-    """Return the line with its command as code: ``List your nodes: `rendertrust nodes list` ``."""
-    said, colon, command = line.partition(": ")
-    if not command.startswith("rendertrust "):
-        return line
-    named = ", ".join(f"`{one}`" for one in command.split(", "))
-    return f"{said}{colon}{named}"

@@ -197,6 +197,9 @@ async def test_without_the_site_addresses_of_its_pages_lead_to_plain_ones(plain:
     answer = await plain.client.get("/help/how-to/get-paid/", allow_redirects=False)
     assert (answer.status, answer.headers["Location"]) == (302, "/help/how-to/get-paid.md")
     answer = await plain.client.get("/help/errors/")
+    assert (answer.status, answer.url.path) == (200, "/help/errors.md")
+    assert {str(code) for code in RefusalCode} <= Reader(await answer.text()).ids
+    answer = await plain.client.get("/help/reference/commands/")
     assert (answer.status, "run scripts/docs" in await answer.text()) == (404, True)
     for path in ("%2e%2e/pyproject.toml", "..%2fREADME.md", "%00", "a" * 5_000, "ownership"):
         answer = await plain.client.get(f"/help/{path}")
@@ -207,7 +210,7 @@ async def test_without_the_site_addresses_of_its_pages_lead_to_plain_ones(plain:
 async def test_plain_pages_are_well(
     browser: Browser, plain: Face, size: ViewportSize, theme: Theme
 ) -> None:
-    pages = ("", "how-to/restore-a-backup.md", "OPERATIONS.md", "render/index.md")
+    pages = ("", "how-to/restore-a-backup.md", "OPERATIONS.md", "render/index.md", "errors.md")
     await check_pages(browser, plain, pages, size, theme)
 
 

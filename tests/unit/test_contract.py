@@ -14,7 +14,7 @@ JSON = {"content-type": "application/json", "x-request-id": "1", **COUNTED}
 REFUSED: dict[str, Any] = {
     "detail": "Not found",
     "code": "not_found",
-    "type": "about:blank",
+    "type": "/help/errors/#not_found",
     "title": "Not Found",
     "status": 404,
     "request_id": "1",

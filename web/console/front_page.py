@@ -1,7 +1,7 @@
 """The farm's first page, for everybody: what the farm is, its figures, and the ways in.
 
-The page is made from memory. A farm that is not open to everybody shows only its name and a link to
-sign in.
+The page is made from memory. A farm that is not open to everybody shows only its name, and links
+to sign in, to the documentation and to the program.
 """
 
 from typing import Final

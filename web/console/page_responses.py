@@ -14,7 +14,7 @@ from aiohttp import hdrs, web
 from markupsafe import Markup
 
 from config.settings import UNNAMED, Settings
-from rendertrust.api.refusal_code import RefusalCode
+from rendertrust.api.refusal_code import RefusalCode, help_path
 from rendertrust.money import in_words
 from sql.users import UserRow
 from web.console import template_rendering
@@ -321,6 +321,7 @@ def refused(
         "detail": problem.detail,
         "faults": [named(fault) for fault in problem.errors],
         "hint": AGAIN if again else hint_of(problem),
+        "more": "" if again else help_path(problem.code.value),
         "again": again,
         "sent": request.method != "GET",
         "back": back,

@@ -1,12 +1,13 @@
 """The pages of ``docs/`` as they are, for a gateway whose documentation site was not built.
 
-They have no search, and no page that is generated. Addresses are the files' names, so that links
-between the files lead where they should.
+They have no search, and of the generated pages only that of the errors. Addresses are the files'
+names, so that links between the files lead where they should.
 """
 
 import asyncio
 import posixpath
 import re
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +23,7 @@ from markupsafe import Markup
 from rendertrust.api.refusal_code import RefusalCode
 from web.console.page_responses import frame_of, html
 from web.console.registry import Pages
+from web.documentation import error_page
 from web.gateway import Gateway
 from web.http.problem import Problem
 
@@ -29,6 +31,7 @@ ROOT: Final = "/help"
 DOCS: Final = Path(__file__).resolve().parent.parent.parent / "docs"
 FIRST: Final = "index.md"
 TITLE: Final = "Documentation"
+GENERATED: Final[Mapping[str, Callable[[], str]]] = {error_page.NAME: error_page.text}
 PAGES_MAX: Final = 128  # rendered pages that are kept
 PICTURES: Final = {".png": "image/png", ".svg": "image/svg+xml"}
 NOT_HERE: Final = Problem(
@@ -70,7 +73,8 @@ class PlainHelp:
             kind = {"Content-Type": PICTURES[path.suffix]}
             policy = {"Content-Security-Policy": "default-src 'none'"}
             return web.FileResponse(path, headers=kind | policy)
-        shown = await asyncio.to_thread(page, self._folder, name, path.stat().st_mtime_ns)
+        changed = 0 if name in GENERATED else path.stat().st_mtime_ns
+        shown = await asyncio.to_thread(page, self._folder, name, changed)
         context = {
             "title": shown.title,
             "frame": frame_of(request, self._pages, None, None),
@@ -86,6 +90,8 @@ def found(folder: Path, asked: str) -> Path | None:
     names = [FIRST] if not plain else [asked, f"{plain}.md", f"{plain}/{FIRST}"]
     for name in names:
         try:
+            if name in GENERATED:
+                return folder / name
             path = (folder / name).resolve()
             is_served = path.suffix == ".md" or path.suffix in PICTURES
             if is_served and path.is_relative_to(folder) and path.is_file():
@@ -99,7 +105,8 @@ def found(folder: Path, asked: str) -> Path | None:
 def page(folder: Path, name: str, _changed: int) -> PlainPage:
     """Return the page of a file, which is read again once it has changed. Raises OSError."""
     parser = MarkdownIt("commonmark", {"html": True}).enable("table")
-    tokens = parser.parse(_DIVISION.sub("", (folder / name).read_text("utf-8")))
+    source = GENERATED[name]() if name in GENERATED else (folder / name).read_text("utf-8")
+    tokens = parser.parse(_DIVISION.sub("", source))
     headings = [each for each in pairwise(tokens) if each[0].type == "heading_open"]
     for heading, text in headings:
         heading.attrSet("id", anchor(text.content))
@@ -132,6 +139,8 @@ def _leads_somewhere(folder: Path, name: str, target: str) -> bool:
     if _ELSEWHERE.match(target):
         return True
     inside = posixpath.join(posixpath.dirname(name), unquote(target.partition("#")[0]))
+    if posixpath.normpath(inside) in GENERATED:
+        return True
     path = (folder / inside).resolve()
     return path.suffix == ".md" and path.is_relative_to(folder) and path.is_file()
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import attrs
 
-from rendertrust.api.refusal_code import RefusalCode, of_status
+from rendertrust.api.refusal_code import RefusalCode, help_path, of_status
 
 FAULTS_MAX: Final = 20  # per answer, as even a small body can have very many
 PLACE_MAX: Final = 200  # characters of a fault's field
@@ -43,7 +43,7 @@ class Problem:
         members: dict[str, Any] = {
             "detail": self.detail,
             "code": self.code.value,
-            "type": "about:blank",
+            "type": help_path(self.code.value),
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
             "request_id": request_id,

@@ -174,6 +174,7 @@ async def test_what_is_not_there_is_a_page(face: Face) -> None:
         status, text = await visitor.get(path)
         assert status == 404, path
         assert "<h1>Not found</h1>" in text
+        assert re.search('<a href="/help/errors/#[a-z_]*not_found">What to do</a>', text)
     answer = await visitor.ask("GET", "/console/")
     assert (answer.status, answer.headers["Location"]) == (303, "/console")
 

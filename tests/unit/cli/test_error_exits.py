@@ -78,6 +78,29 @@ def test_each_other_failure_too(error: Exception, code: int) -> None:
     assert ending.hint
 
 
+@pytest.mark.parametrize("is_wrapped", [False, True], ids=["refusal", "of a command"])
+def test_a_refusal_leads_to_the_page_of_its_code_once(is_wrapped: bool) -> None:
+    error: Exception = errors.refusal(403, {"detail": "no", "code": "scope_missing"})
+    if is_wrapped:
+        wrapped = CommandExit(Exit(1, "name", "detail", "hint"))
+        wrapped.__cause__ = error
+        error = wrapped
+    ending = ending_of(error, f"{URL}/")
+    assert ending is not None
+    page = f"{URL}/help/errors/#scope_missing"
+    assert ending.text().count(page) == 1
+    assert ending.text().endswith(f"\n  More: {page}")
+    assert ending.document()["error"]["more"] == page
+
+
+def test_a_refusal_without_a_code_leads_to_no_page() -> None:
+    for code in (None, "no\ncode"):
+        ending = ending_of(errors.refusal(403, {"detail": "no", "code": code}), URL)
+        assert ending is not None
+        assert "/help" not in ending.text()
+        assert "more" not in ending.document()["error"]
+
+
 def test_a_bug_stays_a_bug() -> None:
     assert ending_of(ZeroDivisionError(), URL) is None
 

@@ -1,23 +1,45 @@
 """The generated pages of the documentation: they say everything that the code declares."""
 
+import itertools
 import re
 import typing
 
 import pytest
 
 from config.settings import SETTINGS
+from rendertrust.api.refusal_advice import ADVICE
 from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.cli import catalogue
 from rendertrust.unit_error_code import ErrorCode
-from scripts.documentation import included, reference, unit_errors
+from scripts.documentation import included, reference
+from web.documentation import error_page
+from web.documentation.plain_help import anchor
 from web.routes import OPERATIONS
 
 
 def test_each_code_has_one_place_on_the_page_of_errors() -> None:
-    anchors = re.findall(r"^### .* \{ #(\S+) \}$", reference.errors(), re.MULTILINE)
-    assert len(anchors) == len(set(anchors))
-    assert {str(code) for code in RefusalCode} <= set(anchors)
-    assert set(unit_errors.EXPLAINED) == set(typing.get_args(ErrorCode))
+    headings = re.findall("^### (.*)$", error_page.text(), re.MULTILINE)
+    units = [f"unit-{code}" for code in typing.get_args(ErrorCode)]
+    assert sorted(map(anchor, headings)) == sorted([*map(str, RefusalCode), *units])
+
+
+def test_each_code_of_a_refusal_has_advice_that_names_what_exists() -> None:
+    assert list(ADVICE) == list(RefusalCode)
+    named = [one for said in ADVICE.values() for one in re.findall("`([^`]+)`", said)]
+    paths = {f"{one.method} {one.path}" for one in OPERATIONS}
+    settings, commands = {one.name for one in SETTINGS}, reference.commands()
+    for one in named:
+        if one.startswith("rendertrust "):
+            assert f"# rendertrust {command_of(one)}\n" in commands, one
+        if re.match("(GET|POST|PUT|PATCH|DELETE) ", one):
+            assert one in paths
+        if re.fullmatch(r"[a-z]+\.[a-z_]+", one):
+            assert one in settings
+
+
+def command_of(line: str) -> str:
+    """Return the name of the command in the line: its first words, without arguments."""
+    return " ".join(itertools.takewhile(re.compile("[a-z-]+$").match, line.split()[1:]))
 
 
 def test_each_command_and_its_options_are_on_the_page_of_commands() -> None:

@@ -9,7 +9,8 @@ TEXT = """\
 
 <div class="grid cards" markdown>
 
-See [there](folder/other.md#part), [what is built](errors.md), [a page elsewhere](../outside.md),
+See [there](folder/other.md#part), [the errors](errors.md#gone), [what is built](reference/x.md),
+[a page elsewhere](../outside.md),
 [a site](https://example.org) and [below](#the-end-of-it).
 
 </div>
@@ -31,7 +32,8 @@ def test_links_to_what_is_not_served_become_text(tmp_path: Path) -> None:
     shown = plain_help.page(docs, "page.md", 0)
     assert shown.title == "A page"
     assert '<a href="folder/other.md#part">there</a>' in shown.body
-    assert "<span>what is built</span>, <span>a page elsewhere</span>" in shown.body
+    assert '<a href="errors.md#gone">the errors</a>' in shown.body
+    assert "<span>what is built</span>,\n<span>a page elsewhere</span>" in shown.body
     assert '<a href="https://example.org">' in shown.body
     assert '<a href="#the-end-of-it">below</a>' in shown.body
     assert '<h2 id="the-end-of-it">' in shown.body

@@ -53,7 +53,7 @@ def test_a_refusal_has_the_code_of_its_status_unless_it_names_one() -> None:
     assert named.body("r") == {
         "detail": "no",
         "code": "job_not_found",
-        "type": "about:blank",
+        "type": "/help/errors/#job_not_found",
         "title": "Not Found",
         "status": 404,
         "request_id": "r",
