@@ -121,10 +121,9 @@ def test_each_code_of_a_refusal_has_its_place(site: Path) -> None:
 
 
 def test_a_section_of_another_page_is_shown_whole(site: Path) -> None:
-    text = (site / "how-to/restore-a-backup/index.html").read_text()
+    text = (site / "how-to/update-a-node/index.html").read_text()
     assert "<!-- section" not in text
-    command = "<code>rendertrust restore /backup/2026-03-13.dump         # into an empty database"
-    assert command in text
+    assert "<code>rendertrust node update" in text
 
 
 @pytest.mark.parametrize(("size", "theme"), LOOKS, ids=["phone in the dark", "desk in the light"])
