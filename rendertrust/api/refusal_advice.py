@@ -336,7 +336,7 @@ ADVICE: Final[Mapping[Code, str]] = {
     ),
     Code.CONTENT_COMPLETE: "Use the `payload_ref` of the upload: nothing has to be sent.",
     Code.PARTS_MISSING: "Send the parts that `detail` names, then complete the upload again.",
-    Code.PARTS_DIFFER: "Send all parts again, from a file that no program changes meanwhile.",
+    Code.PARTS_DIFFER: "Send all parts again, from a file that does not change during the upload.",
     Code.TOO_SMALL_FOR_PARTS: "Send the content in one request, to the URL in `put`.",
     Code.UPLOAD_IN_REMOVAL: "Announce the upload again in a moment.",
     Code.ARCHIVE_NOT_FOUND: "Get a new link: `rendertrust jobs result JOB`.",
