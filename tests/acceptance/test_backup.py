@@ -2,12 +2,14 @@
 the backup.
 """
 
+import asyncio
 import json
 import os
 from pathlib import Path
 
 import aiohttp
 
+from rendertrust.testing import FakeNode
 from sql.database_swap import connected
 from supervisors.engines.offline_postgres import embedded_database, kept_endpoint
 from tests.integration.backup.contents import contents
@@ -36,11 +38,25 @@ async def creator_with_jobs(gateway: Gateway, http: aiohttp.ClientSession) -> Cr
     return jane
 
 
+async def job_with_picture(gateway: Gateway, jane: Creator) -> tuple[str, bytes]:
+    """Have a picture rendered; return its job and the picture."""
+    async with FakeNode(gateway.url):
+        scene = await jane.upload(b"BLENDER-v502")
+        _, placed = await jane.dispatch("render", payload_ref=scene)
+        await jane.job_within(placed["job_id"], "COMPLETED")
+    return placed["job_id"], await jane.result(placed["job_id"])
+
+
 async def test_a_used_gateway_goes_on_from_its_backup(http: aiohttp.ClientSession) -> None:
+    """Another data folder gets the keys, the objects and the database, as the how-to says."""
     with engine_folder() as folder:
         file = folder / "backup"
-        async with forked_gateway() as gateway:
+        gateway = ForkedGateway(folder / "first")
+        second = ForkedGateway(folder / "second", **gateway.settings)
+        await gateway.start()
+        try:
             jane = await creator_with_jobs(gateway, http)
+            job, picture = await job_with_picture(gateway, jane)
             endpoint = kept_endpoint(gateway.data)
             assert endpoint is not None
             code, out, err = await run_program("backup", file, "--data", gateway.data)
@@ -51,17 +67,22 @@ async def test_a_used_gateway_goes_on_from_its_backup(http: aiohttp.ClientSessio
             code, out, err = await run_program("restore", file, "--data", gateway.data, "--replace")
             assert (code, "in use by another gateway" in err) == (1, True), err
             assert (await gateway.fsck())[0] == 0
-        second = ForkedGateway(folder / "second", **gateway.settings)
+        finally:
+            await gateway.stop()
+        second.data.mkdir(mode=0o711)
+        for kept in ("gateway", "objects"):
+            copied = await asyncio.create_subprocess_exec(
+                "cp", "-a", gateway.data / kept, second.data
+            )
+            assert await copied.wait() == 0
         code, out, err = await run_program("restore", file, "--data", second.data, "--json")
         assert (code, json.loads(out)["findings"]) == (0, []), err
         code, out = await second.fsck()
         assert (code, out) == (0, "the books are in order\n")
         await second.start()
         try:
-            again = Creator(http, second.url, jane.email)
-            login = {"email": jane.email, "password": "securepassword123"}
-            _, tokens = await again.call("POST", "/auth/login", login)
-            again.token = tokens["access_token"]
+            again = Creator(http, second.url, jane.email, jane.token)
+            assert await again.result(job) == picture
             assert (await again.call("GET", "/credits/balance"))[1] == balance
             assert (await again.call("GET", "/jobs"))[1] == jobs
             async with faithful_node(http, second.url):
