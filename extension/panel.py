@@ -137,6 +137,6 @@ def unregister() -> None:
 
 
 def _amount(text: str) -> str:
-    from rendertrust.money import in_words
+    from rendertrust.money import format_amount
 
-    return in_words(text)
+    return format_amount(text)

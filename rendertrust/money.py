@@ -77,7 +77,7 @@ def grouped(number: str) -> str:
     return f"{int(whole):,}{point}{fraction}" if whole not in ("", "-0") else number
 
 
-def in_words(amount: str | int) -> str:
+def format_amount(amount: str | int) -> str:
     """Return an amount of the API, or in units, for a sentence: ``1,234.5`` for ``1234.5000``."""
     return grouped(shortened(amount) if isinstance(amount, str) else plain(amount))
 
@@ -94,6 +94,6 @@ def price(amount: int, currency: str) -> str:
     return f"{in_currency(amount, currency):f} {currency}"
 
 
-def price_in_words(amount: int, currency: str) -> str:
+def format_price(amount: int, currency: str) -> str:
     """Return a price as people read it: ``1,000.00 USD`` for 100000 cents."""
     return f"{in_currency(amount, currency):,f} {currency.upper()}"

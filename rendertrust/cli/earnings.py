@@ -19,7 +19,7 @@ from rendertrust.cli.node_names import own_names
 from rendertrust.cli.output import Printer
 from rendertrust.cli.payout_account import account
 from rendertrust.cli.session import CliSession, pass_session
-from rendertrust.money import in_words, shortened
+from rendertrust.money import format_amount, shortened
 
 if TYPE_CHECKING:
     from rendertrust.client import (
@@ -215,7 +215,7 @@ def payout(session: CliSession, to: "PayoutTo") -> None:
     made = session.fetch(
         lambda client: with_factor(client, lambda: client.pay_out(to, idempotency_key=key))
     )
-    amount = in_words(made.amount)
+    amount = format_amount(made.amount)
     if made.to == "credits":
         session.output.say(
             f"{amount} credits were added to your balance, for {_units(made.units)}."
@@ -253,7 +253,7 @@ def schedule(
     facts = {
         "schedule": rules.schedule.replace("_", " "),
         "as": rules.to,
-        "at least": f"{in_words(rules.least)} credits",
+        "at least": f"{format_amount(rules.least)} credits",
         "next date": "-" if rules.next_at is None else value_text.stamp(rules.next_at),
     }
     session.output.facts(facts)
@@ -302,7 +302,7 @@ def _table(session: CliSession, found: "Earnings", names: Mapping[str, str]) -> 
 
 def _totals(totals: "EarningTotals") -> str:
     named = ", ".join(
-        f"{name} {in_words(getattr(totals, name))}" for name in (*STATES, "requested")
+        f"{name} {format_amount(getattr(totals, name))}" for name in (*STATES, "requested")
     )
     if not totals.payable.strip("0."):
         return f"Total: {named}."

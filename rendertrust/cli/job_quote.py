@@ -9,7 +9,7 @@ from rendertrust.cli import exit_codes, value_text
 from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.output import Printer
 from rendertrust.cli.session import is_interactive
-from rendertrust.money import in_currency, in_words
+from rendertrust.money import format_amount, in_currency
 
 if TYPE_CHECKING:
     from rendertrust.api.units import Money
@@ -29,10 +29,11 @@ def said(quote: "Quote", what: str = "") -> str:
     what = what or ("One picture" if quote.frames < 2 else f"{quote.frames:,} frames")
     money = "" if quote.money is None else f", {_in_money(quote.money)}"
     film = quote.video_price
-    video = "" if film is None else f", of which the video {in_words(film)} at the end"
-    cap = f", pauses before {in_words(quote.max_credits)}" if quote.max_credits is not None else ""
+    video = "" if film is None else f", of which the video {format_amount(film)} at the end"
+    most = quote.max_credits
+    cap = "" if most is None else f", pauses before {format_amount(most)}"
     total = value_text.credit_count(quote.credits or quote.price)
-    available = in_words(quote.available)
+    available = format_amount(quote.available)
     subject = "scene" if noun == "frame" else "model"
     until = f" until the {subject} is measured" if quote.measurable else ""
     return f"{what}{cut}: {total}{money}{each}{video}{until}{cap}; {available} are available."
@@ -45,7 +46,7 @@ def _in_money(sold: "Money") -> str:
 
 
 def _each(quote: "Quote") -> str:
-    least, most = in_words(quote.frame_price_least), in_words(quote.frame_price)
+    least, most = format_amount(quote.frame_price_least), format_amount(quote.frame_price)
     return most if least == most else f"{least} to {most}"
 
 

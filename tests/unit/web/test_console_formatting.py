@@ -107,7 +107,7 @@ def test_money_beside_credits_is_cut(units: int, shown: str) -> None:
     ],
 )
 def test_money_in_a_sentence_has_the_right_plural(units: int, text: str) -> None:
-    assert value_markup.in_words(units) == text
+    assert value_markup.credit_count(units) == text
 
 
 def test_moments_are_absolute_in_their_title() -> None:
