@@ -90,10 +90,10 @@ def in_currency(amount: int, currency: str) -> Decimal:
 
 
 def price(amount: int, currency: str) -> str:
-    """Return a price as text: ``10.00 usd`` for 1000 cents, ``1000 jpy`` for 1000 yen."""
-    return f"{in_currency(amount, currency):f} {currency}"
+    """Return a price for tables: ``10.00 USD`` for 1000 cents, ``1000 JPY`` for 1000 yen."""
+    return f"{in_currency(amount, currency):f} {currency.upper()}"
 
 
 def format_price(amount: int, currency: str) -> str:
-    """Return a price as people read it: ``1,000.00 USD`` for 100000 cents."""
+    """Return a price for people: ``1,000.00 USD`` for 100000 cents."""
     return f"{in_currency(amount, currency):,f} {currency.upper()}"

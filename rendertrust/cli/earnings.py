@@ -3,7 +3,7 @@
 import csv
 import sys
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, cast
 from uuid import UUID, uuid4
@@ -323,7 +323,24 @@ def _sum(each: "EarningSum") -> tuple[str, ...]:
 def _short_row(share: "Share") -> tuple[str, ...]:
     """Return the row of an earning for a terminal of 80 columns."""
     made = (value_text.ago(share.earned_at), shortened(share.amount), _state(share))
-    return (*made, f"{share.payable_at:%Y-%m-%d}", _entry(share), value_text.short(share.job_id))
+    return (
+        *made,
+        payable_text(share, datetime.now(UTC)),
+        _entry(share),
+        value_text.short(share.job_id),
+    )
+
+
+def payable_text(share: "Share", now: datetime) -> str:
+    """Return when an earning becomes payable: ``now``, a day, or what it waits for.
+
+    An earning that was paid or lost has none.
+    """
+    if share.state != "pending":
+        return "now" if share.state == "payable" and share.payout_id is None else "-"
+    if share.payable_at > now:
+        return f"{share.payable_at:%Y-%m-%d}"
+    return "after decision" if share.disputed else "after checks"
 
 
 def _row(share: "Share", names: Mapping[str, str]) -> tuple[str, ...]:

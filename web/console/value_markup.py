@@ -90,14 +90,8 @@ def price(amount: int, currency: str) -> str:
 
 
 def in_money(units: int, sold: CreditPrice) -> str:
-    """Return what some credits are worth: ``≈ 1,000.00 USD``, or ``under 0.01 USD``.
-
-    Like credits, the amount is cut and not rounded up.
-    """
-    amount = abs(units) * sold.amount // sold.units
-    if not amount:
-        return f"under {price(1, sold.currency)}"
-    return f"≈ {MINUS if units < 0 else ''}{price(amount, sold.currency)}"
+    """Return what some credits are worth: ``≈ 1,000.00 USD``, or ``under 0.01 USD``."""
+    return sold.text(units).replace("-", MINUS)
 
 
 def when(at: datetime | None) -> Markup:
