@@ -203,7 +203,8 @@ def end_of(job: "Job") -> str:
 def priced(quote: "Quote") -> dict[str, Any]:
     """Return the parts of a quote that the panel shows."""
     total = quote.credits or quote.price  # with the video
-    told = {"price": quote.price, "total": total, "available": quote.available}
+    money = "" if quote.money is None else quote.money.text
+    told = {"price": quote.price, "total": total, "money": money, "available": quote.available}
     return {
         **told,
         "units": quote.units,

@@ -73,7 +73,7 @@ def _job(layout: Any, state: Any, settings: Any) -> None:
     row = layout.row()
     row.operator("rendertrust.quote", icon="QUESTION")
     if state.total:
-        row.label(text=f"{_amount(state.total)} credits")
+        row.label(text=" ".join(filter(None, (f"{_amount(state.total)} credits", state.money))))
     if state.priced_how:
         _sentence(layout, state.priced_how, "INFO")
     if state.measurable:
@@ -137,6 +137,6 @@ def unregister() -> None:
 
 
 def _amount(text: str) -> str:
-    from rendertrust.money import in_words
+    from rendertrust.money import format_amount
 
-    return in_words(text)
+    return format_amount(text)

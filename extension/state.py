@@ -114,6 +114,7 @@ class State(bpy.types.PropertyGroup):
         "available": props.StringProperty(),
         "price": props.StringProperty(),
         "total": props.StringProperty(),
+        "money": props.StringProperty(),
         "priced_how": props.StringProperty(),
         "measurable": props.BoolProperty(),
         "checked": props.BoolProperty(),

@@ -77,7 +77,7 @@ def grouped(number: str) -> str:
     return f"{int(whole):,}{point}{fraction}" if whole not in ("", "-0") else number
 
 
-def in_words(amount: str | int) -> str:
+def format_amount(amount: str | int) -> str:
     """Return an amount of the API, or in units, for a sentence: ``1,234.5`` for ``1234.5000``."""
     return grouped(shortened(amount) if isinstance(amount, str) else plain(amount))
 
@@ -90,10 +90,10 @@ def in_currency(amount: int, currency: str) -> Decimal:
 
 
 def price(amount: int, currency: str) -> str:
-    """Return a price as text: ``10.00 usd`` for 1000 cents, ``1000 jpy`` for 1000 yen."""
-    return f"{in_currency(amount, currency):f} {currency}"
+    """Return a price for tables: ``10.00 USD`` for 1000 cents, ``1000 JPY`` for 1000 yen."""
+    return f"{in_currency(amount, currency):f} {currency.upper()}"
 
 
-def price_in_words(amount: int, currency: str) -> str:
-    """Return a price as people read it: ``1,000.00 USD`` for 100000 cents."""
+def format_price(amount: int, currency: str) -> str:
+    """Return a price for people: ``1,000.00 USD`` for 100000 cents."""
     return f"{in_currency(amount, currency):,f} {currency.upper()}"

@@ -66,6 +66,10 @@ class JoinCodes(Table):
         """Delete an open code of this user; False if there is none."""
         return await self._database.one("join_code_revoke", id_, owner) is not None
 
+    async def is_open(self, sha256: bytes, keys: Sequence[bytes], now: datetime) -> bool:
+        """Return whether a code can be used: open, of an active user, for one of these keys."""
+        return await self._database.one("join_code_open", sha256, list(keys), now) is not None
+
     async def redeem(
         self,
         sha256: bytes,

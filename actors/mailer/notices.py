@@ -251,4 +251,4 @@ def units(number: int) -> str:
 
 
 def credit(amount: int) -> str:
-    return f"{money.in_words(amount)} credits"
+    return f"{money.format_amount(amount)} credits"

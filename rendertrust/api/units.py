@@ -94,11 +94,13 @@ class Units:
 class Money:
     """An amount of money: a decimal string in the currency, like 3.10, and the currency's code.
 
-    What is less than the currency's smallest unit has four more decimals, like 0.000126.
+    The amount is rounded half up. What is less than the currency's smallest unit has four more
+    decimals, like 0.000126. ``text`` is the amount for people, like ``≈ 3.10 USD``.
     """
 
     amount: str
     currency: str
+    text: str
 
 
 @attrs.frozen

@@ -14,7 +14,7 @@ from rendertrust.cli.command import Group, paged
 from rendertrust.cli.id_prefix import JOB, WORK_DISPUTE
 from rendertrust.cli.job_control import unit_of
 from rendertrust.cli.session import CliSession, pass_session
-from rendertrust.money import in_words, shortened
+from rendertrust.money import format_amount, shortened
 
 if TYPE_CHECKING:
     from rendertrust.cli.output import Printer
@@ -91,7 +91,7 @@ def open_(
 
     made = session.fetch(dispute)
     session.output.say(
-        f"Disputed: unit {made.unit} of {made.job_id}, charged {in_words(made.charge)}."
+        f"Disputed: unit {made.unit} of {made.job_id}, charged {format_amount(made.charge)}."
     )
     session.output.note("See the decision: rendertrust disputes list")
 

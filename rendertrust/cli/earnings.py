@@ -3,7 +3,7 @@
 import csv
 import sys
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, cast
 from uuid import UUID, uuid4
@@ -19,7 +19,7 @@ from rendertrust.cli.node_names import own_names
 from rendertrust.cli.output import Printer
 from rendertrust.cli.payout_account import account
 from rendertrust.cli.session import CliSession, pass_session
-from rendertrust.money import in_words, shortened
+from rendertrust.money import format_amount, shortened
 
 if TYPE_CHECKING:
     from rendertrust.client import (
@@ -215,7 +215,7 @@ def payout(session: CliSession, to: "PayoutTo") -> None:
     made = session.fetch(
         lambda client: with_factor(client, lambda: client.pay_out(to, idempotency_key=key))
     )
-    amount = in_words(made.amount)
+    amount = format_amount(made.amount)
     if made.to == "credits":
         session.output.say(
             f"{amount} credits were added to your balance, for {_units(made.units)}."
@@ -253,7 +253,7 @@ def schedule(
     facts = {
         "schedule": rules.schedule.replace("_", " "),
         "as": rules.to,
-        "at least": f"{in_words(rules.least)} credits",
+        "at least": f"{format_amount(rules.least)} credits",
         "next date": "-" if rules.next_at is None else value_text.stamp(rules.next_at),
     }
     session.output.facts(facts)
@@ -302,7 +302,7 @@ def _table(session: CliSession, found: "Earnings", names: Mapping[str, str]) -> 
 
 def _totals(totals: "EarningTotals") -> str:
     named = ", ".join(
-        f"{name} {in_words(getattr(totals, name))}" for name in (*STATES, "requested")
+        f"{name} {format_amount(getattr(totals, name))}" for name in (*STATES, "requested")
     )
     if not totals.payable.strip("0."):
         return f"Total: {named}."
@@ -323,7 +323,24 @@ def _sum(each: "EarningSum") -> tuple[str, ...]:
 def _short_row(share: "Share") -> tuple[str, ...]:
     """Return the row of an earning for a terminal of 80 columns."""
     made = (value_text.ago(share.earned_at), shortened(share.amount), _state(share))
-    return (*made, f"{share.payable_at:%Y-%m-%d}", _entry(share), value_text.short(share.job_id))
+    return (
+        *made,
+        payable_text(share, datetime.now(UTC)),
+        _entry(share),
+        value_text.short(share.job_id),
+    )
+
+
+def payable_text(share: "Share", now: datetime) -> str:
+    """Return when an earning becomes payable: ``now``, a day, or what it waits for.
+
+    An earning that was paid or lost has none.
+    """
+    if share.state != "pending":
+        return "now" if share.state == "payable" and share.payout_id is None else "-"
+    if share.payable_at > now:
+        return f"{share.payable_at:%Y-%m-%d}"
+    return "after decision" if share.disputed else "after checks"
 
 
 def _row(share: "Share", names: Mapping[str, str]) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """Show the price of an order before it is submitted, and ask for consent on a terminal."""
 
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import click
@@ -9,17 +8,16 @@ from rendertrust.cli import exit_codes, value_text
 from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.output import Printer
 from rendertrust.cli.session import is_interactive
-from rendertrust.money import in_currency, in_words
+from rendertrust.money import format_amount
 
 if TYPE_CHECKING:
-    from rendertrust.api.units import Money
     from rendertrust.client import Quote
 
 
 def said(quote: "Quote", what: str = "") -> str:
     """Return the price for people, in credits and money.
 
-    ``48 frames in 12 units: 480 credits, 33.60 USD (10 a frame); 990 are available``
+    ``48 frames in 12 units: 480 credits, ≈ 33.60 USD (10 a frame); 990 are available``
     With a video, the price is that of both. ``what`` names the order if the order is no picture or
     frames.
     """
@@ -27,25 +25,20 @@ def said(quote: "Quote", what: str = "") -> str:
     cut = f" in {quote.units:,} units" if quote.units not in (1, quote.frames) else ""
     each = f" ({_each(quote)} a {noun})" if quote.frames > 1 else ""
     what = what or ("One picture" if quote.frames < 2 else f"{quote.frames:,} frames")
-    money = "" if quote.money is None else f", {_in_money(quote.money)}"
+    money = "" if quote.money is None else f", {value_text.harmless(quote.money.text)}"
     film = quote.video_price
-    video = "" if film is None else f", of which the video {in_words(film)} at the end"
-    cap = f", pauses before {in_words(quote.max_credits)}" if quote.max_credits is not None else ""
+    video = "" if film is None else f", of which the video {format_amount(film)} at the end"
+    most = quote.max_credits
+    cap = "" if most is None else f", pauses before {format_amount(most)}"
     total = value_text.credit_count(quote.credits or quote.price)
-    available = in_words(quote.available)
+    available = format_amount(quote.available)
     subject = "scene" if noun == "frame" else "model"
     until = f" until the {subject} is measured" if quote.measurable else ""
     return f"{what}{cut}: {total}{money}{each}{video}{until}{cap}; {available} are available."
 
 
-def _in_money(sold: "Money") -> str:
-    amount, least = Decimal(sold.amount), in_currency(1, sold.currency)
-    under = 0 < amount < least
-    return f"{'under ' if under else ''}{least if under else amount:,f} {sold.currency.upper()}"
-
-
 def _each(quote: "Quote") -> str:
-    least, most = in_words(quote.frame_price_least), in_words(quote.frame_price)
+    least, most = format_amount(quote.frame_price_least), format_amount(quote.frame_price)
     return most if least == most else f"{least} to {most}"
 
 

@@ -179,7 +179,7 @@ def _enrol(
     """Join as the user's node, or with the code; raise CommandExit if the gateway refuses it."""
     from rendertrust.node.enrolment import JoinRefused, join
 
-    session.output.note(f"Joining {session.url}: testing what this machine can do …")
+    session.output.note(f"Joining {session.url} and testing what this machine can do …")
     token = None if me is None else me.token
     answer = asyncio.run(join(session.url, token=token, code=code, **asked))
     if isinstance(answer, JoinRefused):

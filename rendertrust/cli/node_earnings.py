@@ -15,7 +15,7 @@ from rendertrust.cli.gateway_key_check import look
 from rendertrust.cli.node_options import state_option
 from rendertrust.cli.node_status import joined
 from rendertrust.cli.session import CliSession, pass_session
-from rendertrust.money import in_words, shortened
+from rendertrust.money import format_amount, shortened
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Share
@@ -143,7 +143,7 @@ def _utc(day: datetime | None) -> datetime | None:
 
 
 def _sums(sums: dict[str, str]) -> str:
-    return ", ".join(f"{in_words(amount)} {state}" for state, amount in sums.items())
+    return ", ".join(f"{format_amount(amount)} {state}" for state, amount in sums.items())
 
 
 def _row(share: "Share", *, people: bool) -> tuple[str, ...]:

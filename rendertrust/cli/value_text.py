@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from rendertrust.frame_rate import Rate
-from rendertrust.money import in_words
+from rendertrust.money import format_amount
 
 _STEPS: Final = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
 _SIZES: Final = ("B", "kB", "MB", "GB", "TB")
@@ -81,7 +81,7 @@ def size(count: int) -> str:
 
 def credit_count(amount: str) -> str:
     """Return an amount of the API as people read it: ``1 credit``, ``1,010.5 credits``."""
-    number = in_words(amount)
+    number = format_amount(amount)
     return f"{number} credit{'' if number == '1' else 's'}"
 
 

@@ -99,6 +99,9 @@ async def join(
     shown = await _shown(url, folder, accept_new_key=accept_new_key, code=code)
     if isinstance(shown, JoinRefused):
         return shown
+    refused = await _refused_code(shown)
+    if refused is not None:
+        return refused
     key = _key(folder, new_key=new_key)
     if isinstance(key, JoinRefused):
         return key
@@ -200,6 +203,17 @@ async def _looked(known: _Gateway) -> _Gateway | JoinRefused:
     if known.code is not None and (refused := _code_refusal(known.code, address, shown.key)):
         return refused
     return _Gateway(address, shown.key, known.code)
+
+
+async def _refused_code(known: _Gateway) -> JoinRefused | None:
+    """Return why the gateway refuses the join code, before the machine is tested; None without a
+    code, or if the code is valid.
+    """
+    if known.code is None:
+        return None
+    async with http_session(timeout=TIMEOUT) as session:
+        found = await registration.check_code(session, known.url, known.code.text)
+    return None if found is None else JoinRefused(reason=found.reason, code=found.code)
 
 
 def _code_refusal(code: PinnedCode, address: str, shown: str | None) -> JoinRefused | None:

@@ -93,6 +93,14 @@ async def register(
     return attrs.evolve(verified, code_owner=owner)
 
 
+async def check_code(session: aiohttp.ClientSession, url: str, code: str) -> NodeRejected | None:
+    """Return why the gateway refuses a join code, which is not used; None if it does not."""
+    answer = await _post(session, f"{url}/api/v1/nodes/join/check", {"code": code}, {})
+    if isinstance(answer, NodeRejected) and answer.code not in NO_SUCH_ROUTE:
+        return answer
+    return None
+
+
 async def _verify(
     session: aiohttp.ClientSession, url: str, body: Mapping[str, str], token: str
 ) -> NodeRegistered | NodeRejected:

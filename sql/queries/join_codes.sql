@@ -18,8 +18,13 @@ ORDER BY c.created_at DESC, c.id DESC LIMIT $4;
 -- Delete a user's code; no row if it is another user's, was used, or was revoked before.
 DELETE FROM join_codes WHERE id = $1 AND owner_id = $2 AND used_at IS NULL RETURNING id;
 
+-- name: join_code_open
+-- The id of an open code of an active user, for a gateway with one of the keys $2.
+SELECT c.id FROM join_codes c JOIN users u ON u.id = c.owner_id
+WHERE c.sha256 = $1 AND c.gateway_key = ANY($2::bytea[]) AND c.used_at IS NULL AND c.expires_at > $3 AND u.is_active;
+
 -- name: join_code_lock
--- An open code of an active user, for a gateway with one of the keys $2, locked.
+-- The same code with its owner, locked.
 SELECT c.id, c.owner_id FROM join_codes c JOIN users u ON u.id = c.owner_id
 WHERE c.sha256 = $1 AND c.gateway_key = ANY($2::bytea[]) AND c.used_at IS NULL AND c.expires_at > $3 AND u.is_active
 FOR UPDATE OF c;

@@ -91,6 +91,11 @@ def join_with_code(stage: Stage) -> Good:
     return Good(body={**stage.described(Ed25519PrivateKey.generate()), "code": code["code"]})
 
 
+def check_join_code(stage: Stage) -> Good:
+    code = stage.post("/nodes/join-codes", None, logout(stage).token)
+    return Good(body={"code": code["code"]})
+
+
 def deduct(stage: Stage) -> Good:
     reference = f"fuzz-{stage.run}-{next(numbers)}"
     return Good(body={"amount": "0.0001", "reference_id": reference, "description": "Fuzz"})
@@ -404,6 +409,7 @@ RECIPES: Mapping[str, Recipe] = {
     "join_codes_create": logout,
     "downloads_download": download,
     "join_codes_revoke": revoke_join_code,
+    "join_codes_check": check_join_code,
     "join_codes_join": join_with_code,
     "fleet_drain": change_standing(),
     "fleet_release": change_standing(admin=True),

@@ -217,7 +217,7 @@ def confirm_amount(units: int) -> None:
 def tell(outcome: "Outcome", user: "UserRow", *, as_json: bool) -> None:
     """Print the outcome; exit code 1 if nothing was done."""
     from actors.ledger.messages import InsufficientCredits, LedgerUnavailable, Posted, Replayed
-    from rendertrust.money import in_words
+    from rendertrust.money import format_amount
     from web.http.responses import encode
     from web.routes.credits import booked
 
@@ -237,7 +237,7 @@ def tell(outcome: "Outcome", user: "UserRow", *, as_json: bool) -> None:
         click.echo(encode({"user_id": user.id, "entry": entry, "replayed": again}))
         return
     told = "Already done" if again else "Done"
-    click.echo(f"{told}: {user.email} had {in_words(entry.balance_after)} credits after it.")
+    click.echo(f"{told}: {user.email} had {format_amount(entry.balance_after)} credits after it.")
 
 
 async def known(database: "Database", email: str) -> "UserRow":

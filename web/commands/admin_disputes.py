@@ -84,7 +84,7 @@ def decide(dispute: UUID, given: dict[str, Any], *, upheld: bool) -> None:
     from rendertrust import money
 
     row = known(given, dispute)
-    charge, verb = money.in_words(row.charge), "uphold" if upheld else "reject"
+    charge, verb = money.format_amount(row.charge), "uphold" if upheld else "reject"
     why = " ".join(row.reason.split())
     if row.answer:
         why = f"{why}. The operator says: {' '.join(row.answer.split())}"

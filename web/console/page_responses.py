@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from config.settings import UNNAMED, Settings
 from rendertrust.api.refusal_code import RefusalCode, help_path
-from rendertrust.money import in_words
+from rendertrust.money import format_amount
 from sql.users import UserRow
 from web.console import template_rendering
 from web.console.assets import STATIC
@@ -336,7 +336,7 @@ def hint_of(problem: Problem) -> str:
     """Return what the user can do."""
     if "requested" in problem.extra:
         return TOO_FEW.format_map(
-            {name: in_words(str(amount)) for name, amount in problem.extra.items()}
+            {name: format_amount(str(amount)) for name, amount in problem.extra.items()}
         )
     if problem.code is RefusalCode.ADDRESS_UNVERIFIED:
         return VERIFY_FIRST

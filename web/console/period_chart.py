@@ -7,7 +7,7 @@ from typing import Any, Final
 import attrs
 
 from rendertrust import money
-from web.console.value_markup import in_words
+from web.console.value_markup import credit_count
 from web.money.periods import DAY, Period
 
 DAY_SECONDS: Final = 86_400
@@ -71,7 +71,7 @@ class DayBars:
         day, most = max(self.amounts, key=lambda each: each[1])
         days = sum(1 for _, amount in self.amounts if amount)
         verb = "was" if self.total == money.UNITS_PER_CREDIT else "were"
-        moved = f"{in_words(self.total)} {verb} {self.verb} on"
+        moved = f"{credit_count(self.total)} {verb} {self.verb} on"
         if days == 1:
             return f"{moved} {day}."
-        return f"{moved} {days} days; most on {day}: {in_words(most)}."
+        return f"{moved} {days} days; most on {day}: {credit_count(most)}."

@@ -37,7 +37,7 @@ def environment() -> Environment:
         credits=value_markup.credits_,
         exact=value_markup.exact,
         amount=money.plain,
-        in_words=value_markup.in_words,
+        credit_count=value_markup.credit_count,
         count=value_markup.count,
         decimal=value_markup.decimal,
         in_money=value_markup.in_money,

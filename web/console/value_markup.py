@@ -29,7 +29,9 @@ def credits_(units: int | None) -> Markup:
     The exact amount is its title if digits are cut.
     """
     shown = None if units is None else cut(units)
-    return exact(units) if shown == units else _marked(shown, f"{money.in_words(units or 0)} cr")
+    return (
+        exact(units) if shown == units else _marked(shown, f"{money.format_amount(units or 0)} cr")
+    )
 
 
 def exact(units: int | None) -> Markup:
@@ -60,7 +62,7 @@ def cut(units: int) -> int:
     return size if units > 0 else -size
 
 
-def in_words(units: int) -> str:
+def credit_count(units: int) -> str:
     """Return an amount of money in a sentence: ``1 credit``, ``12.5 credits``."""
     whole, point, fraction = money.plain(cut(units)).partition(".")
     plural = "" if units == money.UNITS_PER_CREDIT else "s"
@@ -84,18 +86,12 @@ def decimal(number: float | None, digits: int = 1) -> str:
 
 def price(amount: int, currency: str) -> str:
     """Return a price in money: ``1,000.00 USD``."""
-    return money.price_in_words(amount, currency)
+    return money.format_price(amount, currency)
 
 
 def in_money(units: int, sold: CreditPrice) -> str:
-    """Return what some credits are worth: ``≈ 1,000.00 USD``, or ``under 0.01 USD``.
-
-    Like credits, the amount is cut and not rounded up.
-    """
-    amount = abs(units) * sold.amount // sold.units
-    if not amount:
-        return f"under {price(1, sold.currency)}"
-    return f"≈ {MINUS if units < 0 else ''}{price(amount, sold.currency)}"
+    """Return what some credits are worth: ``≈ 1,000.00 USD``, or ``under 0.01 USD``."""
+    return sold.text(units).replace("-", MINUS)
 
 
 def when(at: datetime | None) -> Markup:

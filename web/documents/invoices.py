@@ -30,7 +30,7 @@ def invoice_document(row: InvoiceRow) -> bytes:
     paper.fact("Purchase", str(row.purchase_id))
     paper.gap()
     price = _price(row.amount, row)
-    paper.table(PRICED, [(row.title, money.in_words(row.units), price)])
+    paper.table(PRICED, [(row.title, money.format_amount(row.units), price)])
     _totals(paper, row)
     paper.line("Paid. Nothing is left to pay.")
     if row.note:
@@ -52,7 +52,7 @@ def credit_note_document(row: CreditNoteRow) -> bytes:
     paper.fact("Purchase", str(row.purchase_id))
     paper.gap()
     price = _price(row.amount, row)
-    paper.table(PRICED, [(f"Taken back: {row.title}", money.in_words(row.units), price)])
+    paper.table(PRICED, [(f"Taken back: {row.title}", money.format_amount(row.units), price)])
     _totals(paper, row)
     paper.line(GIVEN_BACK if row.amount > 0 else CHARGED_AGAIN)
     if row.note:
@@ -86,7 +86,7 @@ def included_tax(amount: int, rate: int) -> int:
 
 
 def _price(amount: int, row: InvoiceRow | CreditNoteRow) -> str:
-    return money.price_in_words(amount, row.currency)
+    return money.format_price(amount, row.currency)
 
 
 def _percent(rate: int) -> str:

@@ -114,8 +114,9 @@ def _document_row(each: DocumentLine) -> tuple[str, ...]:
     what = f"Invoice {name}"
     if each.invoice is not None:
         what = f"Credit note {credit_note_name(each.prefix, each.number)} for invoice {name}"
-    price = money.price_in_words(each.amount, each.currency)
-    return (str(each.issued_at.astimezone(UTC).date()), what, money.in_words(each.units), price)
+    price = money.format_price(each.amount, each.currency)
+    day, units = str(each.issued_at.astimezone(UTC).date()), money.format_amount(each.units)
+    return (day, what, units, price)
 
 
 def invoice_name(prefix: str, number: int) -> str:
@@ -150,13 +151,13 @@ def _sums(
 ) -> None:
     """Write the balances, and the sum of each kind of transfer."""
     paper.gap()
-    paper.fact("Balance before", money.in_words(opening))
+    paper.fact("Balance before", money.format_amount(opening))
     for kind, word in words.items():
         amount = sum(line.amount for line in lines if line.kind == kind)
         if any(line.kind == kind for line in lines):
-            paper.fact(word, money.in_words(amount))
+            paper.fact(word, money.format_amount(amount))
     paper.rule()
-    paper.fact("Balance after", money.in_words(closing), bold=True)
+    paper.fact("Balance after", money.format_amount(closing), bold=True)
     paper.gap()
     paper.line(UNIT)
     paper.gap()
@@ -166,7 +167,7 @@ def _account_rows(found: AccountStatement) -> Iterator[tuple[str, ...]]:
     balance = found.opening
     for line in found.lines:
         balance += line.amount
-        amounts = (money.in_words(line.amount), money.in_words(balance))
+        amounts = (money.format_amount(line.amount), money.format_amount(balance))
         yield (str(line.day), WORDS.get(line.kind, line.kind.capitalize()), _about(line), *amounts)
 
 
@@ -182,7 +183,7 @@ def _earnings_rows(found: EarningsStatement) -> Iterator[tuple[str, ...]]:
     balance = found.opening
     for line in found.lines:
         balance += line.amount
-        amounts = (money.in_words(line.amount), money.in_words(balance))
+        amounts = (money.format_amount(line.amount), money.format_amount(balance))
         yield (str(line.day), EARNED[line.kind], _source(line), *amounts)
 
 

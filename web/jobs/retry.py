@@ -94,7 +94,7 @@ class AffordableRetry:
         are = "is" if self.frames == 1 else "are"
         return (
             f"{self.frames} of {self.of} failed frames {are} retried, in order."
-            f" {money.in_words(self.missing)} credits are missing to retry the others."
+            f" {money.format_amount(self.missing)} credits are missing to retry the others."
         )
 
 
@@ -244,7 +244,7 @@ async def _earlier_retry(gateway: Gateway, row: PastJob) -> RetryOutcome | Probl
 
 
 def _price_rose(row: PastJob, price: int) -> Problem:
-    was, now = money.in_words(row.price), money.in_words(price)
+    was, now = money.format_amount(row.price), money.format_amount(price)
     return Problem(
         409,
         f"The job cost {was} credits, and would cost {now} now; only its owner can retry it",
@@ -304,7 +304,7 @@ async def underquoted_refusal(gateway: Gateway, job: UUID, units: Sequence[int])
 
 def _too_much_work(row: Underquoted, needs: int) -> Problem:
     """Return the refusal for a unit that takes ``needs`` percent of its quoted work."""
-    was, new = money.in_words(row.price), money.in_words(-(-row.price * needs // 100))
+    was, new = money.format_amount(row.price), money.format_amount(-(-row.price * needs // 100))
     frames = row.overrun.frames
     one = frames is None or len(parse(frames)) == 1
     named = f"frame{'' if one else 's'} {frames}" if frames is not None else "it"

@@ -106,9 +106,11 @@ def _unpayable(plan: JobPlan) -> list[Fault]:
     """
     first = plan.units[0].price
     if plan.cap is not None and plan.cap < first:
-        return [Fault("max_credits", "value", f"one unit costs {money.in_words(first)}")]
+        return [Fault("max_credits", "value", f"one unit costs {money.format_amount(first)}")]
     if plan.price > PRICE_MOST:
-        return [Fault("frames", "value", f"cost over {money.in_words(PRICE_MOST)}; ask for fewer")]
+        return [
+            Fault("frames", "value", f"cost over {money.format_amount(PRICE_MOST)}; ask for fewer")
+        ]
     return []
 
 

@@ -204,7 +204,7 @@ def unsettled(found: Obstacles) -> list[str]:
         (found.disputes, "dispute", "still open"),
         (found.last_owner, "organisation", "without another owner"),
     )
-    words = [text.format(money.in_words(amount)) for amount, text in sums if amount]
+    words = [text.format(money.format_amount(amount)) for amount, text in sums if amount]
     words += [
         f"{number} {noun if number == 1 else noun + 's'} {text}"
         for number, noun, text in counts

@@ -188,7 +188,7 @@ def signed(text: str) -> int:
 
 def too_much(charged: int) -> Problem:
     """Return 422 for a refund that is higher than the charge."""
-    words = f"must not be higher than the charge: {money.in_words(charged)}"
+    words = f"must not be higher than the charge: {money.format_amount(charged)}"
     return invalid([Fault("amount", "value", words)])
 
 

@@ -90,7 +90,8 @@ async def _refusal(call: Call[NewJob], offer: PricedJob) -> Problem | None:
     if found is not None:
         return found
     if quoted is not None and price > money.parse(quoted, zero=True):
-        said = f"It costs {money.in_words(price)} now, but {money.in_words(quoted)} was quoted"
+        now, then = money.format_amount(price), money.format_amount(quoted)
+        said = f"It costs {now} now, but {then} was quoted"
         return Problem(
             409, f"{said}; nothing is held. {offer.tariff.how}", code=RefusalCode.PRICE_CHANGED
         )

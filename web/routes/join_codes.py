@@ -51,6 +51,15 @@ CODE_REFUSED: Final = Problem(
 
 
 @attrs.frozen
+class GivenJoinCode:
+    """A join code, which only the machine that joins has to know."""
+
+    code: Annotated[str, Meta(min_length=1, max_length=join_code.TYPED_MAX)] = attrs.field(
+        repr=False
+    )
+
+
+@attrs.frozen
 class JoiningNode(NewNode):
     """A node to register, with a join code."""
 
@@ -101,6 +110,23 @@ async def index(call: Call) -> JoinCodes:
 async def revoke(call: Call) -> Done | Problem:
     """Revoke an open join code; it stops working at once."""
     return await revoke_code(call.gateway, call.caller, call.ids["code_id"])
+
+
+@operations.post(
+    "/api/v1/nodes/join/check",
+    audience=Audience.PUBLIC,
+    refusals={401: "The code is not valid"},
+    rate="node",
+    request_example=examples.GIVEN_JOIN_CODE,
+    example=examples.JOIN_CODE_VALID,
+)
+async def check(call: Call[GivenJoinCode]) -> Done | Problem:
+    """Check a join code without using it, before the machine is tested."""
+    code, now = join_code.read(call.body.code), call.gateway.ports.clock.now()
+    codes, keys = call.gateway.tables.join_codes, _keys(call.gateway)
+    if code is None or not await codes.is_open(code.sha256, keys, now):
+        return CODE_REFUSED
+    return Done("The join code is valid")
 
 
 @operations.post(

@@ -80,15 +80,15 @@ async def _money_of(gateway: Gateway, units: int) -> Money | None:
     sold = cheapest(await gateway.tables.skus.all(), gateway.settings.pricing.currency)
     if sold is None:
         return None
-    return Money(f"{cost_of(units, sold):f}", sold.currency)
+    return Money(f"{cost_of(units, sold):f}", sold.currency, sold.text(units))
 
 
 def cost_of(units: int, sold: CreditPrice) -> Decimal:
-    """Return what some credits cost, rounded up to the currency's smallest unit.
+    """Return what some credits cost, rounded to the currency's smallest unit.
 
     What costs less than that unit has four more decimals instead.
     """
-    if not units or units * sold.amount >= sold.units:
+    if not sold.is_below_smallest(units):
         return money.in_currency(sold.of(units), sold.currency)
     finer = attrs.evolve(sold, amount=sold.amount * FINER)
-    return money.in_currency(finer.of(units), sold.currency) / FINER
+    return money.in_currency(max(finer.of(units), 1), sold.currency) / FINER

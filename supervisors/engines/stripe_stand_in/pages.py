@@ -98,7 +98,7 @@ def state_of(session: Json) -> str:
 
 
 def price(session: Json) -> str:
-    found = money.price(session["amount_total"], str(session["currency"]).upper())
+    found = money.price(session["amount_total"], str(session["currency"]))
     return f'<p class="amount">{escape(found)}</p>'
 
 

@@ -72,8 +72,8 @@ async def test_the_commands(gateway: GatewayDouble, jane: Program) -> None:
     offers = [OFFER, {**OFFER, "currency": "jpy"}]
     gateway.script(OFFERS, answer({"skus": offers}))
     told = await jane.run("credits", "offers")
-    assert told.out.splitlines()[1].startswith("cred10\t100\t10.00 usd\t100 ")
-    assert told.out.splitlines()[2].startswith("cred10\t100\t1000 jpy\t100 ")
+    assert told.out.splitlines()[1].startswith("cred10\t100\t10.00 USD\t100 ")
+    assert told.out.splitlines()[2].startswith("cred10\t100\t1000 JPY\t100 ")
     assert "\x1b" not in told.out
     url = "https://pay.example/cs_1"
     asked: list[object] = []
@@ -100,7 +100,7 @@ async def test_a_package_that_is_not_sold_is_answered_with_those_that_are(
     gateway.script(OFFERS, answer({"skus": [OFFER]}))
     told = await jane.run("credits", "buy", "nosuch")
     assert (told.code, "nosuch is not for sale" in told.err) == (2, True)
-    assert "rendertrust credits buy cred10    100 credits for 10.00 usd" in told.err
+    assert "rendertrust credits buy cred10    100 credits for 10.00 USD" in told.err
     told = await jane.run("credits", "buy")
     assert (told.code, "--need CREDITS" in told.err) == (2, True)
 
@@ -120,7 +120,7 @@ async def test_the_cheapest_packages_for_a_need_are_bought(
     gateway.script(OFFERS, *[answer({"skus": [OFFER, large]})] * 2, answer({"skus": [OFFER, yen]}))
     told = await jane.run("credits", "buy", "--need", "1234")
     assert (told.code, told.out) == (0, "pay  https://pay.example/cs_1\n")
-    assert "1,300 credits for 100.00 usd: 1 x cred100 + 3 x cred10" in told.err
+    assert "1,300 credits for 100.00 USD: 1 x cred100 + 3 x cred10" in told.err
     told = await jane.run("credits", "buy", "--need", "1000000")
     assert (told.code, "cannot buy 1000000 credits" in told.err) == (2, True)
     told = await jane.run("credits", "buy", "--need", "50")
@@ -160,7 +160,7 @@ async def test_statements_and_invoices_are_saved(
 async def test_purchases_are_listed(gateway: GatewayDouble, jane: Program) -> None:
     gateway.script("GET /api/v1/credits/purchases", answer({"purchases": [PAID], "count": 1}))
     told = await jane.run("credits", "purchases")
-    row = f"{PAID['id']}\t2026-03-13T12:02:00Z\t100\t10.00 usd\tpaid"
+    row = f"{PAID['id']}\t2026-03-13T12:02:00Z\t100\t10.00 USD\tpaid"
     assert told.out.splitlines()[1] == f"{row}\t-"
 
 

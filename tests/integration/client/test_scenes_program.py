@@ -157,7 +157,7 @@ TABLE: dict[str, Any] = quote(
         "priced_by": "table",
         "priced_how": "Until it is measured, each frame costs the fixed price in the price table.",
         "measurable": True,
-        "money": {"amount": "33.60", "currency": "usd"},
+        "money": {"amount": "33.60", "currency": "usd", "text": "≈ 33.60 USD"},
     }
 )
 WORK: dict[str, Any] = {
@@ -181,7 +181,7 @@ async def test_where_frames_are_priced_by_their_work_it_is_measured_first(
     gateway.script(QUOTE, says(WORK))
     told = await jane.run("submit", str(blend), "--frames", "1-48", "--no-preflight", "--yes")
     assert told.code == 0, told
-    assert "48 credits, 33.60 USD (0.5 to 1.5 a frame)" in told.err
+    assert "48 credits, ≈ 33.60 USD (0.5 to 1.5 a frame)" in told.err
     assert "4 min 48 s of work on the reference machine. By the work" in told.err
     assert "\x1b" not in told.err
     assert gateway.bodies[-1]["quoted"] == "48.0000"
@@ -275,7 +275,7 @@ async def test_a_quote_says_what_its_price_follows(
     told = await jane.run("submit", str(blend), "--frames", "1-48", "--quote")
     assert told.code == 0, told
     assert (
-        "48 frames: 480 credits, 33.60 USD (10 a frame) until the scene is measured; 990"
+        "48 frames: 480 credits, ≈ 33.60 USD (10 a frame) until the scene is measured; 990"
         in told.out
     )
     assert "each frame costs the fixed price in the price table" in told.err
@@ -286,10 +286,12 @@ async def test_the_price_of_the_video_is_part_of_the_quote(
     jane: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
     both = {**WORK, "credits": "49.0000", "video_price": "1.0000"}
-    gateway.script(QUOTE, says({**both, "money": {"amount": "3.43", "currency": "usd"}}))
+    gateway.script(
+        QUOTE, says({**both, "money": {"amount": "3.43", "currency": "usd", "text": "≈ 3.43 USD"}})
+    )
     told = await jane.run("submit", str(blend), "--frames", "1-48", "--video", "MP4", "--quote")
     assert told.code == 0, told
-    assert "48 frames: 49 credits, 3.43 USD" in told.out
+    assert "48 frames: 49 credits, ≈ 3.43 USD" in told.out
     assert ", of which the video 1 at the end; 990 are available." in told.out
 
 

@@ -147,7 +147,7 @@ async def test_sums_of_days_and_of_nodes_are_the_same_and_exact(
 
 
 async def test_pending_earnings_say_when_they_become_payable(
-    creator: Person, otto: Earner, visitor: Visitor
+    database: PostgresEndpoint, creator: Person, otto: Earner, visitor: Visitor
 ) -> None:
     await otto.earn(creator)
     await otto.earn(creator, window=timedelta(days=3))
@@ -162,7 +162,11 @@ async def test_pending_earnings_say_when_they_become_payable(
     status, _ = await creator.ask("POST", f"/api/v1/jobs/{job}/units/0/dispute", body)
     assert status in (200, 201)
     _, text = await visitor.get(PAGE)
-    assert "disputed after the decision" in rows_of(text, "coming")[0]
+    assert "disputed after the decision, not before" in rows_of(text, "coming")[0]
+    passed = "UPDATE earnings SET payable_at = now() - interval '2 days' WHERE job_id = $1"
+    await execute(database.owner_dsn, passed, job)
+    _, text = await visitor.get(PAGE)
+    assert "disputed after the decision 7 cr" in rows_of(text, "coming")[0], "no day that is past"
 
 
 async def test_results_that_were_not_paid_are_listed_with_reasons(

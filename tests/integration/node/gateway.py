@@ -70,6 +70,7 @@ class Gateway:
         self.answers_nonces = True
         self.checkpoint_status = 200
         self.connects = 0
+        self.refuses_code = False
         self.downloads: dict[str, Any] | None = None  # what it hands out
         self.files: dict[str, bytes] = {}  # by their names below /download
         self.answer: Callable[[FromNode], FromGateway | None] = lambda _: None
@@ -84,6 +85,7 @@ class Gateway:
     def app(self) -> web.Application:
         app = web.Application(client_max_size=64 << 20, middlewares=[self._note])
         app.router.add_post("/api/v1/nodes/register", self._register)
+        app.router.add_post("/api/v1/nodes/join/check", self._check_code)
         app.router.add_post("/api/v1/nodes/join", self._register)
         app.router.add_post("/api/v1/nodes/verify", self._verify)
         app.router.add_post("/api/v1/nodes/heartbeat", self._beat)
@@ -106,6 +108,11 @@ class Gateway:
         answer = {"node_id": "n1", "challenge": "c" * 64, "token": token, "status": "REGISTERED"}
         owner = {} if "code" not in self.registrations[-1] else {"owner_id": CODE_OWNER}
         return web.json_response({**answer, **owner}, status=201)
+
+    async def _check_code(self, _: web.Request) -> web.Response:
+        if self.refuses_code:
+            return web.json_response({"detail": "The code was used"}, status=401)
+        return web.json_response({"message": "The join code is valid"})
 
     async def _downloads(self, _: web.Request) -> web.Response:
         return web.json_response(self.downloads, status=404 if self.downloads is None else 200)

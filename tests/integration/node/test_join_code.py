@@ -57,6 +57,16 @@ async def test_a_code_makes_the_machine_its_users(peer: Gateway, machine: Progra
     assert CODE.text.encode() not in everything
 
 
+async def test_a_code_that_was_used_is_refused_before_the_machine_is_tested(
+    peer: Gateway, machine: Program
+) -> None:
+    peer.refuses_code = True
+    told = await run(machine, "join", peer.url, "--code", CODE.text)
+    assert (told.code, "The code was used" in told.err) == (exit_codes.NOT_AUTHENTICATED, True)
+    assert peer.asked[-1] == "/api/v1/nodes/join/check"
+    assert not (machine.home / "node").exists(), "no key was made and no plugin tried"
+
+
 async def test_another_users_node_is_not_called_yours(peer: Gateway, machine: Program) -> None:
     peer.owner = "0d3c2b1a-5b1c-4f0e-9d59-0e6a4b2c8d7f"
     told = await run(machine, "join", peer.url, "--code", CODE.text)

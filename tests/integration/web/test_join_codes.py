@@ -65,13 +65,21 @@ async def test_a_machine_with_a_code_is_its_users_node(face: Face, otto: Person)
     assert "code" not in (await listed(otto))[0]
 
 
-async def test_a_code_works_once(face: Face, otto: Person) -> None:
+async def checked(face: Face, code: str) -> tuple[int, dict[str, Any]]:
+    return await ask(face, "POST", "/api/v1/nodes/join/check", {"code": code})
+
+
+async def test_a_code_works_once_however_often_it_is_checked(face: Face, otto: Person) -> None:
     code = (await made(otto))["code"]
+    assert [(await checked(face, code))[0] for _ in range(2)] == [200, 200]
     tries = await asyncio.gather(*(joined(face, code, generate_key()) for _ in range(5)))
     assert sorted(status for status, _ in tries) == [201, 401, 401, 401, 401]
     status, refused = await joined(face, code, generate_key())
     assert (status, refused["code"]) == (401, "join_code_invalid")
     assert "Add a machine" in refused["detail"]
+    unknown = await checked(face, join_code.make(b"x" * 16, b"k" * 32).text)
+    for status, told in (await checked(face, code), unknown):
+        assert (status, told["detail"]) == (401, refused["detail"]), "used and unknown ones alike"
 
 
 @pytest.mark.parametrize(
@@ -86,6 +94,7 @@ async def test_a_code_that_expired_or_is_of_another_key_is_refused(
 ) -> None:
     code = await made(otto)
     await execute(database.owner_dsn, f"UPDATE join_codes SET {change}")
+    assert (await checked(face, code["code"]))[0] == 401
     assert (await joined(face, code["code"], generate_key()))[0] == 401
 
 

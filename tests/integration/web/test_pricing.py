@@ -452,7 +452,7 @@ async def test_a_price_is_shown_in_money_and_stays_what_it_was_at_submission(
     quote = await quoted(jane, scene)
     assert quote["credits"] == quote["price"] == "100.0000"
     # 1,000 credits for 70 dollars is the cheapest package
-    assert quote["money"] == {"amount": "7.00", "currency": "usd"}
+    assert quote["money"] == {"amount": "7.00", "currency": "usd", "text": "≈ 7.00 USD"}
     assert quote["basis"].startswith("By size: 1920 \u00d7 1080 pixels")
     _, placed = await dispatched(jane, scene, quoted=quote["price"])
     now, prices = gateway.gateway.ports.clock.now(), gateway.gateway.tables.prices

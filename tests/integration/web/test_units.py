@@ -297,7 +297,7 @@ async def test_a_quote_says_what_an_order_would_hold_and_holds_nothing(
         "preflight": None,
         "measured": False,
         "credits": "25.0000",
-        "money": {"amount": "1.75", "currency": "usd"},
+        "money": {"amount": "1.75", "currency": "usd", "text": "≈ 1.75 USD"},
         "basis": "Each frame costs the fixed price in the price table.",
         "video_price": None,
     }

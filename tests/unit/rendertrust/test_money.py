@@ -60,12 +60,12 @@ def test_nothing_is_an_amount_where_that_may_be() -> None:
 @pytest.mark.parametrize(
     ("amount", "currency", "shown"),
     [
-        (1000, "usd", "10.00 usd"),
-        (5, "eur", "0.05 eur"),
-        (1000, "jpy", "1000 jpy"),
+        (1000, "usd", "10.00 USD"),
+        (5, "eur", "0.05 EUR"),
+        (1000, "jpy", "1000 JPY"),
         (50000, "KRW", "50000 KRW"),
-        (1000, "kwd", "1.000 kwd"),
-        (500, "ugx", "5.00 ugx"),
+        (1000, "kwd", "1.000 KWD"),
+        (500, "ugx", "5.00 UGX"),
     ],
 )
 def test_a_price_has_the_decimals_of_its_currency(amount: int, currency: str, shown: str) -> None:

@@ -87,11 +87,12 @@ def test_amounts_are_cut_by_less_than_a_hundredth_and_never_rounded_up(units: in
         (18, "under 0.01 USD"),
         (1_428, "under 0.01 USD"),
         (1_429, "≈ 0.01 USD"),
-        (299_905_400, "≈ 2,099.33 USD"),
+        (21_428, "≈ 0.15 USD"),
+        (299_905_400, "≈ 2,099.34 USD"),
         (-10_000, "\N{MINUS SIGN}0.07 USD"),
     ],
 )
-def test_money_beside_credits_is_cut(units: int, shown: str) -> None:
+def test_money_beside_credits_is_rounded_half_up(units: int, shown: str) -> None:
     sold = CreditPrice(7_000, 1_000 * 10_000, "usd")
     assert value_markup.in_money(units, sold).removeprefix("≈ " if units < 0 else "") == shown
 
@@ -107,7 +108,7 @@ def test_money_beside_credits_is_cut(units: int, shown: str) -> None:
     ],
 )
 def test_money_in_a_sentence_has_the_right_plural(units: int, text: str) -> None:
-    assert value_markup.in_words(units) == text
+    assert value_markup.credit_count(units) == text
 
 
 def test_moments_are_absolute_in_their_title() -> None:

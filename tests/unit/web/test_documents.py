@@ -147,8 +147,8 @@ def test_the_amounts_of_a_statement_are_those_of_its_lines(amounts: list[int]) -
         for text in text_of(account_document(statement(lines, opening))).splitlines()
         if text.startswith("2026-03-02")
     ]
-    assert [row[-2] for row in rows] == [money.in_words(amount) for amount in amounts]
-    closing = money.in_words(opening + sum(amounts))
+    assert [row[-2] for row in rows] == [money.format_amount(amount) for amount in amounts]
+    closing = money.format_amount(opening + sum(amounts))
     assert not rows or rows[-1][-1] == closing
 
 

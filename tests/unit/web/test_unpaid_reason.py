@@ -13,7 +13,7 @@ from rendertrust import money
 from rendertrust.verdict_reason import SENTENCES
 from sql.earning_figures import EarningSum, UnpaidResult
 from web.console.period_chart import DayBars
-from web.console.value_markup import in_words
+from web.console.value_markup import credit_count
 from web.money.unpaid_reason import MORE_VALID, unpaid_code, why_unpaid
 
 PLAIN = UnpaidResult(
@@ -80,7 +80,7 @@ def test_bars_have_the_amounts_and_the_sentence_their_sum(amounts: dict[date, in
     assert len(drawn["at"]) == len(amounts)
     if bars.total:
         total, verb = bars.total, "was" if bars.total == money.UNITS_PER_CREDIT else "were"
-        assert bars.said.startswith(f"{in_words(total)} {verb} earned on")
+        assert bars.said.startswith(f"{credit_count(total)} {verb} earned on")
     else:
         assert bars.said == "Nothing was earned in this period."
 

@@ -214,7 +214,7 @@ def written(files: FarmFiles, answers: SetupAnswers, place: SetupPlace) -> str:
     return ""
 
 
-def accounts_in_words(count: int) -> str:
+def account_count(count: int) -> str:
     """Return a number of accounts as the beginning of a sentence."""
     return "1 account exists" if count == 1 else f"{count} accounts exist"
 
@@ -270,7 +270,7 @@ def warnings_of(answers: SetupAnswers, place: SetupPlace, others: int) -> list[s
         )
     if others:
         warnings.append(
-            f"{accounts_in_words(others)} already, from before the set-up. After the set-up, open"
+            f"{account_count(others)} already, from before the set-up. After the set-up, open"
             " the page Users, and deactivate the accounts that you do not know."
         )
     if place.unverifiable:

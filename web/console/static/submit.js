@@ -369,7 +369,7 @@ function worded(found) {
 function priced(found) {
   if (!Number(found.credits)) return "free";
   if (found.measurable && isChecking(looked)) return "the price is being measured";
-  return `${credits(found.credits)}${money(found)}${found.measurable ? " until it is measured" : ""}`;
+  return `${credits(found.credits)}${found.money ? ` (${found.money.text})` : ""}${found.measurable ? " until it is measured" : ""}`;
 }
 
 // Words for the price of an animation whose frames are not known.
@@ -384,13 +384,6 @@ function spent({ units, preflight }) {
   if (likely === undefined) return "";
   if (elapsed === null) return `about ${time(likely)} of one node`;
   return `about ${time(elapsed)} on ${many(Math.max(1, Math.min(preflight.nodes, slots, units)), "node")}`;
-}
-
-function money({ money: found }) {
-  if (!found) return "";
-  const written = new Intl.NumberFormat("en", { style: "currency", currency: found.currency });
-  const least = 10 ** -written.resolvedOptions().maximumFractionDigits;
-  return Number(found.amount) < least ? ` (under ${written.format(least)})` : ` (${written.format(Number(found.amount))})`;
 }
 
 function short(found) {

@@ -103,7 +103,7 @@ QUOTE: Final[Example] = {
     "preflight": None,
     "measured": True,
     "credits": "273.4167",
-    "money": {"amount": "19.14", "currency": "usd"},
+    "money": {"amount": "19.14", "currency": "usd", "text": "≈ 19.14 USD"},
     "basis": BASIS,
     "video_price": None,
 }

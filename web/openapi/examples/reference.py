@@ -549,6 +549,8 @@ EXTENSION_REPOSITORY: Final[Example] = {
 JOIN_CODES: Final[Example] = {"codes": [JOIN_CODE]}
 JOIN_CODE_REVOKED: Final[Example] = {"message": "The join code was revoked"}
 JOINING_NODE: Final[Example] = {**NEW_NODE, "code": JOIN_CODE_TEXT}
+GIVEN_JOIN_CODE: Final[Example] = {"code": JOIN_CODE_TEXT}
+JOIN_CODE_VALID: Final[Example] = {"message": "The join code is valid"}
 JOINED_NODE: Final[Example] = {**REGISTERED_NODE, "owner_id": USER_ID}
 PROOF: Final[Example] = {
     "node_id": NODE_ID,
