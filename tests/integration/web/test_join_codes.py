@@ -16,7 +16,10 @@ from tests.integration.web.accounts import Person, ask, register
 from tests.integration.web.test_sweeper import sweeping
 from tests.support.databases import execute, fetchval
 from tests.support.http_gateway import Face, face_with, with_ledger
-from web.routes.join_codes import LASTS, OPEN_MOST
+from tests.support.releases import KEY_TEXT
+from web.downloads.release_signature import ReleaseSignature
+from web.routes import downloads
+from web.routes.join_codes import ANY_ORIGIN, LASTS, OPEN_MOST
 
 face = face_with(with_ledger, limits={"login": 1000})
 CODES = "/api/v1/nodes/join-codes"
@@ -63,6 +66,17 @@ async def test_a_machine_with_a_code_is_its_users_node(face: Face, otto: Person)
     assert (await proved(face, node, key))["owner_id"] == otto.id
     assert [one["node_id"] for one in await listed(otto)] == [node["node_id"]]
     assert "code" not in (await listed(otto))[0]
+
+
+async def test_a_code_names_the_keys_of_the_gateway(
+    face: Face, otto: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [log] = face.gateway.ports.signer.verifiers(ANY_ORIGIN)
+    for key in (None, KEY_TEXT):
+        monkeypatch.setattr(downloads, "release_signature", lambda _, k=key: ReleaseSignature(k))
+        code = join_code.read((await made(otto))["code"])
+        assert code is not None
+        assert code.is_for(log.public_key, key)
 
 
 async def test_a_code_works_once(face: Face, otto: Person) -> None:
