@@ -553,6 +553,11 @@ class Downloads:
         "folder with the zips of Blender's extension that scripts/extension built; empty: dist in"
         " the checkout",
     )
+    build: bool = setting(
+        True,
+        "build Blender's extension after the start, if it was not built for this version: that"
+        " downloads some 90 MB from the package index",
+    )
 
 
 @attrs.frozen

@@ -1,8 +1,8 @@
 """Join codes: with one, a machine joins a gateway as the node of the user who made the code.
 
 A code is 48 characters of base32. They encode 16 random bytes, which the gateway recognises, and
-the first 14 bytes of the SHA-256 of the gateway's public key. The machine sends the code only to a
-gateway that shows and proves this key.
+the first 14 bytes of the SHA-256 of the gateway's public key and its release key. The machine sends
+the code only to a gateway that shows and proves this key, and shows this release key.
 """
 
 import base64
@@ -20,7 +20,7 @@ TYPED_MAX: Final = 200  # characters of what somebody typed or pasted
 
 @attrs.frozen
 class PinnedCode:
-    """A join code. ``pin``: the beginning of the hash of the gateway's public key."""
+    """A join code. ``pin``: the beginning of the hash of the gateway's keys."""
 
     text: str = attrs.field(repr=False)
     pin: bytes
@@ -30,19 +30,22 @@ class PinnedCode:
         """Return the hash to store. 128 random bits need no slow hash: they cannot be guessed."""
         return hashlib.sha256(self.text.encode()).digest()
 
-    def is_for(self, public_key: bytes) -> bool:
-        """Return True if the code is for the gateway with this Ed25519 key."""
-        return self.pin == pin_of(public_key)
+    def is_for(self, public_key: bytes, release_key: str | None) -> bool:
+        """Return True if the code is for the gateway with this Ed25519 key and release key."""
+        return self.pin == pin_of(public_key, release_key)
 
 
-def pin_of(public_key: bytes) -> bytes:
-    """Return the part of a code that names the gateway's key."""
-    return hashlib.sha256(public_key).digest()[:PIN_BYTES]
+def pin_of(public_key: bytes, release_key: str | None) -> bytes:
+    """Return the part of a code that names the gateway's keys."""
+    return hashlib.sha256(public_key + (release_key or "").encode()).digest()[:PIN_BYTES]
 
 
-def make(secret: bytes, public_key: bytes) -> PinnedCode:
-    """Return the code with these 16 random bytes, for the gateway with this key."""
-    pin = pin_of(public_key)
+def make(secret: bytes, public_key: bytes, release_key: str | None) -> PinnedCode:
+    """Return the code with these 16 random bytes, for the gateway with these keys.
+
+    ``release_key``: the key that signs updates of nodes; None if the gateway has none.
+    """
+    pin = pin_of(public_key, release_key)
     return PinnedCode(base64.b32encode(secret + pin).decode(), pin)
 
 

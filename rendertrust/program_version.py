@@ -9,18 +9,29 @@ from typing import Final
 DOWNLOAD: Final = "/download"
 JOIN_SCRIPT: Final = "/join.sh"
 _EXTRAS: Final = {"render": "bpy", "inference": "onnxruntime"}
-_NUMBERS: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6}){0,3}", re.ASCII)
+_NUMBERS_MAX: Final = 4
+_VERSION: Final = re.compile(
+    r"(?P<numbers>[0-9]{1,6}(?:\.[0-9]{1,6}){0,3})(?:rc(?P<candidate>[0-9]{1,4}))?", re.ASCII
+)
+_FINAL: Final = 10_000  # a version without rc comes after all of its release candidates
 
 
-def numbers_of(version: str) -> tuple[int, ...]:
-    """Return the numbers of a version, to compare it; () if there are none."""
-    found = _NUMBERS.match(version)
-    return () if found is None else tuple(int(part) for part in found[0].split("."))
+def version_key(version: str) -> tuple[int, ...]:
+    """Return a key by which versions like 1.2.3 and 1.2.3rc1 sort; () if it is no version.
+
+    What follows the numbers and the release candidate is left out.
+    """
+    found = _VERSION.match(version)
+    if found is None:
+        return ()
+    numbers = [int(part) for part in found["numbers"].split(".")]
+    padded = (*numbers, *(0 for _ in range(_NUMBERS_MAX - len(numbers))))
+    return (*padded, int(found["candidate"] or _FINAL))
 
 
 def is_older(version: str, than: str) -> bool:
     """Return True if both are versions and the first is the older one."""
-    return () < numbers_of(version) < numbers_of(than)
+    return () < version_key(version) < version_key(than)
 
 
 def blender_version(version: str) -> str:

@@ -27,7 +27,9 @@ AUDITED = ("client-3.13", "gateway-3.13", "gateway-3.11", "render-3.13", "render
 LISTED = {"client": "client-3.13", "gateway": "gateway-3.13", "node": "node-3.13"}
 OWN = CHECKOUT / "rendertrust" / "__init__.py"
 VERSION_LINE = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
-VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(?:rc[0-9]+)?")
+VERSION = re.compile(
+    r"(?:0|[1-9][0-9]{0,5})(?:\.(?:0|[1-9][0-9]{0,5})){2}(?:rc[1-9][0-9]{0,3})?", re.ASCII
+)
 AUDIT_SECONDS = 900
 # The systems that people use the wheel on, by pip's names; nodes and tests are on Linux.
 SYSTEMS = {
@@ -79,21 +81,35 @@ def present_version() -> str:
     return found[1]
 
 
-def numbers_of(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"[0-9]+", version.partition("rc")[0]))
+def is_released(version: str) -> bool:
+    return bool(git("tag", "--list", f"v{version}"))
+
+
+def check_version(version: str) -> None:
+    """Check that the version can be the next one. Raises ReleaseRefused.
+
+    Before the present version is released, its release candidates may be.
+    """
+    from rendertrust.program_version import version_key  # noqa: PLC0415 - the help needs nothing
+
+    before = present_version()
+    if not VERSION.fullmatch(version):
+        raise ReleaseRefused(f"{version} is not a version; write one like 1.2.3 or 1.2.3rc1")
+    if is_released(version):
+        raise ReleaseRefused(f"the tag v{version} exists: this version was released")
+    final = version.partition("rc")[0]
+    if is_released(final):
+        raise ReleaseRefused(f"{version} comes before {final}, which was released")
+    oldest = before if is_released(before) else before.partition("rc")[0] + "rc0"
+    if version_key(version) < version_key(oldest):
+        raise ReleaseRefused(f"{version} is older than {before}")
 
 
 def begin(version: str) -> None:
     """Write version and changelog. Raises ReleaseRefused."""
-    before = present_version()
-    if not VERSION.fullmatch(version):
-        raise ReleaseRefused(f"{version} is not a version; write one like 1.2.3 or 1.2.3rc1")
-    if numbers_of(version) < numbers_of(before):
-        raise ReleaseRefused(f"{version} is older than {before}")
+    check_version(version)
     if git("status", "--porcelain"):
         raise ReleaseRefused("the checkout has changes: commit or remove them first")
-    if git("tag", "--list", f"v{version}"):
-        raise ReleaseRefused(f"the tag v{version} exists: this version was released")
     OWN.write_text(VERSION_LINE.sub(f'__version__ = "{version}"', OWN.read_text("utf-8")))
     tool("towncrier", "build", "--yes", "--version", version)
     changelog = CHECKOUT / "CHANGELOG.md"

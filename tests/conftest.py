@@ -21,6 +21,9 @@ NIGHT_SECONDS = 3_600.0
 
 register_profiles()
 
+# Gateways that tests start build no extension of Blender in the background, unless a test asks.
+os.environ["RENDERTRUST_DOWNLOADS_BUILD"] = "false"
+
 # A shell starts background programs with SIGINT ignored, and their children inherit that. Without
 # this line, programs that tests start would ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)

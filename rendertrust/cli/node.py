@@ -25,7 +25,7 @@ from rendertrust.cli.node_options import (
     words_of,
 )
 from rendertrust.cli.node_status import START, begun, joined, status
-from rendertrust.cli.node_update import automatic, change, go_back, self_test, update
+from rendertrust.cli.node_update import activate, automatic, change, go_back, self_test, update
 from rendertrust.cli.session import CliSession, is_interactive, pass_session
 from rendertrust.cli.unix_only import refuse_on_windows
 
@@ -66,7 +66,7 @@ def node() -> None:
     refuse_on_windows("Nodes run")
 
 
-for command in (status, drain, earnings, doctor, install, update, self_test):
+for command in (status, drain, earnings, doctor, install, update, self_test, activate):
     node.add_command(command)
 
 
@@ -243,8 +243,9 @@ def _tell(session: CliSession, found: "Joined", me: LoggedInUser | None) -> None
             "updates": None if found.release_key is None else SIGNED.format(found.release_key),
         }
     )
-    for kind, reason in found.not_offered.items():
-        session.output.note(f"Not offered: {kind}: {reason}")
+    for reason in dict.fromkeys(found.not_offered.values()):
+        kinds = (kind for kind, why in found.not_offered.items() if why == reason)
+        session.output.note(f"Not offered: {', '.join(kinds)}: {reason}")
     if not found.has_sandbox:
         session.output.note(f"Without a sandbox. {OFF if found.owned else NOBODYS}")
     if not found.owned:

@@ -248,12 +248,20 @@ def _become(
 @state_option
 @pass_session
 def self_test(session: CliSession, state: Path | None, kinds: tuple[str, ...]) -> None:
-    """Test that this program can do the node's work. An update calls this of the new program."""
+    """Test that this program can do the node's work. An update calls this of the new program.
+
+    On a machine that has not joined, the program only starts.
+    """
     from rendertrust.node import agent, enrolment
     from rendertrust.node.agent_settings import AgentSettings
+    from rendertrust.node.state_folder import StateFolder
 
-    folder, _ = _enrolment(state)
     assert callable(agent.run), "the program that will run can be imported"
+    folder = StateFolder(state) if state else StateFolder()
+    if folder.enrolment() is None:
+        session.output.document({"version": __version__, "offers": []})
+        session.output.say(f"Version {__version__} starts. This machine has not joined a gateway.")
+        return
     settings = AgentSettings(unsafe_no_sandbox=folder.accepts_no_sandbox)
     offer, _ = asyncio.run(enrolment.tested_offer(folder, settings))
     missing = sorted(set(kinds) - offer.plugins.keys())
@@ -263,3 +271,37 @@ def self_test(session: CliSession, state: Path | None, kinds: tuple[str, ...]) -
         raise CommandExit(Exit(exit_codes.FAILURE, "not_well", CANNOT.format(named), hint))
     session.output.document({"version": __version__, "offers": sorted(offer.plugins)})
     session.output.say(f"Version {__version__} passed: {', '.join(sorted(offer.plugins))}")
+
+
+@click.command("activate", cls=Command, hidden=True)
+@click.argument("sha256")
+@state_option
+@pass_session
+def activate(session: CliSession, sha256: str, state: Path | None) -> None:
+    """Use this program from now on, if it passes its self-test. The gateway's script calls this.
+
+    SHA256 is the hash of the wheel from which the script has installed the program.
+    """
+    from rendertrust import release
+    from rendertrust.node import program_folder
+    from rendertrust.node.program_tools import VenvTools
+    from rendertrust.node.program_update import PreparedUpdate, ProgramUpdate
+    from rendertrust.node.state_folder import StateFolder
+
+    program = program_folder.installed()
+    if program is None:
+        raise click.UsageError(NOT_OURS)
+    folder = StateFolder(state) if state else StateFolder()
+    known = folder.enrolment()
+    tools = VenvTools(folder.path, known.capabilities if known else ())
+    steps = ProgramUpdate(program, tools, lambda step: session.output.note(f"{step} …"))
+    with program.changing() as is_mine:
+        if is_mine:
+            program.remove_unused()
+    wheel = release.wheel_name(__version__)
+    statement = release.ReleaseStatement(__version__, wheel, sha256, size=0)
+    environment = Path(sys.prefix).resolve()
+    refused = asyncio.run(steps.activate(PreparedUpdate(statement, environment)))
+    if refused is not None:
+        _refuse(refused)
+    _document(session, __version__, "updated")

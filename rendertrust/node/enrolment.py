@@ -27,7 +27,7 @@ REVOKED: Final = 403
 LOG_BEGINS: Final = "A new gateway shows its key within a minute: try again."
 OTHER_GATEWAY: Final = (
     "Copy the whole line from the page Add a machine again. If it is refused again, somebody else "
-    "answers at this address, or the gateway has changed its key since the code was made."
+    "answers at this address, or the gateway has changed one of its keys since the code was made."
 )
 RUNS: Final = "an agent is running here with the old key"
 
@@ -121,7 +121,7 @@ async def join(
     await asyncio.to_thread(folder.enrol, enrolment)
     return Joined(
         **_members(enrolment),
-        release_key=await _release_key(folder, enrolment.url),
+        release_key=await _release_key(folder, shown),
         owner=registered.owner,
         code_owner=registered.code_owner,
         running=folder.is_locked(),
@@ -169,12 +169,13 @@ async def why_not(
 class _Gateway:
     """A gateway's URL, and the key that the gateway must show or has shown.
 
-    ``code``: a join code, which names the gateway's key.
+    ``code``: a join code, which names the gateway's key and its ``release_key``.
     """
 
     url: str
     key: str | None
     code: PinnedCode | None = None
+    release_key: str | None = None
 
 
 async def _shown(
@@ -200,9 +201,9 @@ async def _looked(known: _Gateway) -> _Gateway | JoinRefused:
             return JoinRefused(reason=shown.reason, code=CHANGED if is_other else None)
         if shown.key is None and not await gateway_key.is_gateway(session, address):
             return JoinRefused(reason=f"no gateway responds at {address}; is the address right?")
-    if known.code is not None and (refused := _code_refusal(known.code, address, shown.key)):
-        return refused
-    return _Gateway(address, shown.key, known.code)
+        released = await _shown_release_key(session, address)
+    looked = _Gateway(address, shown.key, known.code, released)
+    return _code_refusal(looked) or looked
 
 
 async def _refused_code(known: _Gateway) -> JoinRefused | None:
@@ -216,12 +217,15 @@ async def _refused_code(known: _Gateway) -> JoinRefused | None:
     return None if found is None else JoinRefused(reason=found.reason, code=found.code)
 
 
-def _code_refusal(code: PinnedCode, address: str, shown: str | None) -> JoinRefused | None:
-    """Return why the code must not be sent to a gateway that shows this key; None if it may."""
-    if shown is None:
+def _code_refusal(shown: _Gateway) -> JoinRefused | None:
+    """Return why the code must not be sent to a gateway with these keys; None if it may."""
+    code, address = shown.code, shown.url
+    if code is None:
+        return None
+    if shown.key is None:
         return JoinRefused(reason=f"{address} does not show its key yet", remedy=LOG_BEGINS)
-    key = note.read_verifier(shown)
-    if isinstance(key, note.NoteRefused) or not code.is_for(key.public_key):
+    key = note.read_verifier(shown.key)
+    if isinstance(key, note.NoteRefused) or not code.is_for(key.public_key, shown.release_key):
         reason = f"the code is for another gateway than {address}, so it was not sent"
         return JoinRefused(reason=reason, code=CHANGED, remedy=OTHER_GATEWAY)
     return None
@@ -288,17 +292,18 @@ def another_node(url: str) -> str:
     )
 
 
-async def _release_key(folder: StateFolder, url: str) -> str | None:
+async def _shown_release_key(session: aiohttp.ClientSession, url: str) -> str | None:
+    """Return the release key that a gateway shows; None if it shows none."""
+    shown = (await handed_out(session, url)).get("release_key")
+    return shown if isinstance(shown, str) and release.why_no_key(shown) is None else None
+
+
+async def _release_key(folder: StateFolder, gateway: _Gateway) -> str | None:
     """Return the gateway's release key. The first one that it shows is stored."""
-    known = folder.release_key(url)
-    if known is not None:
-        return known
-    async with http_session(timeout=TIMEOUT) as session:
-        shown = (await handed_out(session, url)).get("release_key")
-    if not isinstance(shown, str) or release.why_no_key(shown) is not None:
-        return None
-    await asyncio.to_thread(folder.store_release_key, url, shown)
-    return shown
+    known = folder.release_key(gateway.url)
+    if known is None and gateway.release_key is not None:
+        await asyncio.to_thread(folder.store_release_key, gateway.url, gateway.release_key)
+    return known or gateway.release_key
 
 
 def _kept_name(folder: StateFolder) -> str:

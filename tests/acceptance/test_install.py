@@ -147,8 +147,10 @@ async def test_a_fresh_machine_joins_by_one_line_and_again(
     assert (status, [node["name"] for node in found["nodes"]]) == (200, ["fresh"])
     (program.parent.parent.parent / "installed").write_text("another wheel of this version")
     code, printed = await machine.run(f"curl -fsSL {address}/join.sh | sh")
-    assert (code, "Successfully installed rendertrust" in printed) == (0, True), printed
+    assert (code, f"testing version {rendertrust.__version__}" in printed) == (0, True), printed
     assert "restart it" in printed
+    code, printed = await machine.run(f"curl -fsSL {address}/join.sh | sh")
+    assert (code, "Collecting" in printed) == (0, False), printed
 
 
 async def test_a_wheel_with_another_hash_is_refused(gateway: Gateway, machine: Machine) -> None:

@@ -183,6 +183,11 @@ async def test_a_node_updates_itself_to_signed_releases_only(
     agent.write_text("raise RuntimeError('this release is broken')\n")
     hand_out(gateway, checkout, "9.1.0")
     await refused(machine, "9.1.0 failed its self-test: RuntimeError: this release is broken")
+    script = join_script(gateway.url, wheel_of(checkout, "9.1.0"))
+    code, printed = await machine.run("sh", "-s", told=script)
+    assert (code, "failed its self-test: RuntimeError: this" in printed) == (1, True), printed
+    assert "The program that was here stays in use" in printed
+    assert await machine.version() == "9.0.0"
     agent.write_text(whole)
 
     hand_out(gateway, checkout, "9.2.0")

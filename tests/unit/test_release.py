@@ -107,13 +107,31 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize(
     ("version", "why"),
-    [("1.1.9", "older than 1.2.0"), ("v2", "not a version"), ("1.3.0", "was released")],
-    ids=["older", "odd", "again"],
+    [
+        ("1.1.9", "older than 1.2.0"),
+        ("v2", "not a version"),
+        ("01.2.3", "01.2.3 is not a version"),
+        ("1.2.3rc0", "not a version"),
+        ("1.3.0", "was released"),
+        ("1.3.0rc2", "comes before 1.3.0, which was released"),
+    ],
+    ids=["older", "odd", "zero", "candidate-0", "again", "candidate-after-final"],
 )
 def test_a_version_that_cannot_be_is_refused(checkout: Path, version: str, why: str) -> None:
     with pytest.raises(ReleaseRefused, match=why):
         begin(version)
     assert present_version() == "1.2.0"
+
+
+def test_candidates_come_in_order_and_before_their_version(checkout: Path) -> None:
+    make_release.check_version("1.2.0rc1")
+    make_release.OWN.write_text('__version__ = "1.2.0rc2"\n')
+    make_release.check_version("1.2.0rc1")  # the second was not released
+    subprocess.run(["git", "tag", "v1.2.0rc2"], cwd=checkout, check=True)
+    with pytest.raises(ReleaseRefused, match=r"1\.2\.0rc1 is older than 1\.2\.0rc2"):
+        make_release.check_version("1.2.0rc1")
+    make_release.check_version("1.2.0rc10")
+    make_release.check_version("1.2.0")
 
 
 def test_a_checkout_with_changes_is_refused(checkout: Path) -> None:

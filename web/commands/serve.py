@@ -98,6 +98,8 @@ def _serve(settings: Any, first: FirstRun, *, as_json: bool) -> int:
     from config.loader import SettingsError
     from supervisors.engines.errors import EngineError
     from web.app import build
+    from web.downloads.extension_build import build_missing
+    from web.downloads.extensions import extensions_folder
     from web.http.listener import CannotListen
     from web.process.file_limit import open_more_files
     from web.process.main_loop import run
@@ -123,8 +125,15 @@ def _serve(settings: Any, first: FirstRun, *, as_json: bool) -> int:
             if not (as_json or manager.address):
                 await first.offer(application)
 
+        async def beside() -> None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(offer())
+                if settings.downloads.build:
+                    folder = extensions_folder(settings.downloads.extensions)
+                    group.create_task(build_missing(folder))
+
         again = partial(_read_again, first.file)
-        return await run(application, ready, tell, manager=manager, reload=again, offer=offer)
+        return await run(application, ready, tell, manager=manager, reload=again, beside=beside)
 
     try:
         return asyncio.run(main())

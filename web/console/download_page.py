@@ -12,6 +12,8 @@ from rendertrust.api.downloads import DownloadableExtension
 from web.console.page_responses import frame_of, html
 from web.console.registry import Pages
 from web.console.session import is_known
+from web.downloads.extension_build import is_being_built
+from web.downloads.extensions import extensions_folder
 from web.gateway import Gateway
 from web.http.problem import Problem
 from web.http.public_host import reached_at
@@ -55,11 +57,13 @@ class DownloadPage:
         found = await downloads(gateway, reached_at(request, gateway.settings))
         if isinstance(found, Problem):
             return found
+        folder = extensions_folder(gateway.settings.downloads.extensions)
         context = {
             "title": "Download",
             "frame": frame_of(request, self._pages, None, None),
             "is_signed_in": await is_known(gateway, request),
             "found": found,
             "extensions": [ExtensionRow(each) for each in found.extensions],
+            "is_being_built": is_being_built(folder),
         }
         return html(request, gateway, "download.html", context, 200)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from rendertrust.program_version import DOWNLOAD, is_older, numbers_of
+from rendertrust.program_version import DOWNLOAD, is_older, version_key
 from sql.database import Unavailable
 from sql.mails import without_addresses
 from sql.nodes import NodeVersion
@@ -193,8 +193,8 @@ class FarmReadiness:
     async def _versions(self) -> ReadinessItem:
         """Compare the versions of gateways and nodes with the newest gateway's."""
         gateways = self.gateway.console.gateways.living(self.gateway.url())
-        newest = max((each.version for each in gateways), key=numbers_of)
-        old = [each for each in gateways if numbers_of(each.version) < numbers_of(newest)]
+        newest = max((each.version for each in gateways), key=version_key)
+        old = [each for each in gateways if version_key(each.version) < version_key(newest)]
         nodes = old_nodes(await self.gateway.tables.nodes.versions(), newest)
         if not old and not nodes:
             return _item("good", f"No gateway or node is older than {newest}.")
@@ -221,7 +221,7 @@ def old_nodes(known: Sequence[NodeVersion], newest: str) -> Sequence[NodeVersion
     Nodes name their version themselves: what is no version is left out.
     """
     old = [each for each in known if is_older(each.version, newest)]
-    return sorted(old, key=lambda each: numbers_of(each.version))
+    return sorted(old, key=lambda each: version_key(each.version))
 
 
 def late_anchor(log: LogStanding | None, now: datetime, usual_seconds: float) -> str | None:

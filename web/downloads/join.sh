@@ -29,48 +29,93 @@ is_usable() {
   "$1" -c 'import sys, venv, ensurepip, ssl; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
 
-# Make the environment, unless there is one that works. The link $venv names it, so that
-# `rendertrust node update` can change to another environment at once.
-make_environment() {
-  if [ -L "$venv" ] && "$venv/bin/python" -m pip --version >/dev/null 2>&1; then return; fi
-  for python in ${RENDERTRUST_PYTHON:-python3.13 python3.11 python3.12 python3.14 python3}; do
-    if is_usable "$python"; then
-      rm -rf "$venv" "$program/installed" "$program/versions/$version"
-      "$python" -m venv "$program/versions/$version"
-      ln -s "versions/$version" "$venv"
-      return
-    fi
+# Name the Python to use: the one of the program that is here, or one that can make environments.
+find_python() {
+  python=$venv/bin/python
+  if [ -L "$venv" ] && "$python" -m pip --version >/dev/null 2>&1; then return; fi
+  if [ -n "${RENDERTRUST_PYTHON:-}" ]; then
+    set -- "$RENDERTRUST_PYTHON"
+  else
+    set -- python3.13 python3.11 python3.12 python3.14 python3
+  fi
+  for python in "$@"; do
+    if is_usable "$python"; then return; fi
   done
   fail "Python 3.11 or newer with venv is needed. On Debian: apt-get install python3-venv"
+}
+
+# Print the extra of a module if the program that is here has it: $1 is the extra, $2 the module.
+kept_extra() {
+  if [ -L "$venv" ] && "$venv/bin/python" -c "import importlib.util as u, sys; sys.exit(u.find_spec('$2') is None)" \
+    >/dev/null 2>&1; then printf '%s' "$1"; fi
 }
 
 # Print the extra that brings Blender, if this Python has one and no Blender is here.
 blender_extra() {
   if [ "${RENDERTRUST_BLENDER:-}" = no ] || command -v blender >/dev/null 2>&1; then return; fi
-  case $("$venv/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])') in
-    3.13 | 3.11) printf '[render]' ;;
+  case $("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])') in
+    3.13 | 3.11) printf render ;;
     *) say "Blender as a Python module exists for Python 3.13 and 3.11: install one of them, or put blender on the PATH." ;;
   esac
 }
 
-# Run pip, which refuses a wheel with another hash. Commands name the environment without its link.
-install() {
-  "$(cd -P "$venv" && pwd -P)/bin/python" -m pip install --disable-pip-version-check --no-input "$@" >&2 || fail \
+# Print the extras to install, in brackets: Blender, and those that the program has.
+program_extras() {
+  extras=$(kept_extra render bpy)
+  extras=${extras:-$(blender_extra)}
+  inference=$(kept_extra inference onnxruntime)
+  if [ -n "$inference" ]; then extras=${extras:+$extras,}$inference; fi
+  if [ -n "$extras" ]; then printf '[%s]' "$extras"; fi
+}
+
+# Print the value of --state among options of `rendertrust node join`.
+state_of() {
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --state) printf '%s' "${2:-}" ;;
+      --state=*) printf '%s' "${1#--state=}" ;;
+    esac
+    shift
+  done
+}
+
+# Remove the new environment, and end.
+give_up() {
+  rm -rf "$new"
+  if [ -L "$venv" ]; then say "The program that was here stays in use."; fi
+  fail "$*"
+}
+
+# Fill a new environment. pip refuses a wheel with another hash.
+fill() {
+  set -- "rendertrust$extra @ $farm/download/$wheel#sha256=$sha256"
+  "$python" -m venv "$new" >&2 || give_up "no environment could be made in $new: see above."
+  # Plugins of others come along.
+  if "$venv/bin/python" -c 'from rendertrust.node.program_tools import plugins_here; print(*plugins_here(), sep="\n")' \
+    >"$new/plugins.txt" 2>/dev/null; then set -- "$@" -r "$new/plugins.txt"; fi
+  "$new/bin/python" -m pip install --disable-pip-version-check --no-input "$@" >&2 || give_up \
     "pip could not install the program: see above. If the hash does not match, the farm may have been upgraded: get this script again."
 }
 
+# Install the program beside the one that is here. A program that works is replaced only by one that passes its
+# self-test, as by `rendertrust node update`; until then nothing changes. The arguments are those of `node join`.
 install_program() {
-  extra=$(blender_extra)
-  if [ "$(cat "$program/installed" 2>/dev/null || :)" = "$sha256$extra" ]; then return; fi
-  rm -f "$program/installed"
-  say "Installing RenderTrust $version into $venv"
-  if [ -n "$extra" ]; then say "It brings Blender: up to 500 MB, once."; fi
-  source=$farm/download/$wheel#sha256=$sha256
-  if "$venv/bin/python" -m pip show --quiet rendertrust 2>/dev/null; then
-    # pip keeps an installed wheel of the same version, although this one may differ.
-    install --no-deps --force-reinstall "rendertrust @ $source"
+  extra=$(program_extras)
+  if [ -L "$venv" ] && [ "$(cat "$program/installed" 2>/dev/null || :)" = "$sha256$extra" ]; then return; fi
+  say "Installing RenderTrust $version into $program"
+  case $extra in *render*) say "It brings Blender: up to 500 MB." ;; esac
+  mkdir -p "$program/versions"
+  new=$(mktemp -d "$program/versions/$version-$(printf %.12s "$sha256")-XXXXXXXX")
+  chmod 755 "$new"
+  fill
+  if "$venv/bin/rendertrust" --version >/dev/null 2>&1; then
+    state=$(state_of "$@")
+    "$new/bin/rendertrust" node activate "$sha256" ${state:+--state "$state"} >&2 </dev/null || give_up \
+      "RenderTrust $version cannot do this machine's work: see above."
+    return
   fi
-  install "rendertrust$extra @ $source"
+  rm -rf "$venv" "$program/installed"
+  ln -s "versions/${new##*/}" "$venv"
   printf '%s' "$sha256$extra" >"$program/installed"
 }
 
@@ -106,8 +151,8 @@ main() {
   program=${RENDERTRUST_PROGRAM:-${XDG_DATA_HOME:-$HOME/.local/share}/rendertrust}
   venv=$program/venv
   mkdir -p "$program"
-  make_environment
-  install_program
+  find_python
+  install_program "$@"
   link_program
   say "RenderTrust $version is installed: $venv/bin/rendertrust"
   if [ -z "$code" ]; then

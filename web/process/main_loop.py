@@ -61,13 +61,13 @@ async def run(
     *,
     manager: ServiceManager = NOBODY,
     reload: Callable[[], None] | None = None,
-    offer: Callable[[], Coroutine[Any, Any, None]] = nothing,
+    beside: Callable[[], Coroutine[Any, Any, None]] = nothing,
 ) -> int:
     """Start, serve, stop, and return the exit code: 0 after a signal.
 
     The code is 1 if the gateway gave up, or that of a ``Fatal``. ``ready`` is called once the
     gateway serves; ``tell`` gets a line that explains an exit code other than 0. ``manager`` is
-    notified of start and stop; ``reload`` is called on SIGHUP. ``offer`` runs beside the gateway
+    notified of start and stop; ``reload`` is called on SIGHUP. ``beside`` runs beside the gateway
     once it serves.
     """
     stop = StopSignals(manager, reload)
@@ -78,7 +78,7 @@ async def run(
         manager.say(READY=1, STATUS=f"Serving {application.url}")
 
     try:
-        reason = await _run(application, serves, offer, stop)
+        reason = await _run(application, serves, beside, stop)
     finally:
         await application.close()
     if reason is not None:
@@ -89,7 +89,7 @@ async def run(
 async def _run(
     application: Application,
     ready: Callable[[], None],
-    offer: Callable[[], Coroutine[Any, Any, None]],
+    beside: Callable[[], Coroutine[Any, Any, None]],
     stop: StopSignals,
 ) -> str | None:
     """Run the application; return why it gave up, or None after a signal."""
@@ -106,11 +106,11 @@ async def _run(
             return failure
         settle_down()
         ready()
-        offering = group.create_task(offer())
+        alongside = group.create_task(beside())
         failed = group.create_task(root.failed())
         await asyncio.wait((asked, failed), return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()
-        offering.cancel()
+        alongside.cancel()
         if failed.done():
             return failed.result()
         failed.cancel()

@@ -184,6 +184,14 @@ async def the_wheel() -> Wheel | Problem:
         return NO_WHEEL
 
 
+async def shown_release_key() -> str | None:
+    """Return the release key that the gateway shows to nodes; None if it shows none."""
+    wheel = await the_wheel()
+    if isinstance(wheel, Problem):
+        return None
+    return (await asyncio.to_thread(release_signature, wheel)).key
+
+
 def address(gateway: Gateway, base: str | None) -> str:
     """Return the gateway's address without a slash at its end."""
     return (base or gateway.url()).rstrip("/")

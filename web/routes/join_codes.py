@@ -20,6 +20,7 @@ from web.http.responses import from_row
 from web.identity.tokens import TokenType
 from web.openapi.examples import reference as examples
 from web.routes.auth import Done
+from web.routes.downloads import shown_release_key
 from web.routes.nodes import (
     NewNode,
     RegisteredNode,
@@ -167,7 +168,8 @@ async def make_code(gateway: Gateway, user: UUID, base: str | None) -> CreatedJo
     """
     random, now = gateway.ports.random, gateway.ports.clock.now()
     key = await _shown_key(gateway)
-    code = join_code.make(random.token(join_code.SECRET_BYTES), key)
+    secret = random.token(join_code.SECRET_BYTES)
+    code = join_code.make(secret, key, await shown_release_key())
     new = NewJoinCode(random.uuid(), user, code.sha256, key, now, now + LASTS)
     if not await gateway.tables.join_codes.insert(new, OPEN_MOST):
         return TOO_MANY

@@ -12,9 +12,13 @@ from rendertrust.node.state_folder import StateFolder
 from tests.integration.client.conftest import Finished, Program
 from tests.integration.client.test_terminal import run_on_terminal
 from tests.integration.node.gateway import CODE_OWNER, Gateway
+from tests.support.releases import KEY as RELEASE
+from tests.support.releases import KEY_TEXT, NEWER, handed_out
+from tests.support.releases import OTHER as OTHER_RELEASE
 
 KEY, OTHER = (node_key.generate_key() for _ in range(2))
-CODE = join_code.make(bytes(16), KEY.public_key().public_bytes_raw())
+CODE = join_code.make(bytes(16), KEY.public_key().public_bytes_raw(), None)
+PINNED = join_code.make(bytes(16), KEY.public_key().public_bytes_raw(), KEY_TEXT)
 SYSTEMCTL = """#!/bin/sh
 echo "$@" >> {log}
 exit {code}
@@ -45,6 +49,8 @@ async def test_a_code_makes_the_machine_its_users(peer: Gateway, machine: Progra
     told = await run(machine, "join", peer.url, "--code", CODE.text.lower())
     assert told.code == 0, told
     assert "the node is yours" in told.out
+    reasons = [line.rpartition(": ")[2] for line in told.err.splitlines() if "Not off" in line]
+    assert len(reasons) == len(set(reasons)) > 0, told.err
     [sent] = peer.registrations
     assert (sent["code"], sent["authorization"]) == (CODE.text, None)
     joined = StateFolder(machine.home / "node").enrolment()
@@ -79,6 +85,18 @@ async def test_another_gateway_does_not_get_the_code(peer: Gateway, machine: Pro
         assert told.code != 0
         assert words in told.err
     assert peer.registrations == []
+
+
+async def test_the_code_names_the_release_key(peer: Gateway, machine: Program) -> None:
+    for key in ((OTHER_RELEASE,), ()):
+        peer.downloads = handed_out(NEWER, *key)
+        told = await run(machine, "join", peer.url, "--code", PINNED.text)
+        assert "for another gateway" in told.err
+    assert peer.registrations == []
+    peer.downloads = handed_out(NEWER, RELEASE)
+    told = await run(machine, "join", peer.url, "--code", PINNED.text)
+    assert told.code == 0, told
+    assert StateFolder(machine.home / "node").release_key(peer.url) == KEY_TEXT
 
 
 @pytest.mark.parametrize("code", ["", "ABC", CODE.text + "A"], ids=["empty", "short", "long"])

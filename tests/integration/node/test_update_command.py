@@ -103,5 +103,8 @@ async def test_the_self_test_says_which_work_is_impossible(operator: Operator) -
 
 
 async def test_a_machine_that_has_not_joined_is_told_to_join(tmp_path: Path) -> None:
-    code, said = await Operator(StateFolder(tmp_path / "state")).refused("update")
+    operator = Operator(StateFolder(tmp_path / "state"))
+    code, said = await operator.refused("update")
     assert (code, "rendertrust node join" in said) == (exit_codes.NOT_FOUND, True), said
+    started = {"version": rendertrust.__version__, "offers": []}
+    assert await operator.run("self-test") == (0, started)

@@ -2,8 +2,10 @@
 extension.
 """
 
+import asyncio
 import hashlib
 import io
+import os
 import subprocess
 import zipfile
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 
 import attrs
 import pytest
+from structlog.testing import capture_logs
 
 import rendertrust
 from rendertrust import release
@@ -20,6 +23,7 @@ from tests.support.extension_zips import make_zip
 from tests.support.http_gateway import Face, face_with
 from tests.support.releases import KEY, KEY_TEXT, statement_of
 from web.downloads import extensions
+from web.downloads.extension_build import build_missing
 from web.downloads.join_script import join_script
 from web.downloads.npm_package import NAME, NpmPackage, npm_package
 from web.downloads.release_signature import ReleaseSignature, release_signature
@@ -82,7 +86,7 @@ async def test_the_extension_is_a_repository_that_blender_reads(face: Face, dist
 
 async def test_the_extension_is_on_the_page_and_in_the_api(face: Face, dist: Path) -> None:
     text = await (await face.client.get("/download")).text()
-    assert "has no Blender extension yet" in text
+    assert "has no Blender extension" in text
     assert (await handed_out(face))["extensions"] == []
     make_zip(dist, "4.2", "windows-x64")
     found = await handed_out(face)
@@ -95,6 +99,46 @@ async def test_the_extension_is_on_the_page_and_in_the_api(face: Face, dist: Pat
     text = await (await face.client.get("/download")).text()
     assert each["drop_url"].replace("&", "&amp;") in text
     assert "4.2 or newer, before 5.1" in text
+
+
+async def page(face: Face) -> str:
+    return await (await face.client.get("/download")).text()
+
+
+async def test_the_extension_is_built_where_there_is_none(
+    face: Face, dist: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    built = make_zip(other, "5.1", "linux-x64")
+    os.mkfifo(gate := other / "gate")
+    builder = ("sh", "-c", 'read -r _ <"$0"; cp "$1" "$3"', str(gate), str(built))
+    build = asyncio.create_task(build_missing(dist, builder))
+    with await asyncio.to_thread(gate.open, "w") as opened:  # waits for the builder
+        assert "is building the Blender extension" in await page(face)
+        await build_missing(dist, ("false",))  # another gateway leaves it to the first
+        opened.write("go on\n")
+    await build
+    assert built.name in await page(face)
+    with capture_logs() as logs:
+        await build_missing(dist, ("false",))  # nothing is missing
+    assert logs == []
+
+
+async def test_a_build_that_fails_or_is_stopped_leaves_nothing(face: Face, dist: Path) -> None:
+    with capture_logs() as logs:
+        await build_missing(dist, ("sh", "-c", "echo 'ERROR: no index' >&2; exit 1"))
+    assert logs[-1]["why"] == "ERROR: no index"
+    os.mkfifo(gate := dist / ".gate")
+    builder = ("sh", "-c", 'touch "$2/half.zip"; echo $$ >"$0"; sleep 1000', str(gate))
+    build = asyncio.create_task(build_missing(dist, builder))
+    pid = int(await asyncio.to_thread(gate.read_text))
+    build.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await build
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert sorted(path.name for path in dist.iterdir()) == [".extension.lock", ".gate"]
+    assert "has no Blender extension" in await page(face)
 
 
 async def test_a_zip_of_other_sources_is_not_handed_out(face: Face, dist: Path) -> None:
@@ -138,6 +182,7 @@ async def test_the_npm_package_is_handed_out_once_it_is_built(
 
     monkeypatch.setattr(downloads, "npm_package", built)
     assert (await handed_out(face))["typescript"] is None
+    assert "has no TypeScript client" in await page(face)
     assert (await ask(face, "GET", f"/download/{NAME}"))[0] == 404
     (tmp_path / "rendertrust-0.0.1.tgz").write_bytes(b"of another version")
     assert (await handed_out(face))["typescript"] is None
@@ -148,8 +193,7 @@ async def test_the_npm_package_is_handed_out_once_it_is_built(
         assert (answer.status, await answer.read()) == (200, body)
         assert package["url"] == str(answer.url)
         assert package["sha256"] == hashlib.sha256(body).hexdigest()
-        page = await (await face.client.get("/download")).text()
-        assert f"npm install {package['url']}" in page
+        assert f"npm install {package['url']}" in await page(face)
 
 
 async def test_a_gateway_without_sources_says_so(
@@ -207,6 +251,19 @@ def test_what_is_no_code_installs_nothing(
     assert (ran.returncode, said in ran.stderr) == (1, True)
     assert "http://farm.example/console/fleet/add" in ran.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_path_of_python_may_have_blanks(tmp_path: Path) -> None:
+    python = tmp_path / "a folder" / "python"
+    python.parent.mkdir()
+    python.write_text('#!/bin/sh\n[ "$1" = -c ] || { echo "asked: $*"; exit 1; }\n')
+    python.chmod(0o755)
+    script = join_script("http://farm.example", built_wheel())
+    chosen = {"RENDERTRUST_PYTHON": str(python), "RENDERTRUST_BLENDER": "no"}
+    ran = run(script, home=tmp_path, **chosen)
+    assert (ran.returncode, "asked: -m venv" in ran.stderr) == (1, True), ran.stderr
+    assert "no environment could be made" in ran.stderr
+    assert not list((tmp_path / ".local/share/rendertrust/versions").iterdir())
 
 
 def test_without_python_the_script_says_what_to_install(tmp_path: Path) -> None:

@@ -16,7 +16,10 @@ from tests.integration.web.accounts import Person, ask, register
 from tests.integration.web.test_sweeper import sweeping
 from tests.support.databases import execute, fetchval
 from tests.support.http_gateway import Face, face_with, with_ledger
-from web.routes.join_codes import LASTS, OPEN_MOST
+from tests.support.releases import KEY_TEXT
+from web.downloads.release_signature import ReleaseSignature
+from web.routes import downloads
+from web.routes.join_codes import ANY_ORIGIN, LASTS, OPEN_MOST
 
 face = face_with(with_ledger, limits={"login": 1000})
 CODES = "/api/v1/nodes/join-codes"
@@ -69,6 +72,17 @@ async def checked(face: Face, code: str) -> tuple[int, dict[str, Any]]:
     return await ask(face, "POST", "/api/v1/nodes/join/check", {"code": code})
 
 
+async def test_a_code_names_the_keys_of_the_gateway(
+    face: Face, otto: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [log] = face.gateway.ports.signer.verifiers(ANY_ORIGIN)
+    for key in (None, KEY_TEXT):
+        monkeypatch.setattr(downloads, "release_signature", lambda _, k=key: ReleaseSignature(k))
+        code = join_code.read((await made(otto))["code"])
+        assert code is not None
+        assert code.is_for(log.public_key, key)
+
+
 async def test_a_code_works_once_however_often_it_is_checked(face: Face, otto: Person) -> None:
     code = (await made(otto))["code"]
     assert [(await checked(face, code))[0] for _ in range(2)] == [200, 200]
@@ -77,7 +91,7 @@ async def test_a_code_works_once_however_often_it_is_checked(face: Face, otto: P
     status, refused = await joined(face, code, generate_key())
     assert (status, refused["code"]) == (401, "join_code_invalid")
     assert "Add a machine" in refused["detail"]
-    unknown = await checked(face, join_code.make(b"x" * 16, b"k" * 32).text)
+    unknown = await checked(face, join_code.make(b"x" * 16, b"k" * 32, None).text)
     for status, told in (await checked(face, code), unknown):
         assert (status, told["detail"]) == (401, refused["detail"]), "used and unknown ones alike"
 

@@ -3,8 +3,17 @@
 import shlex
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.version import Version
 
 from rendertrust.program_version import install_line, is_older, join_line
+
+NUMBERS = st.lists(st.integers(0, 12), min_size=1, max_size=4)
+CANDIDATES = st.sampled_from(["", "rc0", "rc1", "rc2", "rc10"])
+VERSIONS = st.builds(
+    lambda numbers, candidate: ".".join(map(str, numbers)) + candidate, NUMBERS, CANDIDATES
+)
 
 
 @pytest.mark.parametrize(
@@ -14,14 +23,24 @@ from rendertrust.program_version import install_line, is_older, join_line
         ("0.9", "0.10", True),
         ("1.0", "1.0", False),
         ("1.0", "1.0rc1", False),
+        ("1.0rc1", "1.0", True),
+        ("1.0", "1.0.0", False),
         ("2", "1.9.9", False),
         ("odd", "1.0", False),
         ("1.0", "odd", False),
     ],
-    ids=["minor", "numbers", "same", "suffix", "newer", "no-version", "than-none"],
+    ids=[
+        *("minor", "numbers", "same", "final", "candidate", "zeros"),
+        *("newer", "no-version", "than-none"),
+    ],
 )
 def test_an_older_version_is_found(version: str, than: str, *, older: bool) -> None:
     assert is_older(version, than) is older
+
+
+@given(version=VERSIONS, than=VERSIONS)
+def test_versions_are_ordered_as_pip_orders_them(version: str, than: str) -> None:
+    assert is_older(version, than) is (Version(version) < Version(than))
 
 
 def test_the_lines_are_single_words_of_a_shell() -> None:

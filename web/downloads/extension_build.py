@@ -1,0 +1,121 @@
+"""Build of Blender's extension in the background, where no zip of this version is there yet.
+
+A process with low priority builds the zips by ``scripts/blender_extension.py``, which downloads
+other projects' wheels from the package index that is set for pip, and checks their hashes. Gateways
+of one checkout build once: the one that holds the lock.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+import tempfile
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+import rendertrust
+from web.downloads.wheel import CHECKOUT
+
+COMMAND: Final = (
+    *("nice", "-n", "19", sys.executable),
+    str(CHECKOUT / "scripts" / "blender_extension.py"),
+)
+LOCK: Final = ".extension.lock"
+WITHIN_SECONDS: Final = 3600.0
+LAST_WORDS_MAX: Final = 300
+REMEDY: Final = "see the error, then run scripts/extension; downloads.build=false: never build"
+log = structlog.get_logger("downloads")
+
+
+async def build_missing(folder: Path, command: Sequence[str] = COMMAND) -> None:
+    """Build the zips into the folder, unless it has some of this version.
+
+    A failure is logged: the gateway works without the extension.
+    """
+    try:
+        with _lock(folder) as is_mine:
+            if is_mine and not _zips(folder):
+                await _build(folder, command)
+    except OSError as fault:
+        _warn(str(fault))
+
+
+def is_being_built(folder: Path) -> bool:
+    """Return True if a gateway builds the zips of the folder now."""
+    try:
+        descriptor = os.open(folder / LOCK, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+@contextlib.contextmanager
+def _lock(folder: Path) -> Generator[bool]:
+    """Lock the folder; yield False if another gateway builds. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_mine = True
+    except BlockingIOError:
+        is_mine = False
+    try:
+        yield is_mine
+    finally:
+        os.close(descriptor)
+
+
+def _zips(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"rendertrust-{rendertrust.__version__}-blender-*.zip"))
+
+
+async def _build(folder: Path, command: Sequence[str]) -> None:
+    """Build into a new folder, and move the zips from there once all are built."""
+    with tempfile.TemporaryDirectory(prefix=".extension-", dir=folder) as new:
+        log.info("Blender's extension is being built", folder=str(folder))
+        code, said = await _run(*command, "--out", new)
+        if code != 0:
+            _warn(said.strip().rpartition("\n")[2][-LAST_WORDS_MAX:] or f"it ended with {code}")
+            return
+        for path in _zips(Path(new)):
+            path.replace(folder / path.name)
+    log.info("Blender's extension is built", zips=len(_zips(folder)))
+
+
+async def _run(*command: str) -> tuple[int | None, str]:
+    """Run a program; return its exit code, None if it took too long, and its error output."""
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, start_new_session=True
+    )
+    said = b""
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(WITHIN_SECONDS):
+                _, said = await process.communicate()
+    finally:
+        await _end(process)
+    return process.returncode, said.decode(errors="replace")
+
+
+async def _end(process: Process) -> None:
+    """Kill the program and the programs that it started, if it still runs."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+def _warn(why: str) -> None:
+    log.warning("Blender's extension could not be built", why=why, remedy=REMEDY)
