@@ -685,7 +685,7 @@ async def test_with_little_time_the_middle_frame_stands_for_all(
     assert [frame.frame for frame in probed.frames] == [126]
 
 
-async def test_a_scene_too_slow_to_be_tried_is_a_finding(
+async def test_a_check_that_runs_out_of_time_does_not_blame_the_scene(
     render: RenderPlugin, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rendertrust.node.plugins.preflight.PROBE_SECONDS", 0.01)
@@ -697,5 +697,13 @@ async def test_a_scene_too_slow_to_be_tried_is_a_finding(
     heard = facts_in(result.file.read_bytes())
     assert isinstance(heard, SceneFacts), heard
     (finding,) = findings(attrs.asdict(heard), CPU)
-    assert (finding.code, finding.level) == ("not_measured", "error")
-    assert "took too long" in finding.message
+    assert (finding.code, finding.level) == ("not_measured", "warning")
+    assert "within 0.01 s, the time limit of a check" in finding.message
+    monkeypatch.setattr("rendertrust.node.plugins.preflight.INSPECT_SECONDS", 0.01)
+    result = await plugin.run(unit(tmp_path / "next", inputs, {"scene": "scene.blend"}))
+    assert isinstance(result, Completed), result
+    assert result.file is not None
+    heard = facts_in(result.file.read_bytes())
+    assert isinstance(heard, SceneFacts), heard
+    assert (heard.opened, heard.timed_out) == (False, True)
+    assert heard.error.startswith("Blender did not open the scene and list its files within 0.01 s")
