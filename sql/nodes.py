@@ -457,7 +457,8 @@ class NodeActivity:
     """A node's work of the last day. ``seconds``: how long it was at work.
 
     ``singles`` units were one frame each; ``spans`` are the frames of the others. ``job_id``,
-    ``frame`` and ``made_at`` name the newest picture that may be shown, if any.
+    ``unit``, ``attempt``, ``frame`` and ``made_at`` name the newest picture that the node rendered,
+    if any.
     """
 
     node: UUID
@@ -465,6 +466,8 @@ class NodeActivity:
     spans: Sequence[str]
     seconds: float
     job_id: UUID | None
+    unit: int | None
+    attempt: int | None
     frame: int | None
     made_at: datetime | None
 
@@ -546,12 +549,10 @@ class NodeViews(Table):
         """
         return await self._database.rows(NodeShare, "node_view_earnings", owner, node, since, limit)
 
-    async def activity(
-        self, nodes: Sequence[UUID], owner: UUID | None, since: datetime
-    ) -> Mapping[UUID, NodeActivity]:
-        """Return what nodes did since ``since``; pictures only of jobs of ``owner``."""
+    async def activity(self, nodes: Sequence[UUID], since: datetime) -> Mapping[UUID, NodeActivity]:
+        """Return what nodes did since ``since``, and the newest picture of each."""
         rows = await self._database.rows(
-            NodeActivity, "node_view_activity", list(nodes), since, ACTIVITY_MOST, owner
+            NodeActivity, "node_view_activity", list(nodes), since, ACTIVITY_MOST
         )
         return {row.node: row for row in rows}
 
