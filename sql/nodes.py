@@ -373,8 +373,8 @@ def _shown(row: Any) -> NodeShown:
 class ListedNode:
     """A row of the console's list of nodes.
 
-    ``job_id``, ``unit``, ``job_type`` and ``assigned_at`` describe one of the node's ``units``
-    units.
+    ``job_id``, ``unit``, ``unit_state``, ``job_type`` and ``assigned_at`` describe one of the
+    node's ``units`` units: one that is only being verified if the node has no other.
     """
 
     id: UUID
@@ -395,9 +395,15 @@ class ListedNode:
     job_id: UUID | None
     unit: int | None
     job_type: str | None
+    unit_state: UnitStatus | None
     assigned_at: datetime | None
     units: int
     earned: int
+
+    @property
+    def is_only_verified(self) -> bool:
+        """True if all that is open of the node's units are verdicts."""
+        return self.unit_state == "VERIFYING"
 
 
 @attrs.frozen

@@ -282,14 +282,14 @@ WITH found AS (
 )
 SELECT p.id, p.owner_id, p.email, p.name, p.capabilities, p.metadata, p.status, p.standing, p.standing_by, p.standing_reason,
        p.current_load, p.verified_at, p.seen_at, p.created_at, p.failing_since, w.job_id, w.unit, w.job_type,
-       w.assigned_at, coalesce(w.units, 0) AS units, coalesce(e.amount, 0) AS earned
+       w.state AS unit_state, w.assigned_at, coalesce(w.units, 0) AS units, coalesce(e.amount, 0) AS earned
 FROM page p
 LEFT JOIN earned e ON e.node_id = p.id
 LEFT JOIN LATERAL (
-    SELECT u.job_id, u.unit, j.job_type, u.assigned_at, count(*) OVER () AS units
+    SELECT u.job_id, u.unit, j.job_type, u.state, u.assigned_at, count(*) OVER () AS units
     FROM at_nodes u JOIN jobs j ON j.id = u.job_id
     WHERE u.node_id = p.id
-    ORDER BY u.state DESC, u.assigned_at, u.job_id, u.unit LIMIT 1) w ON true
+    ORDER BY u.state = 'VERIFYING', u.state DESC, u.assigned_at, u.job_id, u.unit LIMIT 1) w ON true
 ORDER BY CASE $5 WHEN 'name' THEN p.name WHEN 'status' THEN p.status
                  WHEN 'standing' THEN p.standing WHEN 'owner' THEN p.email END,
          CASE $5 WHEN '-name' THEN p.name WHEN '-status' THEN p.status

@@ -76,7 +76,8 @@ class PreflightPlugin:
         if isinstance(facts, Failed):
             return facts
         if isinstance(facts, TimedOut):
-            return await _written(task, _NOT_OPENED | {"error": facts.error, "timed_out": True})
+            report = {**_NOT_OPENED, "error": facts.error, "timed_out": True}
+            return await _written(task, report)
         report = report_of(facts)
         chosen = frames_of(facts, asked)
         if chosen:
