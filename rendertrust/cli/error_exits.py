@@ -11,7 +11,7 @@ from rendertrust.cli import exit_codes, value_text
 from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.pins import PinFile
 from rendertrust.client import errors
-from rendertrust.money import in_words
+from rendertrust.money import credit_count
 
 
 def ending_of(error: Exception, url: str) -> Exit | None:
@@ -50,8 +50,8 @@ def _insufficient(error: errors.Refused) -> _Words:
         "See how much is held for open jobs: rendertrust credits balance"
     )
     if error.available is not None and error.requested is not None:
-        known = f"Available: {in_words(error.available)} credits."
-        known += f" Needed: {in_words(error.requested)} credits."
+        known = f"Available: {credit_count(error.available)}."
+        known += f" Needed: {credit_count(error.requested)}."
         hint = f"{value_text.harmless(known)}\n{hint}"
     return exit_codes.INSUFFICIENT_CREDITS, "insufficient_credits", hint
 

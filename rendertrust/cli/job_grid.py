@@ -15,6 +15,7 @@ from rendertrust.cli.progress_rate import GatewayEstimate
 from rendertrust.cli.unit_table import UnitTable
 from rendertrust.job_status import STOPPED
 from rendertrust.job_words import job_words
+from rendertrust.money import credit_count
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, Unit
@@ -158,7 +159,7 @@ def summary(job: "Job", left: float | None) -> str:
     """Return ``Rendering 30 %, 12 of 48 done, 1 failed, 120 credits, done about 14:32``."""
     words = [words_of(job, job.progress), f"{job.done} of {job.units} done"]
     words += [f"{job.failed} failed"] if job.failed else []
-    words += [value_text.credit_count(job.charged)] if job.charged is not None else []
+    words += [credit_count(job.charged)] if job.charged is not None else []
     if left is not None and not job.ended:
         words += [f"done about {value_text.clock(left)}"]
         words += [LATER[job.eta_reason]] if job.eta_reason in LATER else []

@@ -9,7 +9,7 @@ from rendertrust.cli import exit_codes, value_text
 from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.output import Printer
 from rendertrust.cli.session import is_interactive
-from rendertrust.money import in_currency, in_words
+from rendertrust.money import credit_count, in_currency, in_words
 
 if TYPE_CHECKING:
     from rendertrust.api.units import Money
@@ -31,7 +31,7 @@ def said(quote: "Quote", what: str = "") -> str:
     film = quote.video_price
     video = "" if film is None else f", of which the video {in_words(film)} at the end"
     cap = f", pauses before {in_words(quote.max_credits)}" if quote.max_credits is not None else ""
-    total = value_text.credit_count(quote.credits or quote.price)
+    total = credit_count(quote.credits or quote.price)
     available = in_words(quote.available)
     subject = "scene" if noun == "frame" else "model"
     until = f" until the {subject} is measured" if quote.measurable else ""

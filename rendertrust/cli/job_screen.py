@@ -12,6 +12,7 @@ from rendertrust.cli import job_grid, unit_table, value_text
 from rendertrust.cli.node_names import label, names_of, node_of
 from rendertrust.cli.output import SHORT
 from rendertrust.job_words import part_rendered
+from rendertrust.money import credit_count
 
 if TYPE_CHECKING:
     from rendertrust.client import Job, Unit
@@ -102,7 +103,7 @@ class JobScreen:
         told = [f"{counts[state]} {word}" for state, word in COUNTED.items() if counts[state]]
         words = "" if job.units == 1 else ", ".join(told)
         if job.charged is not None and job.charged.strip("0."):
-            cost = value_text.credit_count(job.charged)
+            cost = credit_count(job.charged)
             words += f"; {cost}" if words else cost
         return [Text(words)] if words else []
 

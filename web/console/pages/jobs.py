@@ -270,8 +270,8 @@ def in_part(missing: Sequence[int]) -> str:
         return ""
     which = "it" if len(missing) == 1 else f"{len(missing)} of them"
     return (
-        f" Not all failed units of {which} are retried: {money.plain(sum(missing))} "
-        "credits are missing."
+        f" Not all failed units of {which} are retried: that needs"
+        f" {money.credit_count(sum(missing))} more."
     )
 
 
