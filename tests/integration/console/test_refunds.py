@@ -77,7 +77,7 @@ async def test_all_units_that_were_charged_are_refunded_each_once(
     assert "already refunded" in await do(ann, jane, text)
     assert await balance(face, jane) == 94
     status, text = await second_step(ann, jane, job, frame="all")
-    assert (status, "already refunded" in text) == (409, True)
+    assert (status, "already been refunded" in text) == (409, True)
     assert await books(database) == []
 
 
@@ -181,7 +181,7 @@ async def test_a_frame_is_refunded_by_its_number(
         assert "The charge is refunded." in await do(ann, jane, text)
     assert await balance(face, jane) == 90
     status, text = await second_step(ann, jane, job, frame="12")
-    assert (status, "already refunded" in text) == (409, True)
+    assert (status, "already been refunded" in text) == (409, True)
     assert await books(database) == []
 
 
