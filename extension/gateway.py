@@ -95,10 +95,10 @@ class Gateway:
     def _agreed(self, quote: "Quote", shown_price: str, tell: Tell) -> str:
         tell(**priced(quote))
         if shown_price and Decimal(quote.price) > MORE * Decimal(shown_price):
-            from rendertrust.money import shortened
+            from rendertrust.money import credit_count, format_amount
 
-            price, shown = shortened(quote.price), shortened(shown_price)
-            said = f"The job costs {price} credits, but {shown} were shown"
+            price, shown = credit_count(quote.price), format_amount(shown_price)
+            said = f"The job costs {price}, but the price shown was {shown}"
             raise ValueError(f"{said}. No credits are held; press again to render at the new price")
         return quote.price
 
@@ -152,9 +152,7 @@ class Gateway:
             if job.paused == "cap":
                 job = client.change(job_id, max_credits=cap, uncapped=cap is None)
             if job.paused == "cap":
-                raise ValueError(
-                    f"The next frame costs more than is left under {cap} credits. Raise Cap"
-                )
+                raise ValueError(f"Too little is left under the cap of {cap}. Raise Cap")
             tell(**shown(client.resume(job_id)))
 
     def _follow(self, client: "Client", job_id: str, out: Folder, tell: Tell) -> None:

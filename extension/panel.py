@@ -38,7 +38,7 @@ class Panel(bpy.types.Panel):
 def _account(layout: Any, state: Any) -> None:
     row = layout.row()
     if state.email:
-        row.label(text=f"{state.email}: {_amount(state.available)} credits", icon="USER")
+        row.label(text=f"{state.email}: {_credits(state.available)}", icon="USER")
         row.operator("rendertrust.sign_out", text="", icon="X")
     else:
         row.operator("rendertrust.sign_in", icon="USER")
@@ -73,7 +73,7 @@ def _job(layout: Any, state: Any, settings: Any) -> None:
     row = layout.row()
     row.operator("rendertrust.quote", icon="QUESTION")
     if state.total:
-        row.label(text=" ".join(filter(None, (f"{_amount(state.total)} credits", state.money))))
+        row.label(text=" ".join(filter(None, (_credits(state.total), state.money))))
     if state.priced_how:
         _sentence(layout, state.priced_how, "INFO")
     if state.measurable:
@@ -92,8 +92,8 @@ def _controls(layout: Any, state: Any) -> None:
         counts = f"{state.done} of {state.units} frames or chunks"
         counts += f", {state.failed} failed" if state.failed else ""
         layout.label(text=f"{state.status.capitalize()}: {counts}")
-        charged, held = _amount(state.charged or "0"), _amount(state.held or "0")
-        layout.label(text=f"Charged: {charged} of {held} credits")
+        charged, held = _amount(state.charged or "0"), _credits(state.held or "0")
+        layout.label(text=f"Charged: {charged} of {held}")
     if state.folder:
         layout.label(text=f"{state.saved} files in {state.folder}", icon="FILE_FOLDER")
     row = layout.row(align=True)
@@ -140,3 +140,9 @@ def _amount(text: str) -> str:
     from rendertrust.money import format_amount
 
     return format_amount(text)
+
+
+def _credits(text: str) -> str:
+    from rendertrust.money import credit_count
+
+    return credit_count(text)

@@ -83,7 +83,7 @@ class PackOrder:
 
 def title_of(units: int) -> str:
     """Return the title of a purchase of several packs: its credits."""
-    return f"{money.format_amount(units)} credits"
+    return money.credit_count(units)
 
 
 def enough_of(packs: Sequence[Pack], units: int) -> Sequence[PackOrder]:

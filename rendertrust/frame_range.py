@@ -21,8 +21,8 @@ ORDERS: Final = ("sequential", "every_nth", "middle_first")
 NTH: Final = 10  # ``every_nth`` begins with every tenth frame
 HOW: Final = "write it like 1-250, 1-100x2 or 10,15,20-30"
 _PART: Final = re.compile(
-    r"(?P<first>[+-]?[0-9]{1,7})"
-    r"(?:\s*-\s*(?P<last>[+-]?[0-9]{1,7})(?:\s*x\s*(?P<step>[0-9]{1,7}))?)?"
+    r"(?P<first>[+-]?[0-9]{1,18})"
+    r"(?:\s*-\s*(?P<last>[+-]?[0-9]{1,18})(?:\s*x\s*(?P<step>[0-9]{1,18}))?)?"
 )
 
 
@@ -45,9 +45,15 @@ def ranges_of(text: str) -> list[range]:
     if parts == [""]:
         raise FrameRangeError(f"no frames are named; {HOW}")
     ranges = [_part(part) for part in parts]
-    if sum(map(len, ranges)) > FRAMES_MAX:  # frames that are named twice count twice
-        raise FrameRangeError(f"over {FRAMES_MAX} frames; split them over several jobs")
+    named = sum(map(len, ranges))  # frames that are named twice count twice
+    if named > FRAMES_MAX:
+        raise _too_many("the ranges together name", named)
     return ranges
+
+
+def _too_many(what: str, named: int) -> FrameRangeError:
+    limit = f"a job has at most {FRAMES_MAX:,}: split them over several jobs"
+    return FrameRangeError(f"{what} {named:,} frames; {limit}")
 
 
 def merged(ranges: Sequence[range]) -> tuple[int, ...]:
@@ -65,15 +71,15 @@ def _part(part: str) -> range:
     first = int(found["first"])
     last = first if found["last"] is None else int(found["last"])
     step = 1 if found["step"] is None else int(found["step"])
-    if not -FRAME_MAX <= min(first, last) <= max(first, last) <= FRAME_MAX:
-        raise FrameRangeError(f"{part!r}: frames go from -{FRAME_MAX} to {FRAME_MAX}")
     if last < first:
         raise FrameRangeError(f"{part!r} runs backwards; write {last}-{first}")
     if step < 1:
         raise FrameRangeError(f"{part!r}: the step after x must be 1 or more")
     frames = range(first, last + 1, step)
     if len(frames) > FRAMES_MAX:
-        raise FrameRangeError(f"{part!r}: over {FRAMES_MAX} frames; split them over several jobs")
+        raise _too_many(f"{part!r} names", len(frames))
+    if not -FRAME_MAX <= first <= last <= FRAME_MAX:
+        raise FrameRangeError(f"{part!r}: frames go from -{FRAME_MAX} to {FRAME_MAX}")
     return frames
 
 

@@ -82,6 +82,12 @@ def format_amount(amount: str | int) -> str:
     return grouped(shortened(amount) if isinstance(amount, str) else plain(amount))
 
 
+def credit_count(amount: str | int) -> str:
+    """Return an amount of the API, or in units, with its noun: ``1 credit``, ``10.5 credits``."""
+    number = format_amount(amount)
+    return f"{number} credit{'' if number.lstrip('-') == '1' else 's'}"
+
+
 def in_currency(amount: int, currency: str) -> Decimal:
     """Return an amount of the currency's smallest unit in the currency: 10.00 for 1000 cents."""
     code = currency.lower()

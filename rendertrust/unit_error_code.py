@@ -18,4 +18,5 @@ ErrorCode: TypeAlias = Literal[
     "reported",  # the node reported the error, in its own words
 ]
 UNDERQUOTED: Final = "underquoted"
+GIVEN_BACK: Final = "given_back"
 REPORTED: Final = "reported"

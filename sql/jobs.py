@@ -67,6 +67,7 @@ class OwnerJobRow(JobRecord):
     queued_at: datetime
     updated_at: datetime
     node_name: str | None = None
+    is_verifying: bool = False  # all that is left to do are verdicts
 
 
 @attrs.frozen
@@ -537,6 +538,7 @@ class AttemptView:
     said: str | None = None
     frames: str | None = None
     tile: int | None = None
+    error_code: str | None = None
 
 
 @attrs.frozen

@@ -373,8 +373,8 @@ def _shown(row: Any) -> NodeShown:
 class ListedNode:
     """A row of the console's list of nodes.
 
-    ``job_id``, ``unit``, ``job_type`` and ``assigned_at`` describe one of the node's ``units``
-    units.
+    ``job_id``, ``unit``, ``unit_state``, ``job_type`` and ``assigned_at`` describe one of the
+    node's ``units`` units: one that is only being verified if the node has no other.
     """
 
     id: UUID
@@ -395,9 +395,15 @@ class ListedNode:
     job_id: UUID | None
     unit: int | None
     job_type: str | None
+    unit_state: UnitStatus | None
     assigned_at: datetime | None
     units: int
     earned: int
+
+    @property
+    def is_only_verified(self) -> bool:
+        """True if all that is open of the node's units are verdicts."""
+        return self.unit_state == "VERIFYING"
 
 
 @attrs.frozen
@@ -457,7 +463,8 @@ class NodeActivity:
     """A node's work of the last day. ``seconds``: how long it was at work.
 
     ``singles`` units were one frame each; ``spans`` are the frames of the others. ``job_id``,
-    ``frame`` and ``made_at`` name the newest picture that may be shown, if any.
+    ``unit``, ``attempt``, ``frame`` and ``made_at`` name the newest picture that the node rendered,
+    if any.
     """
 
     node: UUID
@@ -465,6 +472,8 @@ class NodeActivity:
     spans: Sequence[str]
     seconds: float
     job_id: UUID | None
+    unit: int | None
+    attempt: int | None
     frame: int | None
     made_at: datetime | None
 
@@ -546,12 +555,10 @@ class NodeViews(Table):
         """
         return await self._database.rows(NodeShare, "node_view_earnings", owner, node, since, limit)
 
-    async def activity(
-        self, nodes: Sequence[UUID], owner: UUID | None, since: datetime
-    ) -> Mapping[UUID, NodeActivity]:
-        """Return what nodes did since ``since``; pictures only of jobs of ``owner``."""
+    async def activity(self, nodes: Sequence[UUID], since: datetime) -> Mapping[UUID, NodeActivity]:
+        """Return what nodes did since ``since``, and the newest picture of each."""
         rows = await self._database.rows(
-            NodeActivity, "node_view_activity", list(nodes), since, ACTIVITY_MOST, owner
+            NodeActivity, "node_view_activity", list(nodes), since, ACTIVITY_MOST
         )
         return {row.node: row for row in rows}
 

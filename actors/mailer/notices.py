@@ -154,7 +154,7 @@ def _opened(event: Event) -> Words:
                 f"On {event.at}, a dispute was opened about {disputed(facts)} of the job "
                 f"{facts.job_id}, which your node {printable(facts.name or '')} rendered."
             ),
-            f"{credit(facts.share or 0)} of your earnings are withheld until it is decided.",
+            f"Withheld until it is decided: {credit(facts.share or 0)} of your earnings.",
             "You can say how it looks from your side, once, before the decision.",
         ),
         ("Show the dispute and answer", event.dispute),
@@ -172,7 +172,7 @@ def _decided(event: Event) -> Words:
                     f"The dispute about {disputed(facts)} of your job {named(event)} was decided "
                     f"on {event.at}."
                 ),
-                f"It was upheld: {credit(facts.amount)} were refunded to you."
+                f"It was upheld. Refunded to you: {credit(facts.amount)}."
                 if is_upheld
                 else "It was rejected: the charge stays.",
             ),
@@ -251,4 +251,4 @@ def units(number: int) -> str:
 
 
 def credit(amount: int) -> str:
-    return f"{money.format_amount(amount)} credits"
+    return money.credit_count(amount)

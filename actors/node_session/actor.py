@@ -93,6 +93,7 @@ from rendertrust.protocol import (
     Welcome,
     decode_from_node,
 )
+from rendertrust.unit_error_code import GIVEN_BACK
 from sql.database import Conflict, Unavailable
 from sql.nodes import NodeIdentity
 from sql.unit_retry_policy import HELD_NODES
@@ -399,7 +400,7 @@ class NodeSessionActor(Actor[NodeSession]):
         """Requeue a unit that the node returned unfinished, or fail it after too many returns."""
         effect = unit_failures.returned(held.assignment)
         if effect is None:
-            self._commits.fail(held, Failure("node", unit_failures.RETURNED, "given_back"))
+            self._commits.fail(held, Failure("node", unit_failures.RETURNED, GIVEN_BACK))
         else:
             self._commits.end(held, effect)
 

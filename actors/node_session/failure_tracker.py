@@ -13,11 +13,11 @@ from actors.ledger.messages import DataRefused, GuardFailed, Outcome
 from actors.node_session.session_state import ActorContext, HeldUnit, SessionState
 from actors.ports import Store
 from actors.scheduler.messages import NodeFailed, Scheduler
+from rendertrust.unit_error_code import GIVEN_BACK
 from sql.database import Conflict, Unavailable
 from sql.node_failures import FailureNote, FailureRecord
 
 NODE: Final = "node"
-GIVEN_BACK: Final = "given_back"  # the node stopped often, and nothing failed
 log = logging.getLogger(__name__)
 
 

@@ -27,7 +27,7 @@ from actors.node_session.session_state import AttemptId, HeldUnit, Phase, Sessio
 from actors.node_session.unit_failures import SCENE, Failure
 from actors.ports import Store
 from actors.scheduler.messages import Assignment
-from rendertrust.money import plain
+from rendertrust.money import credit_count
 from rendertrust.unit_error_code import UNDERQUOTED, ErrorCode
 from sql.database import Conflict, Unavailable
 from sql.overruns import Overrun, agreed
@@ -362,8 +362,8 @@ def underquoted_error(unit: Assignment, quoted: float, needs: int) -> str:
     new = -(-unit.price * needs // 100)
     return (
         f"underquoted: nodes of three owners took over {TIMES} times the quote of the unit. Quoted"
-        f" were {figures(quoted)} s of work for {plain(unit.price)} credits, and it takes about"
-        f" {figures(quoted * needs / 100)} s; the new quote is about {plain(new)} credits. Submit"
+        f" were {figures(quoted)} s of work for {credit_count(unit.price)}, and it takes about"
+        f" {figures(quoted * needs / 100)} s; the new quote is about {credit_count(new)}. Submit"
         " the job again at that price (the estimate gives it exactly), or lower its samples or"
         " size"
     )

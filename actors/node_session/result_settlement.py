@@ -34,6 +34,7 @@ from actors.ports import ObjectsUnavailable, ReceiptSigner
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import JobResult
 from rendertrust.receipt import IssuedReceipt, canonical
+from rendertrust.unit_error_code import GIVEN_BACK, REPORTED
 from sql.database import Conflict, Unavailable
 from sql.unit_retry_policy import HELD_NODES
 from sql.units import unit_kind
@@ -163,12 +164,15 @@ class ResultSettlement:
         ``confirmed``: a failure that the scene caused ends the unit. ``confirmed`` is False for an
         outside node's report as long as a node of another owner could try the unit.
         """
-        declines = result.failure == DECLINES
+        # A node that declines a unit before it began the unit has returned it.
+        is_returned = result.failure == DECLINES and (
+            result.given_back is True or held.begun_at is None
+        )
         failure = Failure(
             result.failure or "node",
             result.error or "the node reported a failure without a reason",
-            # A node that declines a unit before it began the unit has returned it.
-            returned=declines and (result.given_back is True or held.begun_at is None),
+            GIVEN_BACK if is_returned else REPORTED,
+            returned=is_returned,
             confirmed=confirmed,
             accused=self._state.device_class if result.failure == SCENE else None,
         )

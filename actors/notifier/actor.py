@@ -4,7 +4,7 @@ Everything that the actor sends is a hint, which may be lost. The actor keeps th
 recent log lines of running units, which are not in the database.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -131,9 +131,9 @@ class NotifierActor(Actor[Notifier]):
         return self._progress.newest(message.job)
 
     @handles(ProgressOfJobs)
-    async def progress_of_jobs(self, message: ProgressOfJobs) -> tuple[Progress, ...]:
-        newest = (self._progress.newest(job) for job in message.jobs)
-        return tuple(one for one in newest if one is not None)
+    async def progress_of_jobs(self, message: ProgressOfJobs) -> Mapping[UUID, float]:
+        found = {job: self._progress.at_work(job) for job in message.jobs}
+        return {job: value for job, value in found.items() if value is not None}
 
     @handles(ProgressOfUnits)
     async def progress_of_units(self, message: ProgressOfUnits) -> tuple[Progress, ...]:

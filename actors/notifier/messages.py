@@ -1,6 +1,6 @@
 """Messages of the Notifier. All of these messages are hints; only the database is authoritative."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import ClassVar
 from uuid import UUID
 
@@ -76,8 +76,10 @@ class ProgressOf(Message[Notifier, "Progress | None"]):
 
 
 @attrs.frozen
-class ProgressOfJobs(Message[Notifier, "tuple[Progress, ...]"]):
-    """From the web: return the newest progress of each of these jobs that has any."""
+class ProgressOfJobs(Message[Notifier, Mapping[UUID, float]]):
+    """From the web: return the sum of the progress of the units of each of these jobs, if any was
+    reported.
+    """
 
     jobs: tuple[UUID, ...]
 

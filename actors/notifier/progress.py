@@ -37,6 +37,15 @@ class ProgressStore:
         reports = self._jobs.get(job)
         return next(reversed(reports.values())) if reports else None
 
+    def at_work(self, job: UUID) -> float | None:
+        """Return the sum of the progress of a job's units, with the best attempt of each; None if
+        none was reported.
+        """
+        best = dict[int, float]()
+        for (unit, _), report in self._jobs.get(job, {}).items():
+            best[unit] = max(best.get(unit, 0.0), report.value)
+        return sum(best.values()) if best else None
+
     def of(self, job: UUID) -> tuple[Progress, ...]:
         """Return all reports of a job."""
         return tuple(self._jobs.get(job, {}).values())

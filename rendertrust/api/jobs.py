@@ -48,6 +48,8 @@ class Job:
     and ``failed`` failed for good. ``paused`` is the cause of a pause: the ``owner``, the ``cap``
     (``max_credits``), or ``stopped``: the job was stopped, and delivered units are still being
     verified. ``pool`` names the nodes that may see the job. Each unit of a job has its own result.
+    ``progress``, from 0 to 1, is the part that is rendered, if known. ``verifying``: all that is
+    left to do are verdicts on results.
     ``eta_seconds`` is the estimated time until the job ends; null until enough units are complete,
     and in lists. The estimate becomes later only for a reason, ``eta_reason``: fewer nodes work on
     the job (``fewer_nodes``), units are queued again (``more_work``), units take longer
@@ -96,6 +98,7 @@ class Job:
     webhook: str | None = attrs.field(default=None, metadata=ABSENT)
     name: str | None = attrs.field(default=None, metadata=SENT)
     node_name: str | None = attrs.field(default=None, metadata=ADDED)
+    verifying: bool = attrs.field(default=False, metadata=ADDED)
 
     @property
     def ended(self) -> bool:

@@ -223,7 +223,7 @@ async def _enough(client: "AsyncClient", need: int, currency: str) -> PackOrder:
     names = value_text.harmless(" or ".join(order.currency for order in orders))
     if orders:
         raise click.UsageError(f"Credits are sold in several currencies: say --currency {names}")
-    detail = f"One payment cannot buy {need} credits here"
+    detail = f"One payment cannot buy {money.credit_count(str(need))} here"
     raise CommandExit(Exit(exit_codes.USAGE, "invalid", detail, on_sale(offers)))
 
 
@@ -233,8 +233,8 @@ def on_sale(offers: "Sequence[Offer]") -> str:
         return "Nothing is for sale at this farm."
     rows = [_offer(offer)[:3] for offer in offers[:PACKS_MAX]]
     lines = [
-        f"  rendertrust credits buy {sku}    {credits_} credits for {price}"
-        for sku, credits_, price in rows
+        f"  rendertrust credits buy {sku}    {money.credit_count(amount)} for {price}"
+        for sku, amount, price in rows
     ]
     return "\n".join(("On sale:", *lines))
 

@@ -19,7 +19,7 @@ from rendertrust.cli.node_names import own_names
 from rendertrust.cli.output import Printer
 from rendertrust.cli.payout_account import account
 from rendertrust.cli.session import CliSession, pass_session
-from rendertrust.money import format_amount, shortened
+from rendertrust.money import credit_count, format_amount, shortened
 
 if TYPE_CHECKING:
     from rendertrust.client import (
@@ -215,12 +215,11 @@ def payout(session: CliSession, to: "PayoutTo") -> None:
     made = session.fetch(
         lambda client: with_factor(client, lambda: client.pay_out(to, idempotency_key=key))
     )
-    amount = format_amount(made.amount)
     if made.to == "credits":
-        session.output.say(
-            f"{amount} credits were added to your balance, for {_units(made.units)}."
-        )
+        added = credit_count(made.amount)
+        session.output.say(f"Added {added} to your balance, for {_units(made.units)}.")
     else:
+        amount = format_amount(made.amount)
         session.output.say(f"Requested a payout of {amount} in money, for {_units(made.units)}.")
         session.output.note("Follow the payout: rendertrust earnings payouts")
 
@@ -253,7 +252,7 @@ def schedule(
     facts = {
         "schedule": rules.schedule.replace("_", " "),
         "as": rules.to,
-        "at least": f"{format_amount(rules.least)} credits",
+        "at least": credit_count(rules.least),
         "next date": "-" if rules.next_at is None else value_text.stamp(rules.next_at),
     }
     session.output.facts(facts)

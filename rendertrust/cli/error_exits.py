@@ -12,7 +12,7 @@ from rendertrust.cli import exit_codes, value_text
 from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.pins import PinFile
 from rendertrust.client import errors
-from rendertrust.money import format_amount
+from rendertrust.money import credit_count
 
 _CODE: Final = re.compile("[a-z][a-z0-9_]{0,63}")
 
@@ -62,8 +62,8 @@ def _insufficient(error: errors.Refused) -> _Words:
         "See how much is held for open jobs: rendertrust credits balance"
     )
     if error.available is not None and error.requested is not None:
-        known = f"Available: {format_amount(error.available)} credits."
-        known += f" Needed: {format_amount(error.requested)} credits."
+        known = f"Available: {credit_count(error.available)}."
+        known += f" Needed: {credit_count(error.requested)}."
         hint = f"{value_text.harmless(known)}\n{hint}"
     return exit_codes.INSUFFICIENT_CREDITS, "insufficient_credits", hint
 

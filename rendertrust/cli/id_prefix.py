@@ -16,6 +16,7 @@ import click
 from rendertrust.cli import exit_codes, value_text
 from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.session import CliSession
+from rendertrust.money import credit_count
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job
@@ -254,7 +255,7 @@ async def _purchases(client: "AsyncClient") -> AsyncIterator[Listed]:
     for offset in range(0, SEARCHED_MOST, PAGE):
         page = await client.purchases(limit=PAGE, offset=offset)
         for made in page.purchases:
-            words = f"{value_text.credit_count(made.credits)}, {made.state}"
+            words = f"{credit_count(made.credits)}, {made.state}"
             yield Listed(made.id, label=f"{words}, {made.created_at:%Y-%m-%d %H:%M}")
         if offset + PAGE >= page.count:
             break

@@ -21,7 +21,7 @@ from rendertrust.cli.output import SHORT
 from rendertrust.cli.session import CliSession, pass_session
 from rendertrust.job_name import NAME_MAX, is_job_name
 from rendertrust.job_spec import Priority
-from rendertrust.money import format_amount
+from rendertrust.money import credit_count
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, Unit
@@ -99,8 +99,7 @@ def cap(session: CliSession, job: UUID, amount: str | None, *, uncapped: bool) -
         session, job, lambda client: client.change(job, max_credits=amount, uncapped=uncapped)
     )
     session.output.document(changed)
-    most = format_amount(changed.max_credits or "")
-    said = "has no cap" if uncapped else f"may cost {most} credits"
+    said = "has no cap" if uncapped else f"may cost {credit_count(changed.max_credits or '')}"
     session.output.say(f"Job {job} {said}.")
     if changed.paused == "cap":
         session.output.say("The job stays paused: the next unit would exceed the cap.")

@@ -14,6 +14,8 @@ from rendertrust.cli.output import Printer
 from rendertrust.cli.progress_rate import GatewayEstimate
 from rendertrust.cli.unit_table import UnitTable
 from rendertrust.job_status import STOPPED
+from rendertrust.job_words import job_words
+from rendertrust.money import credit_count
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, Unit
@@ -138,7 +140,7 @@ def _lines(output: Printer, seen: UnitTable) -> "Generator[Show]":
         for unit in changed:
             if last or unit.state != "QUEUED":  # no line for units that are queued at the start
                 output.say(unit_table.line(unit, names_of(seen.units.values())))
-        now = (job.status, job.paused)
+        now = (job.status, job.paused, job.verifying)
         if now != last:
             output.say(summary(job, left))
             last = now
@@ -146,11 +148,18 @@ def _lines(output: Printer, seen: UnitTable) -> "Generator[Show]":
     yield show
 
 
+def words_of(job: "Job", progress: float | None = None) -> str:
+    """Return the job's state in the words of the console, like ``Rendering 45 %``."""
+    return job_words(
+        job.status, job.job_type, progress=progress, paused=job.paused, verifying=job.verifying
+    )
+
+
 def summary(job: "Job", left: float | None) -> str:
-    """Return ``RUNNING 12 of 48 done, 1 failed, 120 credits, done about 14:32``."""
-    words = [f"{job.status} {job.done} of {job.units} done"]
+    """Return ``Rendering 30 %, 12 of 48 done, 1 failed, 120 credits, done about 14:32``."""
+    words = [words_of(job, job.progress), f"{job.done} of {job.units} done"]
     words += [f"{job.failed} failed"] if job.failed else []
-    words += [value_text.credit_count(job.charged)] if job.charged is not None else []
+    words += [credit_count(job.charged)] if job.charged is not None else []
     if left is not None and not job.ended:
         words += [f"done about {value_text.clock(left)}"]
         words += [LATER[job.eta_reason]] if job.eta_reason in LATER else []

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from rendertrust.cli import exit_codes, orphan_tiles, value_text
 from rendertrust.cli.command_exit import CommandExit, Exit
+from rendertrust.money import credit_count
 
 if TYPE_CHECKING:
     from rendertrust.cli.output import Printer
@@ -24,9 +25,7 @@ def charge(job: "Job") -> str | None:
     if job.charged is None:
         return None
     nothing = not job.charged.strip("0.")
-    return (
-        "Nothing was charged." if nothing else f"Charged: {value_text.credit_count(job.charged)}."
-    )
+    return "Nothing was charged." if nothing else f"Charged: {credit_count(job.charged)}."
 
 
 def _hint(job: "Job") -> str:

@@ -80,7 +80,7 @@ def _lines(output: Printer) -> "Generator[Show]":
     def show(job: "Job", left: float | None) -> None:
         nonlocal last, told_at
         tenth = None if job.progress is None else int(job.progress / LINE_STEP)
-        now, key = time.monotonic(), (job.status, job.node_id, tenth)
+        now, key = time.monotonic(), (job.status, job.verifying, job.node_id, tenth)
         if key != last or now - told_at >= LINE_SECONDS:
             output.say(line(job, left))
             last, told_at = key, now
@@ -89,13 +89,11 @@ def _lines(output: Printer) -> "Generator[Show]":
 
 
 def line(job: "Job", left: float | None) -> str:
-    """Return ``RUNNING 45 % node studio done about 14:32``.
+    """Return ``Rendering 45 % node studio done about 14:32``.
 
     Leave out the node while no node has the job.
     """
-    words = [job.status]
-    if job.progress is not None and not job.ended:
-        words.append(value_text.percent(job.progress))
+    words = [job_grid.words_of(job, job.progress)]
     if job.node_id is not None:
         words.append(f"node {node_of(job)}")
     if job.retry_count:

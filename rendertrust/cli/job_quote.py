@@ -8,7 +8,7 @@ from rendertrust.cli import exit_codes, value_text
 from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.output import Printer
 from rendertrust.cli.session import is_interactive
-from rendertrust.money import format_amount
+from rendertrust.money import credit_count, format_amount
 
 if TYPE_CHECKING:
     from rendertrust.client import Quote
@@ -28,9 +28,12 @@ def said(quote: "Quote", what: str = "") -> str:
     money = "" if quote.money is None else f", {value_text.harmless(quote.money.text)}"
     film = quote.video_price
     video = "" if film is None else f", of which the video {format_amount(film)} at the end"
-    most = quote.max_credits
-    cap = "" if most is None else f", pauses before {format_amount(most)}"
-    total = value_text.credit_count(quote.credits or quote.price)
+    cap = (
+        f", pauses before {format_amount(quote.max_credits)}"
+        if quote.max_credits is not None
+        else ""
+    )
+    total = credit_count(quote.credits or quote.price)
     available = format_amount(quote.available)
     subject = "scene" if noun == "frame" else "model"
     until = f" until the {subject} is measured" if quote.measurable else ""

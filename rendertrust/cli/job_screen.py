@@ -11,6 +11,8 @@ from rich.text import Text
 from rendertrust.cli import job_grid, unit_table, value_text
 from rendertrust.cli.node_names import label, names_of, node_of
 from rendertrust.cli.output import SHORT
+from rendertrust.job_words import part_rendered
+from rendertrust.money import credit_count
 
 if TYPE_CHECKING:
     from rendertrust.client import Job, Unit
@@ -58,7 +60,7 @@ class JobScreen:
             since = "" if begun is None else f", {self._since(begun)}"
             again = f", attempt {job.retry_count + 1}" if job.retry_count else ""
             words += f"  node {node_of(job)}{again}{since}"
-        return Text.assemble((job.status, _STYLES.get(job.status, "bold")), words)
+        return Text.assemble((job_grid.words_of(job), _STYLES.get(job.status, "bold")), words)
 
     def _rows(self, most: int) -> list[Text]:
         """Return a line for each running unit, but at most ``most`` lines below their heading."""
@@ -101,7 +103,7 @@ class JobScreen:
         told = [f"{counts[state]} {word}" for state, word in COUNTED.items() if counts[state]]
         words = "" if job.units == 1 else ", ".join(told)
         if job.charged is not None and job.charged.strip("0."):
-            cost = value_text.credit_count(job.charged)
+            cost = credit_count(job.charged)
             words += f"; {cost}" if words else cost
         return [Text(words)] if words else []
 
@@ -127,7 +129,7 @@ class JobScreen:
             return job.progress
         running = sum(unit.progress or 0.0 for unit in self.units if unit.state == "RUNNING")
         verifying = sum(unit.state == "VERIFYING" for unit in self.units)
-        return min(1.0, (job.done + verifying + running) / job.units)
+        return part_rendered(job.units, job.done, verifying + running)
 
     def _remarks(self) -> list[Text]:
         """Return why the estimate rose, why units wait, how the last one failed, and what to do."""

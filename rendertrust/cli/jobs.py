@@ -11,6 +11,7 @@ import click
 
 from rendertrust.cli import (
     exit_codes,
+    job_grid,
     job_outcome,
     job_progress,
     orphan_tiles,
@@ -40,7 +41,6 @@ from rendertrust.cli.output import SHORT, encoded
 from rendertrust.cli.result_download import fetched
 from rendertrust.cli.session import CliSession, pass_session
 from rendertrust.job_status import STATUSES
-from rendertrust.job_words import job_words
 from rendertrust.money import shortened
 
 if TYPE_CHECKING:
@@ -127,8 +127,8 @@ def _whole(job: "Job") -> tuple[str, ...]:
 
 
 def _row(job: "Job", time: Callable[[datetime], str]) -> tuple[str, ...]:
-    done = value_text.percent(job.progress)
-    words = job_words(job.status, job.job_type, paused=job.paused)
+    done = value_text.percent(None if job.verifying else job.progress)
+    words = job_grid.words_of(job)
     return (words, done, shortened(job.price or "-"), time(job.created_at))
 
 
@@ -159,8 +159,10 @@ def facts(job: "Job") -> dict[str, str | None]:
     return {
         "name": None if job.name is None else named(job),
         "job": job.id,
-        "status": job_words(job.status, job.job_type, paused=job.paused),
-        "progress": None if job.progress is None else value_text.percent(job.progress),
+        "status": job_grid.words_of(job),
+        "progress": None
+        if job.progress is None or job.verifying
+        else value_text.percent(job.progress),
         "error": None if not job.error_message else value_text.harmless(job.error_message),
         "type": value_text.harmless(job.job_type),
         "payload": value_text.harmless(job.payload_ref),

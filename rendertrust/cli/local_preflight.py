@@ -126,12 +126,17 @@ def _facts(path: Path, frames: Sequence[int] | None) -> Mapping[str, Any]:
     refuse_on_windows("Scenes are opened")
     from rendertrust.node.blender import NoBlender
     from rendertrust.node.plugin import Failed
+    from rendertrust.node.scene_inspection import TimedOut
     from rendertrust.node.scene_inspection import look as looked
 
     told = asyncio.run(looked(path, frames))
     if isinstance(told, NoBlender):
         hint = "Blender finds the files that the scene links. A node needs no such installation."
         raise CommandExit(Exit(exit_codes.FAILURE, "no_blender", told.reason, hint))
+    if isinstance(told, TimedOut):
+        hint = "Try again while this machine is idle, or have a node check the scene:\n"
+        hint += "  rendertrust preflight --farm SCENE"
+        raise CommandExit(Exit(exit_codes.FAILURE, "preflight_timed_out", told.error, hint))
     if isinstance(told, Failed):
         hint = "Open the scene in Blender, save it, and try again."
         raise CommandExit(Exit(exit_codes.FAILURE, "preflight_failed", told.error, hint))

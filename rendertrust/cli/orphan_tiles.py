@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from rendertrust.cli.output import Printer
-from rendertrust.money import format_amount
+from rendertrust.money import credit_count
 
 if TYPE_CHECKING:
     from rendertrust.client import Job
@@ -19,8 +19,7 @@ def words(job: "Job") -> str | None:
         return None
     one = loose.tiles == 1
     said = f"{loose.tiles} delivered tile{' is' if one else 's are'} of frames that cannot"
-    cost = format_amount(loose.charged)
-    said += f" be completed. {'It costs' if one else 'They cost'} {cost} credits"
+    said += f" be completed. {'It costs' if one else 'They cost'} {credit_count(loose.charged)}"
     if not loose.checking:
         return f"{said}."
     checking = "one of them is" if loose.checking == 1 else f"{loose.checking} of them are"

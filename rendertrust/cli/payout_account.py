@@ -53,8 +53,9 @@ def set_(
     *,
     password_stdin: bool,
 ) -> None:
-    """Set or change the account. Payouts use it after 72 hours, and you get a mail.
+    """Set or change the account. Payouts use it after 72 hours.
 
+    If your address is verified, you get a mail, so that you can stop a change that is not yours.
     Your second factor is asked for, or your password if you have none.
     """
     how, where = asked("Method (such as SEPA)", method), asked(ACCOUNT_ASKED, to)

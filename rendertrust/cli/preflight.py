@@ -116,8 +116,10 @@ def _by_node(
 
     found, quote = session.run(look)
     if found.status != "DONE":
-        hint = "Ask again later: the uploaded files are not sent again."
-        code = exit_codes.FAILURE if found.status == "FAILED" else exit_codes.STILL_RUNNING
+        is_failed = found.status == "FAILED"
+        hint = f"Check again{': add --again' if is_failed else ' later'}."
+        hint += " The uploaded files are not sent again."
+        code = exit_codes.FAILURE if is_failed else exit_codes.STILL_RUNNING
         raise CommandExit(
             Exit(code, "not_looked", remote_preflight.not_looked(found), hint, {"preflight": found})
         )

@@ -7,7 +7,7 @@ import attrs
 
 from rendertrust.cli import node_names, value_text
 from rendertrust.job_status import ENDED
-from rendertrust.money import shortened
+from rendertrust.money import credit_count, shortened
 from rendertrust.verdict_reason import explain
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def line(unit: "Unit", names: Mapping[str, str]) -> str:
         words.append(f"attempt {unit.attempt}")
     if unit.state == "COMPLETED":
         words += [] if unit.seconds is None else [value_text.duration(unit.seconds)]
-        words.append(value_text.credit_count(unit.charged))
+        words.append(credit_count(unit.charged))
     if unit.error_message:
         words.append(f"({value_text.harmless(unit.error_message)})")
     return " ".join(words)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final
 
 from rendertrust.frame_rate import Rate
-from rendertrust.money import format_amount
 
 _STEPS: Final = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
 _SIZES: Final = ("B", "kB", "MB", "GB", "TB")
@@ -77,12 +76,6 @@ def size(count: int) -> str:
     while value >= 999.5 and step < len(_SIZES) - 1:
         value, step = value / 1000, step + 1
     return f"{count} B" if step == 0 else f"{value:.1f} {_SIZES[step]}"
-
-
-def credit_count(amount: str) -> str:
-    """Return an amount of the API as people read it: ``1 credit``, ``1,010.5 credits``."""
-    number = format_amount(amount)
-    return f"{number} credit{'' if number == '1' else 's'}"
 
 
 def short(identifier: str | None) -> str:

@@ -86,7 +86,15 @@ class JobPoller:
 
 def _essence(job: Job) -> tuple[object, ...]:
     counts = (job.done, job.failed, job.paused, job.priority, job.max_credits)
-    return (job.status, job.progress, job.node_id, job.retry_count, job.error_message, *counts)
+    return (
+        job.status,
+        job.verifying,
+        job.progress,
+        job.node_id,
+        job.retry_count,
+        job.error_message,
+        *counts,
+    )
 
 
 def _now() -> float:

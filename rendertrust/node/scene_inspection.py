@@ -37,6 +37,13 @@ _FACTS: Final = "facts.json"
 
 
 @attrs.frozen(kw_only=True)
+class TimedOut:
+    """The time limit of an inspection or a measurement ran out, which is no fault of the scene."""
+
+    error: str
+
+
+@attrs.frozen(kw_only=True)
 class SceneFolder:
     """A work folder with a scene and its files in ``in``.
 
@@ -59,7 +66,7 @@ async def inspect(
     *,
     within: float = INSPECT_SECONDS_MAX,
     memory_bytes: int | None = None,
-) -> Mapping[str, Any] | Failed:
+) -> Mapping[str, Any] | Failed | TimedOut:
     """Return a scene's facts from the sandbox, for ``rendertrust.preflight.findings``.
 
     The scene is not opened if the scene needs more than ``memory_bytes`` (default: Blender's
@@ -68,7 +75,7 @@ async def inspect(
     blender.box.prepare(where.folder)
     order = where.order("inspect", memory_bytes=memory_bytes or blender.bounds.memory_bytes)
     ending = await blender.obey(order, where.folder, within=within, hear=lambda _: None)
-    return await asyncio.to_thread(_facts, ending, where.folder / "out")
+    return await asyncio.to_thread(_facts, ending, where.folder / "out", within)
 
 
 async def probe(
@@ -79,7 +86,7 @@ async def probe(
     threads: int = 1,
     within: float = PROBE_SECONDS_MAX,
     hear: Callable[[Mapping[str, Any]], None] = lambda _: None,
-) -> Probe | Failed:
+) -> Probe | Failed | TimedOut:
     """Render the first, middle and last frame with few samples, and measure the times.
 
     ``hear`` gets the worker's messages, some of which name a preview picture.
@@ -95,7 +102,7 @@ async def probe(
         hear=hear,
     )
     if ending.last.get("event") != "done":
-        return _failed(ending)
+        return _failed(ending, "render small parts of the scene's frames", within)
     return probe_of(ending.last)
 
 
@@ -107,7 +114,7 @@ def _by_weight(frames: Sequence[int]) -> list[int]:
 
 async def look(
     scene: Path, frames: Sequence[int] | None = None
-) -> Mapping[str, Any] | NoBlender | Failed:
+) -> Mapping[str, Any] | NoBlender | Failed | TimedOut:
     """Return the facts of the user's own scene, without running its scripts.
 
     ``frames``: the frames to render. Empty means the current frame, None the scene's range.
@@ -127,16 +134,16 @@ async def look(
             within=INSPECT_SECONDS_MAX,
             hear=lambda _: None,
         )
-        return await asyncio.to_thread(_facts, ending, folder)
+        return await asyncio.to_thread(_facts, ending, folder, INSPECT_SECONDS_MAX)
     except OSError as fault:
         return NoBlender(reason=f"Blender cannot be started: {fault.strerror}")
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
-def _facts(ending: ProcessExit, out: Path) -> Mapping[str, Any] | Failed:
+def _facts(ending: ProcessExit, out: Path, within: float) -> Mapping[str, Any] | Failed | TimedOut:
     if ending.last.get("event") != "done":
-        return _failed(ending)
+        return _failed(ending, "open the scene and list its files", within)
     try:
         with open_plain(out / _FACTS) as file:
             read = file.read(FACTS_BYTES_MAX + 1)
@@ -146,7 +153,8 @@ def _facts(ending: ProcessExit, out: Path) -> Mapping[str, Any] | Failed:
     return found
 
 
-def _failed(ending: ProcessExit) -> Failed:
+def _failed(ending: ProcessExit, what: str, within: float) -> Failed | TimedOut:
+    """Return why Blender did not do ``what``, for which it had ``within`` seconds."""
     last = ending.last
     if ending.excess is not None:
         excess = ending.excess
@@ -157,6 +165,7 @@ def _failed(ending: ProcessExit) -> Failed:
         lacks = lacks if lacks in LACKS else None
         return Failed(failure=failure, error=error, detail=ending.tail, lacks=lacks)
     if ending.code is None:
-        return Failed(failure="scene", error="the inspection of the scene took too long")
+        limit = f"{within:.3g} s, the time limit of a check"
+        return TimedOut(error=f"Blender did not {what} within {limit}")
     how = ending.signal_name or f"code {ending.code}"
     return Failed(failure="node", error=f"Blender ended by {how}", detail=ending.tail)

@@ -432,7 +432,15 @@ def _sampling(facts: Facts, nodes: NodeClass) -> Iterator[Finding]:
 
 
 def _measured(facts: Facts) -> Iterator[Finding]:
-    if facts.get("probe_failed"):
+    if facts.get("timed_out"):
+        yield Finding(
+            code="not_measured",
+            level="warning",
+            message=f"the check ran out of time before the price was measured: {facts['unprobed']}",
+            setting="Check the scene again, with fewer frames, or submit it as it is: without a"
+            " measurement, frames are priced by their size and samples",
+        )
+    elif facts.get("probe_failed"):
         yield Finding(
             code="not_measured",
             level="error",

@@ -224,6 +224,14 @@ CREATE FUNCTION job_begun_at(job uuid) RETURNS timestamptz LANGUAGE sql STABLE A
     FROM (SELECT started_at, assigned_at FROM units WHERE job_id = job ORDER BY number LIMIT 10) u
 $$;
 
+-- Whether all that is left to do of a job are verdicts. PostgreSQL inlines it into the calling query.
+CREATE FUNCTION job_is_verifying(job uuid, status text) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT status = 'RUNNING'
+       AND NOT EXISTS (SELECT FROM units w WHERE w.job_id = job
+                       AND coalesce(w.state IN ('DISPATCHED', 'RUNNING'), false))
+       AND NOT EXISTS (SELECT FROM units w WHERE w.job_id = job AND w.state = 'QUEUED' AND w.missing = 0)
+$$;
+
 -- The newest jobs that match a search; a null argument matches any. Each of the `words` must be a part of the job's
 -- name, or the beginning of its id; only the newest 10,000 jobs are searched for words. PostgreSQL inlines it into the
 -- calling query and plans both together.
@@ -310,6 +318,7 @@ CREATE TABLE attempts (
     started_at  timestamptz,                      -- null: it never ran
     ended_at    timestamptz NOT NULL,
     error_class text,                             -- null: it did not fail
+    error_code  text,
     error       text,
     PRIMARY KEY (job_id, number, attempt),
     FOREIGN KEY (job_id, number) REFERENCES units
@@ -321,10 +330,10 @@ CREATE TRIGGER attempts_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON attem
 CREATE FUNCTION note_attempt() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO attempts (job_id, number, attempt, node_id, assigned_at, started_at, ended_at,
-                          error_class, error)
+                          error_class, error_code, error)
     VALUES (OLD.job_id, OLD.number, OLD.attempt, OLD.node_id, OLD.assigned_at,
             CASE WHEN OLD.started_at >= OLD.assigned_at THEN OLD.started_at END,
-            coalesce(NEW.ended_at, now()), NEW.error_class, NEW.error_message)
+            coalesce(NEW.ended_at, now()), NEW.error_class, NEW.error_code, NEW.error_message)
     ON CONFLICT DO NOTHING;
     RETURN NULL;
 END $$;
@@ -340,11 +349,12 @@ DECLARE
     won  boolean := NEW.state = 'COMPLETED';
 BEGIN
     INSERT INTO attempts (job_id, number, attempt, node_id, assigned_at, started_at, ended_at,
-                          error_class, error)
+                          error_class, error_code, error)
     SELECT OLD.job_id, OLD.number, a.attempt, a.node_id, a.assigned_at,
            CASE WHEN a.started_at >= a.assigned_at THEN a.started_at END,
            coalesce(NEW.ended_at, now()),
            CASE WHEN NOT won THEN NEW.error_class END,
+           CASE WHEN NOT won THEN NEW.error_code END,
            CASE WHEN won THEN 'another node was faster' ELSE NEW.error_message END
     FROM (VALUES (OLD.attempt, OLD.node_id, OLD.assigned_at, OLD.started_at),
                  (OLD.copy_attempt, OLD.copy_node_id, OLD.copy_assigned_at, OLD.copy_started_at))

@@ -26,7 +26,8 @@ ORDER BY o.place;
 -- look equally good to the planner.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
        (SELECT coalesce(sum(r.amount), 0)::bigint FROM unit_refunds r WHERE r.job_id = j.id::text) AS refunded,
-       (SELECT n.name FROM nodes n WHERE n.id = j.node_id) AS node_name
+       (SELECT n.name FROM nodes n WHERE n.id = j.node_id) AS node_name,
+       job_is_verifying(j.id, j.status) AS is_verifying
 FROM (
     SELECT * FROM jobs
     WHERE user_id = $1 AND ($5::boolean IS NULL OR (job_type = 'preflight') = $5)
@@ -42,7 +43,8 @@ ORDER BY j.created_at DESC, j.id DESC;
 -- Like jobs_of_user, for jobs with status $6. It is a separate query, as an optional condition could not use an index.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
        (SELECT coalesce(sum(r.amount), 0)::bigint FROM unit_refunds r WHERE r.job_id = j.id::text) AS refunded,
-       (SELECT n.name FROM nodes n WHERE n.id = j.node_id) AS node_name
+       (SELECT n.name FROM nodes n WHERE n.id = j.node_id) AS node_name,
+       job_is_verifying(j.id, j.status) AS is_verifying
 FROM (
     SELECT * FROM jobs
     WHERE user_id = $1 AND status = $6 AND ($5::boolean IS NULL OR (job_type = 'preflight') = $5)
@@ -58,7 +60,8 @@ ORDER BY j.created_at DESC, j.id DESC;
 -- Like jobs_of_user, for jobs with status $6 (null: any) and $7 in their names, among the user's newest $8.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
        (SELECT coalesce(sum(r.amount), 0)::bigint FROM unit_refunds r WHERE r.job_id = j.id::text) AS refunded,
-       (SELECT n.name FROM nodes n WHERE n.id = j.node_id) AS node_name
+       (SELECT n.name FROM nodes n WHERE n.id = j.node_id) AS node_name,
+       job_is_verifying(j.id, j.status) AS is_verifying
 FROM (
     SELECT * FROM (
         SELECT * FROM jobs WHERE user_id = $1 ORDER BY created_at DESC, id DESC LIMIT $8
@@ -106,7 +109,8 @@ SELECT FROM jobs WHERE id = $2 AND user_id = $1;
 -- A job, if the user is its owner.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
        (SELECT coalesce(sum(r.amount), 0)::bigint FROM unit_refunds r WHERE r.job_id = j.id::text) AS refunded,
-       (SELECT n.name FROM nodes n WHERE n.id = j.node_id) AS node_name
+       (SELECT n.name FROM nodes n WHERE n.id = j.node_id) AS node_name,
+       job_is_verifying(j.id, j.status) AS is_verifying
 FROM jobs j WHERE j.id = $1 AND j.user_id = $2;
 
 -- name: job_result
@@ -247,11 +251,7 @@ SELECT p.id, p.name, p.job_type, p.status, p.user_id, p.email, p.node_id, p.node
        (SELECT max(c.opened_at) FROM checks c WHERE c.job_id = p.id) AS delivered_at,
        t.frame AS thumbnail_frame, t.made_at AS thumbnail_at,
        film.id AS film, film.status AS film_status, scene_check.id AS preflight, scene_check.status AS preflight_status,
-       p.status = 'RUNNING'
-           AND NOT EXISTS (SELECT FROM units w WHERE w.job_id = p.id
-                           AND coalesce(w.state IN ('DISPATCHED', 'RUNNING'), false))
-           AND NOT EXISTS (SELECT FROM units w WHERE w.job_id = p.id AND w.state = 'QUEUED' AND w.missing = 0)
-           AS is_verifying
+       job_is_verifying(p.id, p.status) AS is_verifying
 FROM page p
 LEFT JOIN LATERAL (
     SELECT frame, made_at FROM thumbnails WHERE job_id = p.id ORDER BY made_at DESC, frame DESC LIMIT 1
@@ -302,11 +302,7 @@ SELECT j.id, j.name, j.user_id, u.email, u.name AS user_name, j.node_id, n.name 
        (SELECT max(c.opened_at) FROM checks c WHERE c.job_id = j.id) AS delivered_at,
        (SELECT w.number FROM units w WHERE w.job_id = j.id AND w.state = 'QUEUED' AND w.missing = 0
         ORDER BY w.place, w.number LIMIT 1) AS next_unit,
-       j.status = 'RUNNING'
-           AND NOT EXISTS (SELECT FROM units w WHERE w.job_id = j.id
-                           AND coalesce(w.state IN ('DISPATCHED', 'RUNNING'), false))
-           AND NOT EXISTS (SELECT FROM units w WHERE w.job_id = j.id AND w.state = 'QUEUED' AND w.missing = 0)
-           AS is_verifying,
+       job_is_verifying(j.id, j.status) AS is_verifying,
        coalesce(up.filename, substring(j.payload_ref FROM '[^/]+$')) AS file
 FROM jobs j
 JOIN users u ON u.id = j.user_id
@@ -387,7 +383,7 @@ FROM units WHERE job_id = $1 AND tile IS NULL;
 -- name: job_view_attempts
 -- A job's attempts that ended without a result, by unit and attempt number, at most 100.
 SELECT a.number, w.frames, w.tile, a.attempt, a.node_id, n.name AS node_name, a.assigned_at, a.started_at,
-       a.ended_at, c.opened_at AS delivered_at, a.error_class, a.error, c.verdict, c.said
+       a.ended_at, c.opened_at AS delivered_at, a.error_class, a.error_code, a.error, c.verdict, c.said
 FROM attempts a LEFT JOIN units w ON w.job_id = a.job_id AND w.number = a.number
 LEFT JOIN nodes n ON n.id = a.node_id
 LEFT JOIN checks c ON c.job_id = a.job_id AND c.unit = a.number AND c.attempt = a.attempt

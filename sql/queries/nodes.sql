@@ -282,14 +282,14 @@ WITH found AS (
 )
 SELECT p.id, p.owner_id, p.email, p.name, p.capabilities, p.metadata, p.status, p.standing, p.standing_by, p.standing_reason,
        p.current_load, p.verified_at, p.seen_at, p.created_at, p.failing_since, w.job_id, w.unit, w.job_type,
-       w.assigned_at, coalesce(w.units, 0) AS units, coalesce(e.amount, 0) AS earned
+       w.state AS unit_state, w.assigned_at, coalesce(w.units, 0) AS units, coalesce(e.amount, 0) AS earned
 FROM page p
 LEFT JOIN earned e ON e.node_id = p.id
 LEFT JOIN LATERAL (
-    SELECT u.job_id, u.unit, j.job_type, u.assigned_at, count(*) OVER () AS units
+    SELECT u.job_id, u.unit, j.job_type, u.state, u.assigned_at, count(*) OVER () AS units
     FROM at_nodes u JOIN jobs j ON j.id = u.job_id
     WHERE u.node_id = p.id
-    ORDER BY u.state DESC, u.assigned_at, u.job_id, u.unit LIMIT 1) w ON true
+    ORDER BY u.state = 'VERIFYING', u.state DESC, u.assigned_at, u.job_id, u.unit LIMIT 1) w ON true
 ORDER BY CASE $5 WHEN 'name' THEN p.name WHEN 'status' THEN p.status
                  WHEN 'standing' THEN p.standing WHEN 'owner' THEN p.email END,
          CASE $5 WHEN '-name' THEN p.name WHEN '-status' THEN p.status
@@ -305,9 +305,9 @@ ORDER BY CASE $5 WHEN 'name' THEN p.name WHEN 'status' THEN p.status
 
 -- name: node_view_activity
 -- What nodes $1 finished since $2, of at most the last $3 units of each: pictures that each are a whole frame, the
--- frames of other units, and the seconds in which the node was at work, until it delivered. Also the newest picture of
--- the units that it has or finished last, of jobs of user $4 (null: of all jobs).
-SELECT n.id AS node, d.singles, d.spans, d.seconds, p.job_id, p.frame, p.made_at
+-- frames of other units, and the seconds in which the node was at work, until it delivered. Also the newest picture that
+-- the node itself rendered of the units that it has or finished last.
+SELECT n.id AS node, d.singles, d.spans, d.seconds, p.job_id, p.unit, p.attempt, p.frame, p.made_at
 FROM unnest($1::uuid[]) AS n (id)
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE l.tile IS NULL AND coalesce(l.frames, '1') ~ '^-?[0-9]+$') AS singles,
@@ -320,14 +320,13 @@ CROSS JOIN LATERAL (
           WHERE u.node_id = n.id AND u.ended_at >= $2 AND u.state = 'COMPLETED'
           ORDER BY u.ended_at DESC LIMIT $3) l) d
 LEFT JOIN LATERAL (
-    SELECT t.job_id, t.frame, t.made_at
-    FROM ((SELECT a.job_id, a.unit FROM at_nodes a WHERE a.node_id = n.id ORDER BY a.state DESC, a.assigned_at LIMIT 4)
+    SELECT t.job_id, t.unit, t.attempt, t.frame, t.made_at
+    FROM ((SELECT a.job_id, a.unit, a.attempt FROM at_nodes a WHERE a.node_id = n.id ORDER BY a.state DESC, a.assigned_at LIMIT 4)
           UNION ALL
-          (SELECT u.job_id, u.number FROM units u WHERE u.node_id = n.id AND u.ended_at >= $2 AND u.state = 'COMPLETED'
+          (SELECT u.job_id, u.number, u.attempt FROM units u WHERE u.node_id = n.id AND u.ended_at >= $2 AND u.state = 'COMPLETED'
            ORDER BY u.ended_at DESC LIMIT 4)) w
-    JOIN jobs j ON j.id = w.job_id AND ($4::uuid IS NULL OR j.user_id = $4)
     JOIN units u ON u.job_id = w.job_id AND u.number = w.unit
-    JOIN thumbnails t ON t.job_id = w.job_id AND t.unit = w.unit
+    JOIN thumbnails t ON t.job_id = w.job_id AND t.unit = w.unit AND t.attempt = w.attempt
          AND t.frame >= coalesce(substring(u.frames FROM '^-?[0-9]+')::integer, -2147483648)
          AND t.frame <= coalesce(substring(u.frames FROM '^-?[0-9]+')::integer, 2147483647)
     ORDER BY t.made_at DESC LIMIT 1) p ON true;

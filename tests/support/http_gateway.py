@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeAlias
+from uuid import UUID
 
 import attrs
 import pytest
@@ -184,9 +185,9 @@ class StandInNotifier(StandIn[Notifier]):
         return self._script.progress
 
     @handles(ProgressOfJobs)
-    async def progress_of_jobs(self, message: ProgressOfJobs) -> tuple[Progress, ...]:
-        progress = self._script.progress
-        return () if progress is None or progress.job not in message.jobs else (progress,)
+    async def progress_of_jobs(self, message: ProgressOfJobs) -> Mapping[UUID, float]:
+        told = self._script.progress
+        return {} if told is None or told.job not in message.jobs else {told.job: told.value}
 
     @handles(ProgressOfUnits)
     async def progress_of_units(self, message: ProgressOfUnits) -> tuple[Progress, ...]:

@@ -112,7 +112,7 @@ def show(*, email: str, as_json: bool, **where: Any) -> None:
         amounts = {"balance": render(balance.balance), "held": render(balance.held)}
         click.echo(encode({**amounts, "entries": entries}))
         return
-    click.echo(f"{credits_of(balance.balance)} credits, {credits_of(balance.held)} of them held")
+    click.echo(f"{credits_of(balance.balance)}, {figure_of(balance.held)} of them held")
     for entry in entries:
         sign = "-" if entry.direction == "DEBIT" else "+"
         words = (f"{entry.created_at:%Y-%m-%dT%H:%M:%SZ}", sign + shortened(entry.amount))
@@ -146,7 +146,7 @@ async def movement(database: "Database", name: str, email: str, body: Any, key: 
     reference = reference_of(f"{name} console", key, SystemRandom().uuid)
     order = CreditMovement(name, user.id, units, reference, body.description)
     record = act(name, f"user:{user.id}", body.reason)
-    what = "Remove {} credits from {}" if units < 0 else "Give {} credits to {}"
+    what = "Remove {} from {}" if units < 0 else "Give {} to {}"
     return order_of(order, record), user, units, await told(database, what, user, units)
 
 
@@ -170,7 +170,7 @@ async def refunding(database: "Database", body: Any) -> Plan:
     assert user is not None, "a job has an owner, and users are never deleted"
     record = act(REFUND, f"user:{user.id}", body.reason)
     order = refund_of(unit, units, body.description, record)
-    what = f"Refund {{}} of {credits_of(unit.charged)} credits to {{}}"
+    what = f"Refund {{}} of a charge of {figure_of(unit.charged)} to {{}}"
     return order, user, units, await told(database, what, user, units)
 
 
@@ -192,7 +192,7 @@ async def told(database: "Database", what: str, user: "UserRow", units: int) -> 
     from sql.credits import Credits
 
     before = await Credits(database).balance(user.id)
-    held = f"{credits_of(before.held)} of them held"
+    held = f"{figure_of(before.held)} of them held"
     has = f"{user.name} has {credits_of(before.balance)}, {held}"
     return f"{what.format(credits_of(abs(units)), user.email)}. {has}."
 
@@ -211,13 +211,13 @@ def confirm_amount(units: int) -> None:
     except ValueError:
         same = False
     if not same:
-        raise click.ClickException(f"{typed} is not {credits_of(abs(units))}: nothing was done")
+        raise click.ClickException(f"{typed} is not {figure_of(abs(units))}: nothing was done")
 
 
 def tell(outcome: "Outcome", user: "UserRow", *, as_json: bool) -> None:
     """Print the outcome; exit code 1 if nothing was done."""
     from actors.ledger.messages import InsufficientCredits, LedgerUnavailable, Posted, Replayed
-    from rendertrust.money import format_amount
+    from rendertrust.money import credit_count
     from web.http.responses import encode
     from web.routes.credits import booked
 
@@ -225,8 +225,8 @@ def tell(outcome: "Outcome", user: "UserRow", *, as_json: bool) -> None:
         raise click.ClickException(f"{UNKNOWN}, under the same --key")
     if isinstance(outcome, InsufficientCredits):
         raise click.ClickException(
-            f"{user.email} has {credits_of(outcome.available)} credits that are not held, but "
-            f"{credits_of(outcome.requested)} were to be removed: nothing was done"
+            f"{user.email} has {credits_of(outcome.available)} not held, too little to remove "
+            f"{figure_of(outcome.requested)}: nothing was done"
         )
     if not isinstance(outcome, Posted | Replayed):
         raise click.ClickException(
@@ -237,7 +237,7 @@ def tell(outcome: "Outcome", user: "UserRow", *, as_json: bool) -> None:
         click.echo(encode({"user_id": user.id, "entry": entry, "replayed": again}))
         return
     told = "Already done" if again else "Done"
-    click.echo(f"{told}: {user.email} had {format_amount(entry.balance_after)} credits after it.")
+    click.echo(f"{told}: {user.email} had {credit_count(entry.balance_after)} after it.")
 
 
 async def known(database: "Database", email: str) -> "UserRow":
@@ -251,6 +251,13 @@ async def known(database: "Database", email: str) -> "UserRow":
 
 
 def credits_of(units: int) -> str:
+    """Return an amount in 1/10,000 credit with its noun: ``1 credit``."""
+    from rendertrust import money
+
+    return money.credit_count(units)
+
+
+def figure_of(units: int) -> str:
     """Return an amount in 1/10,000 credit as a decimal number of credits."""
     from rendertrust import money
 

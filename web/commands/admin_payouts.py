@@ -65,7 +65,7 @@ def approve(
     """Approve these PAYOUTs as one batch: all of them or none."""
     from actors.ledger.effects import PayoutApprove
     from actors.ledger.messages import Commit
-    from rendertrust.money import format_amount
+    from rendertrust.money import credit_count
     from supervisors.engines.system_clock import SystemRandom
     from web.routes.payouts import account_lack, summed
 
@@ -76,8 +76,8 @@ def approve(
     lack = account_lack(rows, accounts_for(where, rows))
     if lack is not None:
         raise click.ClickException(lack)
-    whole = format_amount(summed(rows))
-    require_confirmation(f"Approve {len(rows)} payouts, {whole} credits in total", yes=yes)
+    whole = credit_count(summed(rows))
+    require_confirmation(f"Approve {len(rows)} payouts, {whole} in total", yes=yes)
     batch = SystemRandom().uuid()
     details = {"payouts": [str(row.id) for row in rows], "amount": summed(rows)}
     record = act("payout.approve", f"batch:{batch}", reason, **details)
@@ -128,8 +128,8 @@ def paid(
         raise click.ClickException(other)
     left = [row for row in rows if row.state == "APPROVED"]
     if left:
-        whole = money.format_amount(summed(left))
-        require_confirmation(f"Mark {len(left)} payouts as paid, {whole} credits in total", yes=yes)
+        whole = money.credit_count(summed(left))
+        require_confirmation(f"Mark {len(left)} payouts as paid, {whole} in total", yes=yes)
     orders: list[Commit] = []
     for row in left:
         details = {"reference": reference, "amount": money.render(row.amount)}

@@ -7,6 +7,7 @@ import click
 import orjson
 
 from rendertrust import money
+from rendertrust.money import credit_count
 from web.commands.admin_command import act, as_requested, common, with_database
 from web.commands.options import where_options
 
@@ -71,7 +72,7 @@ def set_(
 
     terms = as_requested(
         Terms,
-        title=f"{credits_} credits" if title is None else title,
+        title=credit_count(credits_) if title is None else title,
         credits=credits_,
         amount=amount,
         currency=currency,

@@ -6,6 +6,7 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
+from rendertrust.unit_error_code import GIVEN_BACK
 from sql.jobs import AttemptView, ConsoleCharges, ConsoleHold, ConsoleJob, ConsoleUnit
 from web.console.job_frames import seconds_between
 
@@ -209,7 +210,7 @@ def _log(known: TimelineFacts) -> list[TimelineStep]:
 @attrs.frozen
 class AttemptRow:
     """An attempt. ``place``: the unit, and the number of the attempt at this unit. ``state``: the
-    unit's, LOST or FAILED.
+    unit's, LOST, FAILED, or RETURNED by its node although nothing failed.
 
     ``frames``: the frames of the unit, None if the job has no frames; ``tile``: a tile of one
     frame. ``took``: the seconds on the node; None if the attempt never began, or is running.
@@ -239,6 +240,8 @@ def tries_of(attempts: Sequence[AttemptView], units: Sequence[ConsoleUnit]) -> l
 
 def _lost(of: AttemptView) -> AttemptRow:
     state = "FAILED" if of.error_class else "LOST"
+    if of.error_code == GIVEN_BACK:
+        state = "RETURNED"
     took = seconds_between(of.started_at, of.delivered_at or of.ended_at)
     return AttemptRow(
         (of.number, of.attempt),

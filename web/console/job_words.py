@@ -8,7 +8,6 @@ import attrs
 from rendertrust.job_status import JobStatus
 from rendertrust.job_words import job_words
 
-VERIFYING: Final = ("run", "check", "Verifying")
 _BADGES: Final[Mapping[JobStatus, tuple[str, str]]] = {
     "QUEUED": ("wait", "clock"),
     "DISPATCHED": ("run", "play"),
@@ -41,7 +40,7 @@ def badge_of(
 
     ``is_verifying``: nothing is left to do but verdicts.
     """
-    if status == "RUNNING" and is_verifying:
-        return JobBadge(*VERIFYING)
-    kind, symbol = _BADGES[status]
-    return JobBadge(kind, symbol, job_words(status, job_type, progress=progress, paused=paused))
+    is_verifying = is_verifying and status == "RUNNING"
+    kind, symbol = ("run", "check") if is_verifying else _BADGES[status]
+    words = job_words(status, job_type, progress=progress, paused=paused, verifying=is_verifying)
+    return JobBadge(kind, symbol, words)

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from config.settings import UNNAMED, Settings
 from rendertrust.api.refusal_code import RefusalCode, help_path
-from rendertrust.money import format_amount
+from rendertrust.money import credit_count, format_amount
 from sql.users import UserRow
 from web.console import template_rendering
 from web.console.assets import STATIC
@@ -69,7 +69,7 @@ HINTS: Final = {
     503: "Go back and check whether it was done; do it again if it was not.",
 }
 FROM_HERE: Final = "Open the console by its own address and do it there."
-TOO_FEW: Final = "This needs {requested} credits; you have {available}."
+TOO_FEW: Final = "This needs {requested}; you have {available}."
 VERIFY_FIRST: Final = "If you have no such mail, get another link on the page Verify your address."
 TRYING: Final = "Trying again"
 AGAIN: Final = (
@@ -335,9 +335,8 @@ def refused(
 def hint_of(problem: Problem) -> str:
     """Return what the user can do."""
     if "requested" in problem.extra:
-        return TOO_FEW.format_map(
-            {name: format_amount(str(amount)) for name, amount in problem.extra.items()}
-        )
+        needed, had = (str(problem.extra.get(name)) for name in ("requested", "available"))
+        return TOO_FEW.format(requested=credit_count(needed), available=format_amount(had))
     if problem.code is RefusalCode.ADDRESS_UNVERIFIED:
         return VERIFY_FIRST
     return FROM_HERE if problem == FOREIGN else HINTS.get(problem.status, "")

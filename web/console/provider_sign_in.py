@@ -325,7 +325,7 @@ class ProviderSignIn:
 
     def _welcome(self) -> str:
         starter = self._gateway.starter
-        gift = f" You have {money.format_amount(starter)} credits to begin with." if starter else ""
+        gift = f" You have {money.credit_count(starter)} to begin with." if starter else ""
         return f"Your account is open, and you are signed in.{gift}"
 
     async def _opened(self, reply: ProviderReply) -> IdentityUser | Stop:

@@ -151,7 +151,7 @@ def _one(job: UUID, chosen: ChosenUnits, amount: str, of: int) -> RefundPreview 
         return too_much(unit.charged)
     if unit.refunded is not None:
         return Problem(
-            409, f"{money.format_amount(unit.refunded)} credits of the charge were already refunded"
+            409, f"The charge was already refunded, with {money.credit_count(unit.refunded)}"
         )
     return RefundPreview(job, chosen, [unit], units, of)
 

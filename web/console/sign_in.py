@@ -213,7 +213,7 @@ class SignUp:
         if isinstance(row, Problem):
             return row
         starter = gateway.starter
-        gift = f" You have {money.format_amount(starter)} credits to begin with." if starter else ""
+        gift = f" You have {money.credit_count(starter)} to begin with." if starter else ""
         to = Redirect(own_path(read.next), f"Your account is open, and you are signed in.{gift}")
         return begun(gateway, request, gone_to(request, gateway, to), token)
 

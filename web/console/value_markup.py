@@ -64,9 +64,7 @@ def cut(units: int) -> int:
 
 def credit_count(units: int) -> str:
     """Return an amount of money in a sentence: ``1 credit``, ``12.5 credits``."""
-    whole, point, fraction = money.plain(cut(units)).partition(".")
-    plural = "" if units == money.UNITS_PER_CREDIT else "s"
-    return f"{grouped(whole)}{point}{fraction} credit{plural}"
+    return money.credit_count(cut(units)).replace("-", MINUS)
 
 
 def grouped(whole: str) -> str:

@@ -9,7 +9,7 @@ import attrs
 
 from rendertrust.client import AsyncClient, JobSpec
 from rendertrust.job_status import AT_WORK
-from rendertrust.money import format_amount
+from rendertrust.money import credit_count
 from web.demonstration.child import Child
 from web.demonstration.journey import JOB_SECONDS, JobFailed, measured
 from web.demonstration.narrator import Narration
@@ -61,8 +61,8 @@ async def animate(client: AsyncClient, film: DemoAnimation, narrator: Narration)
     params = SMALL if film.small else {}
     spec = JobSpec("render", film.payload_ref, params, frames=film.frames, chunk=CHUNK, queue=True)
     quote = await measured(client, spec, narrator)
-    held = format_amount(quote.held)
-    narrator.say("animation", f"{quote.frames} frames in {quote.units} units: {held} credits")
+    held = credit_count(quote.held)
+    narrator.say("animation", f"{quote.frames} frames in {quote.units} units: {held}")
     placed = await client.dispatch(spec)
     try:
         async with asyncio.TaskGroup() as group:
@@ -73,11 +73,11 @@ async def animate(client: AsyncClient, film: DemoAnimation, narrator: Narration)
         raise several.exceptions[0] from None
     paths = seen.result()
     job = await client.job(placed.job_id)
-    charged = format_amount(job.charged or "0")
-    narrator.say("paid", f"{charged} credits for {len(paths)} frames in {film.out / FOLDER}")
+    charged = credit_count(job.charged or "0")
+    narrator.say("paid", f"{charged} for {len(paths)} frames in {film.out / FOLDER}")
     movie, price = await filmed(client, job.id, film.out, narrator)
     left = (await client.balance()).balance
-    narrator.say("balance", f"{format_amount(left)} credits are left")
+    narrator.say("balance", f"{credit_count(left)} left")
     return {
         "animation_job_id": job.id,
         "frames": [str(path) for path in paths],
@@ -109,7 +109,7 @@ async def filmed(
     if done.status != "COMPLETED":
         raise JobFailed(done.error_message or f"The video ended as {done.status}")
     path = await client.download(placed.job_id, out, stem="film")
-    narrator.say("film", f"{path}, {format_amount(done.charged or '0')} credits")
+    narrator.say("film", f"{path}, {credit_count(done.charged or '0')}")
     return path, done.charged
 
 

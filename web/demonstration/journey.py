@@ -11,7 +11,7 @@ import attrs
 from rendertrust.cli import exit_codes
 from rendertrust.cli.output import encoded
 from rendertrust.client import AsyncClient, Job, JobSpec, NotAuthenticated, Quote, Unavailable
-from rendertrust.money import format_amount
+from rendertrust.money import credit_count, format_amount
 from web.demonstration.child import ChildFailed, output_of
 from web.demonstration.narrator import Narration
 
@@ -50,7 +50,7 @@ async def travel(
     email = f"demo-{creator.hex[:12]}@example.org"
     await enter(client, email, creator.hex)
     before = await client.balance()
-    narrator.say("creator", f"{email}, {format_amount(before.balance)} credits to begin with")
+    narrator.say("creator", f"{email}, {credit_count(before.balance)} to begin with")
     upload = await client.upload(order.scene)
     narrator.say("upload", f"{order.scene.name}, {upload.size / 1e6:.2f} MB")
     spec = JobSpec("render", upload.payload_ref, {"frame": order.frame}, queue=True)
@@ -62,8 +62,8 @@ async def travel(
     verdict: str = (await client.receipt(job.id)).receipt["verdict"]
     narrator.say("verified", SAID.get(verdict, verdict))
     after = await client.balance()
-    held, charged = format_amount(job.price or "0"), format_amount(job.charged or "0")
-    narrator.say("paid", f"{held} credits were held, {charged} charged")
+    held, charged = credit_count(job.price or "0"), format_amount(job.charged or "0")
+    narrator.say("paid", f"{held} held, {charged} charged")
     narrator.say(
         "balance", f"{format_amount(before.balance)} before, {format_amount(after.balance)} after"
     )
@@ -112,7 +112,7 @@ async def watch(client: AsyncClient, job_id: str, narrator: Narration) -> Job:
     """Report on the job until it is completed. Raises JobFailed."""
     told = ""
     job = await client.job(job_id)
-    narrator.say("job", f"{job.id}, {format_amount(job.price or '0')} credits held")
+    narrator.say("job", f"{job.id}, {credit_count(job.price or '0')} held")
     async for job in client.watch(job_id, within=JOB_SECONDS):
         if job.progress is not None:
             narrator.progress("rendering", job.progress)

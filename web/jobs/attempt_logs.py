@@ -1,6 +1,8 @@
 """Log lines of a job's units: stored lines of ended attempts, recent lines of running ones."""
 
+import re
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 from actors.kernel import AskFailed
@@ -11,6 +13,8 @@ from web.gateway import Gateway
 from web.http.responses import from_row
 
 ASK_SECONDS = 0.5
+# Blender's line about a file in a node's work folder, which means nothing to people.
+INTERNAL: Final = re.compile(r"Saved: \W?/job/out/")
 
 
 async def attempts_of(gateway: Gateway, job: UUID, unit: int | None) -> list[AttemptLog]:
@@ -29,9 +33,10 @@ async def attempts_of(gateway: Gateway, job: UUID, unit: int | None) -> list[Att
 async def tail_of(gateway: Gateway, job: UUID) -> tuple[LogLine, ...]:
     """Return recent log lines of the job's units; none while the Notifier is unavailable."""
     try:
-        return await gateway.registry.ref(Notifier).ask(TailOf(job), within=ASK_SECONDS)
+        tail = await gateway.registry.ref(Notifier).ask(TailOf(job), within=ASK_SECONDS)
     except (AskFailed, LookupError):
         return ()
+    return tuple(line for line in tail if not INTERNAL.search(line.text))
 
 
 def lines_of(tail: Sequence[LogLine]) -> dict[tuple[int, int], list[str]]:
@@ -44,7 +49,7 @@ def lines_of(tail: Sequence[LogLine]) -> dict[tuple[int, int], list[str]]:
 
 def _ended(one: AttemptLogRow, recent: dict[tuple[int, int], list[str]]) -> AttemptLog:
     lines = one.lines.split("\n") if one.lines else recent.get((one.unit, one.attempt), [])
-    return from_row(AttemptLog, one, lines=tuple(lines))
+    return from_row(AttemptLog, one, lines=tuple(x for x in lines if not INTERNAL.search(x)))
 
 
 def _running(key: tuple[int, int], lines: list[str]) -> AttemptLog:

@@ -1,5 +1,6 @@
 """Jobs, submissions and retries as the API shows them."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -8,7 +9,7 @@ import attrs
 
 from actors.kernel import AskFailed
 from actors.ledger.messages import InsufficientCredits, KeyConflict, Posted, Replayed
-from actors.notifier.messages import Notifier, ProgressOf
+from actors.notifier.messages import Notifier, ProgressOfJobs
 from actors.scheduler.messages import (
     AllNodesFull,
     Dispatch,
@@ -20,6 +21,7 @@ from rendertrust import money
 from rendertrust.api.jobs import Job, Placed
 from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.job_spec import JobSpec
+from rendertrust.job_words import part_rendered
 from rendertrust.preflight.frame_work import SECOND
 from sql.job_plan import PRIORITIES
 from sql.jobs import JobRecord, OwnerJobRow
@@ -34,6 +36,7 @@ from web.jobs.retry import RetryAnswer
 from web.money.ledger_client import insufficient
 
 PROGRESS_SECONDS: Final = 0.5
+BEGUN: Final = ("RUNNING", "PAUSED")  # statuses of open jobs whose units may be at work
 URL_SECONDS: Final = 3600  # how long the address of a result is valid
 OPEN_RETRY_SECONDS: Final = 10  # a job may end at any time, so asking more often does not help
 NO_NODE: Final = Problem(400, "No healthy nodes with matching capability", code=RefusalCode.NO_NODE)
@@ -111,7 +114,8 @@ async def shown(gateway: Gateway, row: OwnerJobRow) -> Job:
         row,
         **{name: getattr(spec, name) for name in _OF_SPEC},
         charged=money.render(row.paid),
-        progress=await _progress(gateway, row),
+        progress=await progress_of(gateway, row),
+        verifying=row.is_verifying,
         priority=_WORDS[row.priority],
         max_credits=None if row.cap is None else money.render(row.cap),
         eta_seconds=None,
@@ -146,20 +150,28 @@ async def eta_of(gateway: Gateway, row: JobRecord, now: datetime) -> ShownEta | 
     return gateway.etas.next(row.id, await gateway.tables.jobs.pace(row.id, now), now)
 
 
-async def _progress(gateway: Gateway, row: OwnerJobRow) -> float | None:
+async def progress_of(gateway: Gateway, row: JobRecord) -> float | None:
     """Return the progress, 0 to 1, as its node last reported it, if known.
 
-    For a job of several units, the progress is the fraction of units that are complete.
+    For a job of several units, the progress is the part of it that is rendered.
     """
     if row.status == "COMPLETED":
         return 1.0
-    if row.units > 1:
-        return round(row.done / row.units, 4)
-    if row.status != "RUNNING":
-        return None
-    notifier = gateway.registry.ref(Notifier)
+    is_one = row.units == 1
+    if row.status not in BEGUN:
+        return None if is_one else round(row.done / row.units, 4)
+    told = await told_of(gateway, (row.id,))
+    if is_one:
+        return told.get(row.id)
+    return round(part_rendered(row.units, row.done, told.get(row.id, 0.0)), 4)
+
+
+async def told_of(gateway: Gateway, jobs: tuple[UUID, ...]) -> Mapping[UUID, float]:
+    """Return the sums of the progress of jobs' units, as far as their nodes reported any."""
+    if not jobs:
+        return {}
     try:
-        newest = await notifier.ask(ProgressOf(row.id), within=PROGRESS_SECONDS)
-    except AskFailed:
-        return None
-    return None if newest is None else newest.value
+        notifier = gateway.registry.ref(Notifier)
+        return await notifier.ask(ProgressOfJobs(jobs), within=PROGRESS_SECONDS)
+    except (AskFailed, LookupError):
+        return {}

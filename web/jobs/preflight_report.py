@@ -106,7 +106,8 @@ class SceneFacts:
 
     If the scene could not be opened, only the first few attributes are set. ``measured_range``: the
     first and last of the frames for which the node measured some, or tells why not; None means
-    those of the scene.
+    those of the scene. ``timed_out``: the node's time limit ended the inspection or the
+    measurement, for the reason ``error`` or ``unprobed``.
     """
 
     opened: bool
@@ -151,6 +152,7 @@ class SceneFacts:
     starting: Seconds = 0.0  # time until Blender had opened the scene; 0: not measured
     unprobed: Text = ""
     probe_failed: bool = False
+    timed_out: bool = False
     measured_range: Annotated[list[Frame], Meta(min_length=2, max_length=2)] | None = None
 
     @property

@@ -41,6 +41,10 @@ from web.jobs.submission import ask_scheduler
 FLEET_SECONDS: Final = 0.5
 HOUR_SECONDS: Final = 3600
 UNTILED: Final = "the scene cannot be rendered in tiles; submit it without tiles. The reason: "
+NOT_ITS_FAULT: Final = (
+    "The file may be fine: check it again, or submit a single frame to try it. Without a check,"
+    " frames are priced by their size and samples."
+)
 UNREAD: Final = "The node's report on the scene cannot be read: "
 
 Status: TypeAlias = Literal["DONE", "PENDING", "FAILED"]
@@ -203,6 +207,9 @@ def _of_facts(
     is_ours, ends = _is_ours(gateway, row), _ends(row)
     if isinstance(facts, ModelFacts):
         return PreflightState(row.job_id, "DONE", model=facts, is_ours=is_ours, ends=ends)
+    if facts.timed_out and not facts.opened:
+        error = f"{facts.error}. {NOT_ITS_FAULT}"
+        return PreflightState(row.job_id, "FAILED", error=error, is_ours=is_ours, ends=ends)
     return PreflightState(row.job_id, "DONE", facts, is_ours=is_ours, ends=ends)
 
 

@@ -94,7 +94,7 @@ class AffordableRetry:
         are = "is" if self.frames == 1 else "are"
         return (
             f"{self.frames} of {self.of} failed frames {are} retried, in order."
-            f" {money.format_amount(self.missing)} credits are missing to retry the others."
+            f" To retry the others, {money.credit_count(self.missing)} more must be available."
         )
 
 
@@ -244,10 +244,10 @@ async def _earlier_retry(gateway: Gateway, row: PastJob) -> RetryOutcome | Probl
 
 
 def _price_rose(row: PastJob, price: int) -> Problem:
-    was, now = money.format_amount(row.price), money.format_amount(price)
+    was, now = money.credit_count(row.price), money.format_amount(price)
     return Problem(
         409,
-        f"The job cost {was} credits, and would cost {now} now; only its owner can retry it",
+        f"The job cost {was}, and would cost {now} now; only its owner can retry it",
         code=RefusalCode.PRICE_CHANGED,
     )
 
@@ -305,12 +305,13 @@ async def underquoted_refusal(gateway: Gateway, job: UUID, units: Sequence[int])
 def _too_much_work(row: Underquoted, needs: int) -> Problem:
     """Return the refusal for a unit that takes ``needs`` percent of its quoted work."""
     was, new = money.format_amount(row.price), money.format_amount(-(-row.price * needs // 100))
+    price = money.credit_count(row.price)
     frames = row.overrun.frames
     one = frames is None or len(parse(frames)) == 1
     named = f"frame{'' if one else 's'} {frames}" if frames is not None else "it"
     words = (
         f"On nodes of three owners the unit took about {needs / 100:.1f} times its quote, so it is"
-        f" not retried at {was} credits; it costs about {new} now. Submit {named} again, as a"
+        f" not retried at {price}; it costs about {new} now. Submit {named} again, as a"
         " separate job, at the new quote; or lower its samples or size"
     )
     extra = {"frames": frames, "price": was, "new_price": new}

@@ -189,13 +189,10 @@ async def erase_account(gateway: Gateway, user: UUID, password_hash: str) -> Don
 def unsettled(found: Obstacles) -> list[str]:
     """Return what must be settled before an account can be deleted, in words."""
     sums = (
-        (found.held, "{} credits are held for jobs"),
-        (
-            found.bought,
-            "{} credits that you bought or earned are left",
-        ),
-        (found.debt, "{} credits are owed"),
-        (found.unpaid, "{} credits of earnings are not paid out"),
+        (found.held, "{} held for jobs"),
+        (found.bought, "{} bought or earned, and not spent"),
+        (found.debt, "{} owed"),
+        (found.unpaid, "{} of earnings not paid out"),
     )
     counts = (
         (found.open_jobs, "job", "still open"),
@@ -204,7 +201,7 @@ def unsettled(found: Obstacles) -> list[str]:
         (found.disputes, "dispute", "still open"),
         (found.last_owner, "organisation", "without another owner"),
     )
-    words = [text.format(money.format_amount(amount)) for amount, text in sums if amount]
+    words = [text.format(money.credit_count(amount)) for amount, text in sums if amount]
     words += [
         f"{number} {noun if number == 1 else noun + 's'} {text}"
         for number, noun, text in counts

@@ -265,7 +265,7 @@ def below_minimum(least: int) -> Problem:
     """Return the refusal of a payout that has less than its minimum."""
     return Problem(
         409,
-        f"Less than {money.format_amount(least)} credits is payable, which a payout has at least",
+        f"Less than {money.credit_count(least)} is payable, which a payout has at least",
         code=RefusalCode.PAYOUT_BELOW_MINIMUM,
     )
 

@@ -93,8 +93,9 @@ async def put(call: Call[PayoutAccountOrder]) -> OwnPayoutAccount | Problem:
     """Set the account to which payouts of money are sent, instead of an earlier one.
 
     Payouts use it after 72 hours; until then they use the earlier account, or wait if there is
-    none. An account that already waits is replaced, and its time begins again. You get a mail, so
-    that you can stop a change that is not yours. Admins who approve and send payouts see it.
+    none. An account that already waits is replaced, and its time begins again. If your address is
+    verified, you get a mail, so that you can stop a change that is not yours. Admins who approve
+    and send payouts see it.
 
     If you have a second factor, you must have given it in this session in the last ten minutes;
     otherwise give your password.

@@ -113,7 +113,7 @@ def _pay(draft: Draft, row: PurchaseRow, fact: SessionFact) -> str:
         paid_at=draft.now,
     )
     draft.purchases.put(row.id, credited)
-    words = f"Purchase of {money.plain(row.units)} credits"
+    words = f"Purchase of {money.credit_count(row.units)}"
     account = user_account(row.user_id)
     _post(
         draft,

@@ -16,7 +16,7 @@ from rendertrust.node.plugin import Completed, Failed, Result, Task
 from rendertrust.node.plugins.check import why_no_strangers
 from rendertrust.node.plugins.render import RenderPlugin, show
 from rendertrust.node.plugins.render_order import PATHS, refused, scene_of
-from rendertrust.node.scene_inspection import SceneFolder
+from rendertrust.node.scene_inspection import SceneFolder, TimedOut
 from rendertrust.preflight.findings import DRAWN, showing
 from rendertrust.preflight.frame_probe import Probe
 
@@ -36,6 +36,8 @@ _TOLD: Final = (
     *("frame_current", "frame_step", "fps", "fps_base", "missing_blocks", "unknown_nodes"),
     *("unbaked", "unmade", "tile_obstacles", "device_dependent", "grease_pencil", "computed_paths"),
 )
+
+_NOT_OPENED: Final[Mapping[str, Any]] = {"opened": False, "saved_by": [0, 0, 0]}
 
 
 @attrs.define
@@ -73,6 +75,9 @@ class PreflightPlugin:
         facts = await scene_inspection.inspect(blender, where, within=INSPECT_SECONDS)
         if isinstance(facts, Failed):
             return facts
+        if isinstance(facts, TimedOut):
+            report = {**_NOT_OPENED, "error": facts.error, "timed_out": True}
+            return await _written(task, report)
         report = report_of(facts)
         chosen = frames_of(facts, asked)
         if chosen:
@@ -90,9 +95,13 @@ class PreflightPlugin:
             report |= _tried(probed, task.threads)
         else:
             report["unprobed"] = why
-        path = task.folder / REPORT
-        await asyncio.to_thread(path.write_bytes, orjson.dumps(report))
-        return Completed(file=path)
+        return await _written(task, report)
+
+
+async def _written(task: Task, report: Mapping[str, Any]) -> Completed:
+    path = task.folder / REPORT
+    await asyncio.to_thread(path.write_bytes, orjson.dumps(report))
+    return Completed(file=path)
 
 
 def _where(task: Task) -> SceneFolder | Failed:
@@ -195,7 +204,9 @@ def _not_probed(facts: Mapping[str, Any], frames: Sequence[int], ram: int | None
     return None
 
 
-def _tried(probed: Probe | Failed, threads: int) -> dict[str, Any]:
+def _tried(probed: Probe | Failed | TimedOut, threads: int) -> dict[str, Any]:
+    if isinstance(probed, TimedOut):
+        return {"unprobed": probed.error, "probe_failed": True, "timed_out": True}
     if isinstance(probed, Failed) and probed.lacks == OPENGL:
         return {"unprobed": probed.error}
     if isinstance(probed, Failed):

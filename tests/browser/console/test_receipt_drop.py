@@ -306,7 +306,7 @@ async def test_a_visitor_drops_a_picture_and_its_receipt(browser: Browser, stage
         await page.evaluate(DROPPED, [good, base64(receipts.PICTURE)])
         seal = page.get_by_role("group", name="Seal")
         await expect(seal).to_contain_text("Verified")
-        await expect(seal).to_contain_text("Paid: 10 credits")
+        await expect(seal).to_contain_text("Credits paid: 10")
         await expect(seal).to_contain_text("Anchored in block 1,812")
         await visit.check_page("front-seal", LOOKS)
         await page.get_by_label("Picture", exact=True).set_input_files(

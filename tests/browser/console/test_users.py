@@ -47,7 +47,7 @@ async def test_credits_are_granted_in_two_steps_and_once(browser: Browser, stage
         await visit.check_page("grant")
         there = page.url
         await page.get_by_role("button", name="Grant it").click()
-        await expect(page.get_by_role("status").first).to_contain_text("12.5 credits are")
+        await expect(page.get_by_role("status").first).to_contain_text("Granted: 12.5 credits")
         assert await balance(stage) == before + 12.5
         await page.goto(there)
         await expect(page.locator("main")).to_contain_text("This was granted to")

@@ -60,7 +60,7 @@ async def test_an_animation_from_submit_to_frames(
     assert body["frames"], body["order"] == ("1-3", "middle_first")
     assert (body["priority"], body["max_credits"]) == ("high", "200")
     assert "frame 2 COMPLETED node 7c9e6679 10 credits" in told.out
-    assert "COMPLETED 3 of 3 done" in told.out
+    assert "Completed, 3 of 3 done" in told.out
     assert "3 files are in out, 3 of them new." in told.out
     assert not re.search(r"[\x1b\r]", told.out + told.err)
     names = sorted(path.name for path in (tmp_path / "out").glob("*.png"))

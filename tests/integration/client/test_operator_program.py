@@ -98,5 +98,5 @@ async def test_a_payout_of_credits_asks_for_the_factor_and_is_made_once(
     assert (told.code, "RENDERTRUST_OTP" in told.err) == (exit_codes.FAILURE, True), told
     gateway.script("POST /api/v1/auth/second-factor", factor)
     told = await jane.run("earnings", "payout", RENDERTRUST_OTP="123456")
-    assert told.out == "14 credits were added to your balance, for 2 units.\n"
+    assert told.out == "Added 14 credits to your balance, for 2 units.\n"
     assert (given, keys[1] == keys[2], keys[0] == keys[1]) == ([{"otp": "123456"}], True, False)

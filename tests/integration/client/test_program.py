@@ -178,7 +178,7 @@ async def test_submit_watch_and_save(jane: Program, gateway: GatewayDouble, blen
     assert told.code == 0, told
     assert "\x1b" not in told.out + told.err
     assert "\r" not in told.out + told.err
-    assert f"RUNNING 25 % node {NODE[:8]}" in told.out
+    assert f"Rendering 25 % node {NODE[:8]}" in told.out
     assert "Charged: 10 credits." in told.out
     assert (blend.parent / "scene-0007.png").read_bytes() == PICTURE
 

@@ -98,10 +98,10 @@ async def test_a_watch_draws_a_bar_with_percent_and_node(
     code, text = await run_on_terminal(jane, "jobs", "watch", job)
     assert code == 0, text
     shown = screens(text, 80)
-    assert shown[2][0].startswith(f"RUNNING  scene ({job[:8]})  node 7c9e6679, ")
+    assert shown[2][0].startswith(f"Rendering  scene ({job[:8]})  node 7c9e6679, ")
     assert "  50 %" in shown[2][1]
     assert [row[:9] for row in shown[-1]] == [
-        "COMPLETED",
+        "Completed",
         "10 credit",
         "█" * 9,
         "Charged: ",

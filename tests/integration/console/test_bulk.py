@@ -100,6 +100,6 @@ async def test_of_an_animation_as_much_is_tried_again_as_there_are_credits_for(
     await face.book(pieces_of(job, UUID(jane.id), [NewUnit(600_000, 0, "1")]))
     words = await said(jane, SELECTED, film)
     assert words == (
-        "1 job is retried. Not all failed units of it are retried: 10 credits are missing."
+        "1 job is retried. Not all failed units of it are retried: that needs 10 credits more."
     )
     assert await states(face, film) == ["QUEUED"] * 3 + ["FAILED"] * 3

@@ -1,4 +1,4 @@
-"""Tiles of nodes: pictures of the viewer's own jobs, the work of the last day, and hardware."""
+"""Tiles of nodes: the pictures that they rendered, the work of the last day, and hardware."""
 
 import re
 from uuid import UUID
@@ -13,7 +13,7 @@ from tests.support.http_gateway import Face, face_with, with_ledger
 
 face = face_with(with_ledger)
 TILES = "/console/fleet?show=tiles"
-SHOT = re.compile(r'<img class="shot" src="(/console/previews/[^"]+)"')
+SHOT = re.compile(r'<img class="shot" src="(/console/fleet/[^"]+/picture[^"]+)"')
 PLACES = (
     "UPDATE units SET started_at = now() - interval '{start}', ended_at = now() - interval '{end}'"
 )
@@ -44,23 +44,25 @@ async def status_of(visitor: Visitor, picture: str) -> int:
     return int((await visitor.ask("GET", picture.replace("&amp;", "&"))).status)
 
 
-async def test_a_tile_shows_pictures_of_own_jobs_only(
+async def test_a_tile_shows_its_owner_the_newest_picture_and_names_no_creator(
     face: Face, database: PostgresEndpoint, jane: Visitor, ann: Visitor, otto: Visitor
 ) -> None:
-    await rendered(face, database.owner_dsn, jane, otto)
+    node = await rendered(face, database.owner_dsn, jane, otto)
+    job = await fetchval(database.owner_dsn, "SELECT id FROM jobs")
+    for visitor in (otto, ann):
+        _, text = await visitor.get(TILES)
+        shown = SHOT.search(text)
+        assert shown is not None
+        assert str(job) not in shown[0]
+        assert await status_of(visitor, shown[1]) == 200
+    picture = f"/console/fleet/{node}/picture"
+    assert await status_of(jane, picture) == 404, "the node is Otto's"
+    assert await status_of(otto, f"/console/previews/{job}") == 404, "the job is Jane's"
     _, text = await otto.get(TILES)
-    assert SHOT.search(text) is None, "the picture is Jane's"
-    assert "own jobs" in text
-    _, text = await ann.get(TILES)
-    shown = SHOT.search(text)
-    assert shown is not None
-    assert await status_of(ann, shown[1]) == 200
-    assert await status_of(otto, shown[1]) == 404
-    await rendered(face, database.owner_dsn, otto, otto)
-    _, text = await otto.get(TILES)
-    shown = SHOT.search(text)
-    assert shown is not None
-    assert await status_of(otto, shown[1]) == 200
+    assert ("jane" in text, "frame.png" in text) == (False, False)
+    await execute(database.owner_dsn, "UPDATE thumbnails SET attempt = 2")
+    assert SHOT.search((await otto.get(TILES))[1]) is None, "another node rendered it"
+    assert await status_of(otto, picture) == 404
 
 
 async def test_a_tile_says_what_the_node_did_and_is(

@@ -158,8 +158,19 @@ async def test_when_only_verdicts_are_missing_a_job_is_verifying(
         text = row_of((await jane.get("/console/jobs"))[1], job)
         assert "Rendering" in words_of(text)
         await face.do(done)
+    # The nodes' last reports came before their deliveries.
+    face.script.progress = Progress(job, 0, 1, 0.87, "")
     for path in ("/console/jobs", f"/console/jobs/{job}"):
-        assert "Verifying" in (await jane.get(path))[1], path
+        text = (await jane.get(path))[1]
+        assert "Verifying" in text, path
+        assert 'aria-label="Progress' not in text, path
+        assert re.search(r"(?<!10)0 %|87 %", text) is None, path
+    await execute(
+        database.owner_dsn, f"UPDATE nodes SET owner_id = '{jane.id}', status = 'HEALTHY'"
+    )
+    text = (await jane.get("/console/fleet?show=tiles"))[1]
+    assert "delivered: being verified" in text
+    assert "0 %" not in text
 
 
 async def test_a_job_of_one_unit_shows_what_its_node_reports(

@@ -188,8 +188,8 @@ async def test_as_many_frames_are_tried_again_as_there_are_credits_for(
     job = await failed_film(face, jane, 200_000, 4, 500_000)
     assert (await jane.post(f"/console/jobs/{job}/retry-failed", {})).status == 303
     text = (await jane.get(f"/console/jobs/{job}"))[1]
-    said = "2 of 4 failed frames are retried, in order. 30 credits are"
-    assert f"{said} missing to retry the others." in text
+    said = "2 of 4 failed frames are retried, in order. To retry the others, 30 credits more must"
+    assert said in text
     assert await states_of(face, job) == ["QUEUED"] * 2 + ["FAILED"] * 2
 
 

@@ -279,7 +279,7 @@ async def facts_of(found: Blender, folder: Path, scene: Path, *more: str) -> Map
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(scene.parent / name, target)
     told = await scene_inspection.inspect(found, SceneFolder(folder=folder, scene=scene.name))
-    assert not isinstance(told, Failed), told
+    assert not isinstance(told, Failed | scene_inspection.TimedOut), told
     return told
 
 
@@ -624,7 +624,7 @@ async def test_probe_measures_small_renders_of_three_frames(
     probed = await scene_inspection.probe(
         resident_blender, where, range(1, 251), threads=2, hear=lines.append
     )
-    assert not isinstance(probed, Failed), probed
+    assert not isinstance(probed, Failed | scene_inspection.TimedOut), probed
     (shown,) = [line for line in lines if line["event"] == "frame"]
     assert shown["frame"] == told["frame_current"]
     with Image.open(tmp_path / "out" / shown["thumbnail"]) as image:
@@ -665,7 +665,7 @@ async def test_drawn_frames_are_measured(
     facts = await facts_of(resident_blender, tmp_path, scenes / f"{name}.blend")
     where = SceneFolder(folder=tmp_path, scene=f"{name}.blend")
     probed = await scene_inspection.probe(resident_blender, where, [1], threads=2)
-    assert not isinstance(probed, Failed), probed
+    assert not isinstance(probed, Failed | scene_inspection.TimedOut), probed
     assert (facts["samples"] or 1, probed.samples) == (samples, samples)
     [frame] = probed.frames
     assert frame.base > 0
@@ -681,11 +681,11 @@ async def test_with_little_time_the_middle_frame_stands_for_all(
     monkeypatch.setattr(scene_inspection, "PROBE_SHARE", 0.0)
     where = SceneFolder(folder=tmp_path, scene="clean.blend")
     probed = await scene_inspection.probe(resident_blender, where, range(1, 251))
-    assert not isinstance(probed, Failed), probed
+    assert not isinstance(probed, Failed | scene_inspection.TimedOut), probed
     assert [frame.frame for frame in probed.frames] == [126]
 
 
-async def test_a_scene_too_slow_to_be_tried_is_a_finding(
+async def test_a_check_that_runs_out_of_time_does_not_blame_the_scene(
     render: RenderPlugin, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rendertrust.node.plugins.preflight.PROBE_SECONDS", 0.01)
@@ -697,5 +697,13 @@ async def test_a_scene_too_slow_to_be_tried_is_a_finding(
     heard = facts_in(result.file.read_bytes())
     assert isinstance(heard, SceneFacts), heard
     (finding,) = findings(attrs.asdict(heard), CPU)
-    assert (finding.code, finding.level) == ("not_measured", "error")
-    assert "took too long" in finding.message
+    assert (finding.code, finding.level) == ("not_measured", "warning")
+    assert "within 0.01 s, the time limit of a check" in finding.message
+    monkeypatch.setattr("rendertrust.node.plugins.preflight.INSPECT_SECONDS", 0.01)
+    result = await plugin.run(unit(tmp_path / "next", inputs, {"scene": "scene.blend"}))
+    assert isinstance(result, Completed), result
+    assert result.file is not None
+    heard = facts_in(result.file.read_bytes())
+    assert isinstance(heard, SceneFacts), heard
+    assert (heard.opened, heard.timed_out) == (False, True)
+    assert heard.error.startswith("Blender did not open the scene and list its files within 0.01 s")

@@ -77,7 +77,7 @@ async def test_an_operator_sees_what_was_earned_and_is_paid(
     assert {(row[1], row[2]) for row in rows[1:]} == {("7", "payable")}
     await check_sums(program)
     told = await program.run("earnings", "payout")
-    assert told.out == "14 credits were added to your balance, for 2 units.\n"
+    assert told.out == "Added 14 credits to your balance, for 2 units.\n"
     told = await program.run("earnings", "payouts", "--json")
     assert [each["amount"] for each in told.document["payouts"]] == ["14.0000"]
     told = await program.run("earnings", "list", "--state", "paid", "--json")

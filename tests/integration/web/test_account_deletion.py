@@ -332,7 +332,7 @@ async def test_an_open_job_and_its_hold_come_first(face: Face, dsn: str) -> None
     order = dispatch(UUID(jane.id), job, 100_000, node=otto.node)
     assert isinstance(await commit(face.gateway, order), Posted)
     said = await refusal(jane)
-    assert "10 credits are held for jobs" in said
+    assert "10 credits held for jobs" in said
     assert "1 job still open" in said
     await execute(dsn, SECOND_ATTEMPT.format(olga.node))
     for operator in (otto, olga):
@@ -346,16 +346,16 @@ async def test_an_open_job_and_its_hold_come_first(face: Face, dsn: str) -> None
 async def test_earnings_are_paid_out_first(face: Face) -> None:
     jane, otto = await register(face), await earner(face)
     await otto.earn(jane)
-    assert await refusal(otto.person) == "7 credits of earnings are not paid out"
+    assert await refusal(otto.person) == "7 credits of earnings not paid out"
     await otto.ripen(jane)
-    assert await refusal(otto.person) == "14 credits of earnings are not paid out"
+    assert await refusal(otto.person) == "14 credits of earnings not paid out"
 
 
 async def test_earned_credits_are_spent_first(face: Face, dsn: str) -> None:
     jane, otto = await register(face), await earner(face)
     await otto.ripen(jane)
     await do(face, PayoutTake(uuid4(), UUID(otto.person.id), "CREDITS"))
-    assert "7 credits that you bought or earned are left" in await refusal(otto.person)
+    assert "7 credits bought or earned, and not spent" in await refusal(otto.person)
     await spend(otto.person)
     assert await delete(otto.person) == GONE
 
@@ -379,7 +379,7 @@ async def test_bought_credits_are_spent_first(face: Face, dsn: str) -> None:
     assert "1 purchase not finished, which expires within a day" in await refusal(jane)
     paid = "state = 'PAID', paid_at = now(), session = 's'"
     await execute(dsn, f"UPDATE purchases SET {paid} WHERE id = '{purchase}'")
-    assert "100 credits that you bought or earned are left" in await refusal(jane)
+    assert "100 credits bought or earned, and not spent" in await refusal(jane)
     await spend(jane)
     assert await delete(jane) == GONE
     await execute(

@@ -29,7 +29,8 @@ async def kept(database: PostgresEndpoint) -> list[int]:
 
 
 async def fails_after_words(node: FakeNode, dispatch: JobDispatch) -> None:
-    await node.send(said(dispatch, "Read blend: shot.blend\n\nno camera"))
+    words = "Read blend: shot.blend\n\nSaved: '/job/out/raw.exr'\nno camera"
+    await node.send(said(dispatch, words))
     await node.send(
         JobResult(
             **attempt_of(dispatch),
@@ -47,7 +48,7 @@ async def fails_first_frame(node: FakeNode, dispatch: JobDispatch) -> None:
         await fails_after_words(node, dispatch)
         return
     await node.send(JobStatus(**attempt_of(dispatch), progress=0.1))
-    await node.send(said(dispatch, "Fra:2 Mem:100M"))
+    await node.send(said(dispatch, "Saved: '/job/out/raw.exr'\nFra:2 Mem:100M"))
 
 
 async def test_its_owner_reads_why_a_frame_failed_whenever_he_asks(

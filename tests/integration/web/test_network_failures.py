@@ -6,7 +6,9 @@ import attrs
 
 from rendertrust.protocol import JobDispatch, JobResult
 from rendertrust.testing import Behaviour, FakeNode, hangs
+from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.attempts import attempt_of
+from tests.support.databases import fetch
 from tests.support.proof_readers import Person
 from tests.support.until import until
 from tests.support.whole_gateway import Whole
@@ -61,7 +63,7 @@ async def test_the_fourth_failure_is_the_last(gateway: Whole, creator: Person) -
 
 
 async def test_what_is_given_back_by_more_nodes_waits_for_the_next(
-    gateway: Whole, creator: Person
+    database: PostgresEndpoint, gateway: Whole, creator: Person
 ) -> None:
     async with AsyncExitStack() as stack:
         nodes = [FakeNode(gateway.url, behave=breaks_off(given_back=True)) for _ in range(5)]
@@ -72,3 +74,5 @@ async def test_what_is_given_back_by_more_nodes_waits_for_the_next(
         await tried(nodes, 5)
         _, found = await creator.answered("GET", f"/jobs/{placed['job_id']}")
         assert found["status"] not in ("FAILED", "COMPLETED")
+        codes = await fetch(database.owner_dsn, "SELECT DISTINCT error_code FROM attempts")
+        assert [code for (code,) in codes] == ["given_back"]

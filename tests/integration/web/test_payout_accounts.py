@@ -94,6 +94,22 @@ async def test_what_is_no_account_is_refused(face: Face, dsn: str, wrong: dict[s
     assert await fetchval(dsn, "SELECT count(*) FROM payout_accounts") == 0
 
 
+async def test_the_page_promises_a_mail_only_to_a_verified_address(
+    database: PostgresEndpoint, dsn: str
+) -> None:
+    promise, denial = "you get a mail at once", "No mail tells you of a change, because "
+    async with face_over(database, mail=MAIL) as face:
+        otto = await newcomer(face)
+        _, text = await otto.get(OWN_PAGE)
+        assert (promise in text, f"{denial}your address" in text) == (False, True)
+        await execute(dsn, "UPDATE users SET verified_at = now()")
+        _, text = await otto.get(OWN_PAGE)
+        assert (promise in text, denial in text) == (True, False)
+    async with face_over(database) as face:
+        _, text = await (await newcomer(face, email="olga@example.org")).get(OWN_PAGE)
+        assert (promise in text, f"{denial}this farm" in text) == (False, True)
+
+
 async def test_a_change_needs_a_recent_factor_and_is_mailed(
     database: PostgresEndpoint, dsn: str
 ) -> None:

@@ -257,21 +257,50 @@ async def test_a_scene_whose_small_pieces_cannot_be_rendered_is_refused(
     gateway: Whole, jane: Creator, key: Ed25519PrivateKey
 ) -> None:
     scene = await sent(gateway, jane)
-    slow = {**REPORT, "unprobed": "the inspection of the scene took too long", "probe_failed": True}
-    del slow["probe"]
-    async with ours(gateway, key, slow):
+    broken = {**REPORT, "unprobed": "Blender ended by SIGSEGV", "probe_failed": True}
+    del broken["probe"]
+    async with ours(gateway, key, broken):
         found = await wait_for_look(jane, scene)
         (finding,) = found["findings"]
         assert (finding["code"], finding["level"]) == ("not_measured", "error")
-        assert "took too long" in finding["message"]
+        assert "SIGSEGV" in finding["message"]
         assert found["stops"]
         status, refused = await dispatched(jane, scene)
         assert (status, refused["errors"][0]["code"]) == (422, "not_measured")
         assert await held(jane) == "0.0000"
         quote = await quoted(jane, scene)
         assert (quote["priced_by"], quote["price"]) == ("size", in_credits(10 * SMALL))
-        assert "took too long" in quote["priced_how"]
+        assert "SIGSEGV" in quote["priced_how"]
         assert (await dispatched(jane, scene, as_is=True))[0] in (200, 202)
+
+
+async def test_a_check_without_time_is_no_fault_of_the_scene_and_can_be_repeated(
+    gateway: Whole, jane: Creator, key: Ed25519PrivateKey
+) -> None:
+    scene = await sent(gateway, jane)
+    late = {"opened": False, "saved_by": [0, 0, 0], "timed_out": True}
+    words = "Blender did not open the scene and list its files within 120 s"
+    async with ours(gateway, key, {**late, "error": words}):
+        found = await wait_for_look(jane, scene)
+        assert (found["status"], found["findings"], found["stops"]) == ("FAILED", [], False)
+        assert found["error"].startswith(f"{words}. The file may be fine: check it again")
+        job = (await jane.call("GET", f"/jobs/{found['job_id']}"))[1]
+        assert (job["status"], job["error_message"]) == ("COMPLETED", None)
+        quote = await quoted(jane, scene)
+        assert (quote["priced_by"], quote["measurable"]) == ("size", False)
+    slow = {**REPORT, "unprobed": "no time was left", "probe_failed": True, "timed_out": True}
+    del slow["probe"]
+    async with ours(gateway, key, slow):
+        assert (await jane.call("POST", "/jobs/preflight", {"payload_ref": scene, "again": True}))[
+            1
+        ]["status"] == "PENDING"
+        found = await wait_for_look(jane, scene)
+        (finding,) = found["findings"]
+        assert (finding["code"], finding["level"]) == ("not_measured", "warning")
+        assert "ran out of time" in finding["message"]
+        assert "Check the scene again" in finding["setting"]
+        assert not found["stops"]
+        assert (await dispatched(jane, scene))[0] in (200, 202)
 
 
 async def test_a_frame_of_months_is_refused(

@@ -54,7 +54,7 @@ async def watched(client: Client) -> str:
 async def test_a_gateway_that_is_away_for_a_while_ends_no_watch() -> None:
     told = await watched(Client(lost={1, 2}))
     assert "frame 7 COMPLETED" in told
-    assert "COMPLETED 0 of 2 done" in told
+    assert "Completed, 0 of 2 done" in told
 
 
 async def test_what_became_of_an_ended_job_is_not_left_out() -> None:

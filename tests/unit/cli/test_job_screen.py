@@ -10,11 +10,15 @@ from hypothesis import strategies as st
 from rendertrust.api.preflights import Waiting
 from rendertrust.api.units import Unit
 from rendertrust.cli import value_text
+from rendertrust.cli.job_grid import summary
 from rendertrust.cli.job_screen import JobScreen
+from rendertrust.cli.jobs import facts
 from rendertrust.client import Job
 from rendertrust.job_status import STATUSES, UNIT_STATUSES
+from rendertrust.job_words import job_words, part_rendered
 from tests.unit.cli.test_job_grid import job
 from tests.unit.cli.test_unit_table import unit
+from web.console.job_words import badge_of
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 NODE = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
@@ -52,7 +56,7 @@ def test_running_frames_have_a_line_each_and_the_rest_is_counted() -> None:
     ]
     found = lines(of(units=10, done=2, charged="20.0000"), units, 400.0)
     assert found == [
-        "RUNNING  cathedral (1a2b3c4d)",
+        "Rendering  cathedral (1a2b3c4d)",
         "FRAME  NODE       DONE       TIME",
         "    4  7c9e6679   50 %  1 min 15 s",
         "    5  7c9e6679      -  1 min 15 s  attempt 2, also on 1a2b3c4d",
@@ -72,11 +76,11 @@ def test_a_picture_is_two_lines() -> None:
     picture = of(units=1, progress=0.5, node_id=NODE, dispatched_at=at, retry_count=1)
     found = lines(picture, [], 45.0)
     assert found == [
-        "RUNNING  cathedral (1a2b3c4d)  node 7c9e6679, attempt 2, 1 min 15 s",
+        "Rendering  cathedral (1a2b3c4d)  node 7c9e6679, attempt 2, 1 min 15 s",
         f"{'█' * 27}{'░' * 27}  50 %  done about {value_text.clock(45.0, NOW)}",
     ]
     assert lines(of("COMPLETED", units=1, charged="1.0000"), []) == [
-        "COMPLETED  cathedral (1a2b3c4d)",
+        "Completed  cathedral (1a2b3c4d)",
         "1 credit",
         f"{'█' * 60}  100 %",
     ]
@@ -125,4 +129,19 @@ def test_it_is_never_higher_than_the_terminal(
     ]
     found = lines(of(status, units=len(states), paused="owner"), units, left, (width, height))
     assert len(found) < height
-    assert found[0].startswith(status)
+    assert found[0].startswith(job_words(status, "render", paused="owner"))
+
+
+def test_list_watch_and_console_say_the_same_of_a_job() -> None:
+    """Half of four frames are delivered, one is half rendered: 62 %. Then all are delivered."""
+    units = [*several("COMPLETED", 1), *several("VERIFYING", 2), *running(3), *several("QUEUED", 4)]
+    moment = of(units=4, done=1, progress=part_rendered(4, 1, 1.5))
+    for state, part in ((moment, "62 %"), (attrs.evolve(moment, verifying=True), None)):
+        badge = badge_of("RUNNING", "render", progress=state.progress, is_verifying=part is None)
+        words = "Verifying" if part is None else f"Rendering {part}"
+        assert badge.words == words
+        assert summary(state, None).startswith(f"{words}, 1 of 4 done")
+        shown = lines(state, units)
+        assert shown[0].split()[0] == words.split(maxsplit=1)[0]
+        assert part is None or f"  {part} rendered" in shown[-1]
+        assert facts(state)["status"] == words.split(maxsplit=1)[0]

@@ -129,5 +129,5 @@ def test_a_dispute_is_told_to_each_side_in_its_own_words() -> None:
     kind = MailKind.DISPUTE_DECIDED
     creator = notice_of(due(kind), FACTS, FARM)
     operator = notice_of(due(kind), attrs.evolve(FACTS, user_id=None), FARM)
-    assert "10.5 credits were refunded to you" in creator.above[-1]
+    assert "Refunded to you: 10.5 credits" in creator.above[-1]
     assert "your share of 7 credits was reversed" in operator.above[-1]

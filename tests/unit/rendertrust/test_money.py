@@ -1,5 +1,8 @@
 """Amounts of credits as text and as integers."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,3 +88,27 @@ def test_a_price_has_the_decimals_of_its_currency(amount: int, currency: str, sh
 )
 def test_thousands_are_separated_by_commas(number: str, shown: str) -> None:
     assert money.grouped(number) == shown
+
+
+@pytest.mark.parametrize(
+    ("amount", "words"),
+    [
+        ("1.0000", "1 credit"),
+        (-10_000, "-1 credit"),
+        ("0.0000", "0 credits"),
+        ("1.5000", "1.5 credits"),
+        (12_345_000, "1,234.5 credits"),
+    ],
+    ids=["one", "minus one", "none", "part", "many"],
+)
+def test_an_amount_agrees_with_its_noun(amount: str | int, words: str) -> None:
+    assert money.credit_count(amount) == words
+
+
+def test_one_function_alone_writes_the_noun_after_an_amount() -> None:
+    root = Path(money.__file__).parents[1]
+    rooms = ("actors", "extension", "rendertrust", "sql", "web")
+    sources = [path for room in rooms for path in (root / room).rglob("*.py")]
+    written = re.compile(r"\} credits?\b")
+    found = {path.name for path in sources if written.search(path.read_text())}
+    assert found <= {"money.py"}, found

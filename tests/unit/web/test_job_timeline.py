@@ -210,6 +210,14 @@ def test_the_queue_and_the_work_are_apart_once_a_job_has_ended() -> None:
     assert spans_of(known(ended)) == JobSpans(100, None), "no node took it"
 
 
+def test_an_attempt_that_its_node_returned_did_not_fail() -> None:
+    times = (at(1), at(2), at(5))
+    stopped = AttemptView(0, 1, NODE, "studio", *times, "network", "the node was stopped")
+    assert [row.state for row in tries_of([stopped], [])] == ["FAILED"]
+    returned = attrs.evolve(stopped, error_code="given_back")
+    assert [row.state for row in tries_of([returned], [])] == ["RETURNED"]
+
+
 def test_the_verification_is_apart_from_the_work() -> None:
     begun = attrs.evolve(UNIT, attempt=1, assigned_at=at(60), started_at=at(70))
     ended = attrs.evolve(JOB, status="COMPLETED", completed_at=at(100), delivered_at=at(88))

@@ -10,7 +10,6 @@ from msgspec import Meta
 
 from sql.nodes import SORTED_MOST, ListedNode, NodeActivity, NodeFilter, NodeViews
 from sql.operator_accounts import Operators
-from web.console.job_frames import address_of
 from web.console.registry import FLEET, Nav, Pages
 from web.console.tables import Column, one_of, order_by, sort_of
 from web.console.value_markup import size
@@ -66,11 +65,11 @@ class FleetRow:
 
     @property
     def picture(self) -> str:
-        """The address of the newest picture that may be shown, or ''."""
-        day = self.day
-        if day is None or day.job_id is None or day.frame is None or day.made_at is None:
+        """The address of the newest picture that the node rendered, or ''; each has its own."""
+        if self.day is None or self.day.made_at is None:
             return ""
-        return address_of(day.job_id, day.frame, day.made_at)
+        made_at = int(self.day.made_at.timestamp() * 1000)
+        return f"/console/fleet/{self.node.id}/picture?of={made_at}"
 
     @property
     def hardware(self) -> str:
@@ -129,7 +128,7 @@ async def lines_of(
     known, days = view.gateway.connections, dict[UUID, NodeActivity]()
     if tiles:
         views, since = NodeViews(view.gateway.database), view.now - DAY
-        days.update(await views.activity([row.id for row in rows], view.owner, since))
+        days.update(await views.activity([row.id for row in rows], since))
     return [FleetRow(row, known.open_of(row.id), days.get(row.id)) for row in rows]
 
 

@@ -31,6 +31,7 @@ from web.jobs.check_progress import checking_of
 from web.jobs.dead_letters import CLASSES
 from web.jobs.job_control import CANCELLABLE, JOB_NOT_FOUND
 from web.jobs.job_view import eta_of
+from web.jobs.job_view import progress_of as part_of
 from web.jobs.orphan_tiles import orphan_tiles_of
 from web.jobs.retry import RETRYABLE
 from web.jobs.wait_reasons import waiting_words
@@ -175,15 +176,13 @@ async def repeats_of(view: View[JobPageQuery], row: ConsoleJob) -> Shown:
 async def state_of(view: View[JobPageQuery], views: JobViews, row: ConsoleJob) -> Shown:
     """Return the job's state in words, and the jobs that belong to it or to which it belongs."""
     progress = await progress_of(view, row)
-    part = None if progress is None else progress.value
-    part = row.done / row.units if row.units > 1 else part
     relatives = await views.relatives(row.id)
     return {
         "progress": progress,
         "badge": badge_of(
             row.status,
             row.job_type,
-            progress=part,
+            progress=await part_of(view.gateway, row),
             paused=row.paused,
             is_verifying=row.is_verifying,
         ),

@@ -11,9 +11,9 @@ import attrs
 from msgspec import Meta
 
 from actors.kernel import AskFailed
-from actors.notifier.messages import Notifier, Progress, ProgressOfJobs
 from rendertrust import money
 from rendertrust.job_types import INFERENCE, PREFLIGHT, VIDEO, preflight_of
+from rendertrust.job_words import part_rendered
 from sql.job_filters import SORTED_MOST, JobFilter
 from sql.jobs import JobViews, ListedJob
 from web.console.job_frames import address_of
@@ -26,6 +26,7 @@ from web.http.problem import Problem
 from web.jobs.dead_letters import said
 from web.jobs.job_control import JOB_NOT_FOUND, cancel_job
 from web.jobs.job_filter import GROUPS, WHAT, WORDS, Misread, filter_of, with_status
+from web.jobs.job_view import BEGUN, told_of
 from web.jobs.retry import RetryOutcome, retry_job
 
 pages = Pages()
@@ -122,27 +123,20 @@ class ListRow:
 
 async def shown(view: View[JobsQuery], jobs: Sequence[ListedJob]) -> Sequence[ListRow]:
     """Return the rows of the list."""
-    alone = tuple(job.id for job in jobs if job.units == 1 and job.status == "RUNNING")
-    told = {one.job: one.value for one in await progress_of(view, alone)}
+    begun = tuple(job.id for job in jobs if job.status in BEGUN and not job.is_verifying)
+    told = await told_of(view.gateway, begun)
     return [row_of(job, part_of(job, told)) for job in jobs]
 
 
-async def progress_of(view: View[JobsQuery], jobs: tuple[UUID, ...]) -> tuple[Progress, ...]:
-    """Return the progress of jobs of one unit, as their nodes reported it."""
-    if not jobs:
-        return ()
-    try:
-        notifier = view.gateway.registry.ref(Notifier)
-        return await notifier.ask(ProgressOfJobs(jobs), within=ASK_SECONDS)
-    except (AskFailed, LookupError):
-        return ()
-
-
 def part_of(job: ListedJob, told: Mapping[UUID, float]) -> float | None:
-    """Return the part of a job at work that is done, if known. ``told``: as nodes reported it."""
-    if job.units > 1 and job.status in ("RUNNING", "PAUSED"):
-        return job.done / job.units
-    return told.get(job.id)
+    """Return the part of a job at work that is rendered, if known and not all. ``told``: the
+    progress of its units.
+    """
+    if job.status not in BEGUN or job.is_verifying:
+        return None
+    if job.units == 1:
+        return told.get(job.id)
+    return part_rendered(job.units, job.done, told.get(job.id, 0.0))
 
 
 def row_of(job: ListedJob, progress: float | None) -> ListRow:
@@ -276,8 +270,8 @@ def in_part(missing: Sequence[int]) -> str:
         return ""
     which = "it" if len(missing) == 1 else f"{len(missing)} of them"
     return (
-        f" Not all failed units of {which} are retried: {money.plain(sum(missing))} "
-        "credits are missing."
+        f" Not all failed units of {which} are retried: that needs"
+        f" {money.credit_count(sum(missing))} more."
     )
 
 

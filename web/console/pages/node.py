@@ -15,7 +15,7 @@ from web.console.pages.fleet import DAY, LATELY
 from web.console.registry import Pages
 from web.console.tables import Column, SortQuery, order_by, table
 from web.console.value_markup import count, size
-from web.console.view import Redirect, Shown, View
+from web.console.view import Picture, Redirect, Shown, View
 from web.http.problem import Problem
 from web.nodes.reputation_level import ReputationLevel, level_of
 from web.nodes.standing_change import change_standing
@@ -100,6 +100,30 @@ class NodeQuery(SortQuery):
     sort: Annotated[str, order_by(work=WORK, history=CONNECTIONS, earned=SHARED)] = ""
 
 
+@attrs.frozen
+class NodePictureQuery:
+    """Query of a node's picture. ``of`` distinguishes versions in browsers' caches."""
+
+    of: Annotated[int, Meta(ge=0)] = 0
+
+
+@pages.page("/fleet/{id}/picture", "Picture", "", absent=NODE_NOT_FOUND)
+async def picture(view: View[NodePictureQuery]) -> Picture | Problem:
+    """Return the newest picture that a node rendered, for its owner, admins and auditors.
+
+    It was rendered on the owner's machine, so it is no secret from them. Nothing names the job.
+    """
+    row = await visible(view)
+    if row is None:
+        return NODE_NOT_FOUND
+    days = await NodeViews(view.gateway.database).activity([row.id], view.now - DAY)
+    day, kept = days.get(row.id), view.gateway.tables.thumbnails
+    if day is None or day.job_id is None or day.unit is None or day.attempt is None:
+        return NODE_NOT_FOUND
+    found = await kept.of_attempt(day.job_id, day.unit, day.attempt, day.frame)
+    return NODE_NOT_FOUND if found is None else Picture(found.picture, "image/jpeg")
+
+
 @pages.page(
     "/fleet/{id}",
     "Node",
@@ -119,7 +143,7 @@ async def node(view: View[NodeQuery]) -> Shown | Problem:
     views, since, owner = NodeViews(view.gateway.database), view.now - LATELY, row.owner_id
     known, sort = await view.gateway.connections.of(row.id), view.query.sort
     buttons = buttons_of(view, row)
-    days = await views.activity([row.id], view.owner, view.now - DAY)
+    days = await views.activity([row.id], view.now - DAY)
     shares = [] if owner is None else await views.shares(owner, row.id, since, SHARES)
     return {
         "title": f"Node {row.name[:60]}",

@@ -101,6 +101,7 @@ async def show(view: View) -> Shown | Problem:
         "months": months_until(view.now.date()),
         "has_factor": (await factors.state(user)).has_factor,
         "confirmation": await confirmation_of(view, row),
+        "sends_mail": bool(gateway.settings.mail.url),
     }
 
 

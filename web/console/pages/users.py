@@ -283,8 +283,8 @@ async def grant(view: View[GrantForm]) -> Redirect | Problem:
     if isinstance(done, Problem):
         return GRANTED if done is OTHER_REQUEST else done
     again = done.headers == REPLAYED
-    became = "were already granted" if again else "are granted"
-    return Redirect(f"{PATH}/{id_}", f"{money.plain(movement.units)} credits {became}.")
+    granted = "Already granted" if again else "Granted"
+    return Redirect(f"{PATH}/{id_}", f"{granted}: {money.credit_count(movement.units)}.")
 
 
 @pages.action("/users/{id}/refund", who=ADMINS, absent=USER_NOT_FOUND)

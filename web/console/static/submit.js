@@ -376,7 +376,7 @@ function priced(found) {
 function unpriced(found) {
   if (!Number(found.price)) return "free";
   if (!reference() && !own.files.length) return "You see the price before you submit.";
-  return isChecking(looked) || (!looked && !unlooked) ? "The check shows the price." : `${priceOfOne(found)} credits a frame`;
+  return isChecking(looked) || (!looked && !unlooked) ? "The check shows the price." : `${priceOfOne(found)}${found.frame_price === "1.0000" ? " credit" : " credits"} a frame`;
 }
 
 function spent({ units, preflight }) {
@@ -388,12 +388,12 @@ function spent({ units, preflight }) {
 
 function short(found) {
   const lacks = told && found?.video_price && found.enough ? Number(found.credits) - Number(found.available) : 0;
-  return lacks > 0 ? `The video needs ${amount(lacks.toFixed(4))} more credits once the frames are complete.` : "";
+  return lacks > 0 ? `The video needs ${credits(lacks.toFixed(4))} more once the frames are complete.` : "";
 }
 
 function capped(found) {
   const isShort = found?.max_credits && Number(found.max_credits) < Number(found.price);
-  return isShort ? `It pauses before it costs more than ${amount(found.max_credits)} credits.` : "";
+  return isShort ? `It pauses before it costs more than ${credits(found.max_credits)}.` : "";
 }
 
 // ── submitting ──────────────────────────────────────────────────────────────────────────────────
