@@ -37,7 +37,8 @@ def frames_of(scene: Any, asked: str) -> str:
 def looked_into(scene: Any, frames: str) -> "LocalFindings":
     """Return the findings and the linked files. Raise Unsaved or FrameRangeError."""
     from rendertrust import frame_range
-    from rendertrust.cli.local_preflight import NODES, LocalFindings
+    from rendertrust.blender_version import name_of
+    from rendertrust.cli.local_preflight import LocalFindings
     from rendertrust.node.worker.scene.inspector import facts
     from rendertrust.preflight.findings import NodeClass, findings
     from rendertrust.preflight.layout import laid_out
@@ -50,8 +51,9 @@ def looked_into(scene: Any, frames: str) -> "LocalFindings":
     # The uploaded copy is saved by this Blender, whichever version saved the file before.
     found["saved_by"] = list(bpy.app.version)
     layout = laid_out(Path(bpy.data.filepath), found["files"])
-    said = (*unsendable(layout), *findings(found, NodeClass(blender=NODES), asked))
-    return LocalFindings(said, layout, found["memory"]["bytes"])
+    said = (*unsendable(layout), *findings(found, NodeClass(), asked))
+    saved_by = name_of(found["saved_by"])
+    return LocalFindings(said, layout, found["memory"]["bytes"], saved_by=saved_by)
 
 
 def copied(looked: "LocalFindings", folder: Path) -> "SceneBundle":
@@ -62,7 +64,8 @@ def copied(looked: "LocalFindings", folder: Path) -> "SceneBundle":
     bpy.ops.wm.save_as_mainfile(filepath=str(copy), copy=True, relative_remap=False, compress=True)
     layout = looked.layout
     files = {file.path: Path(file.source) for file in layout.files if file.size}
-    return SceneBundle(layout.scene, {layout.scene: copy, **files}, layout.paths, looked.memory)
+    sent = {layout.scene: copy, **files}
+    return SceneBundle(layout.scene, sent, layout.paths, looked.memory, saved_by=looked.saved_by)
 
 
 def out_of(scene: Any) -> Folder:

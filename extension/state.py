@@ -73,6 +73,11 @@ class Settings(bpy.types.PropertyGroup):
             items=items(POOLS),
             default=USUAL.pool,
         ),
+        "or_newer": props.BoolProperty(
+            name="Newer Blender",
+            description="Also render on nodes that have a newer Blender than this one",
+            default=USUAL.or_newer,
+        ),
         "order": props.EnumProperty(name="Order", items=items(ORDERS), default=USUAL.order),
         "video": props.EnumProperty(name="Video", items=items(VIDEOS), default=NO_VIDEO),
         "start_after": props.StringProperty(
@@ -140,7 +145,7 @@ CLASSES = (Settings, Found, Picture, State)
 
 
 # The settings that are members of a ``JobSpec``, in the order of the panel.
-TERMS = ("chunk", "order", "priority", "max_credits", "pool", "video", "start_after")
+TERMS = ("chunk", "order", "priority", "max_credits", "pool", "or_newer", "video", "start_after")
 
 
 def terms_of(settings: Any) -> dict[str, Any]:

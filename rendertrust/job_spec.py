@@ -91,7 +91,13 @@ class NodeNeeds:
     """
 
     device: Annotated[Device | None, Doc("The kind of device that renders.")] = None
-    blender: Annotated[Version | None, Doc("This version of Blender or a newer one.")] = None
+    blender: Annotated[
+        Version | None,
+        Doc(
+            "Exactly this version of Blender, major and minor (default: the one that saved the"
+            " scene); with ``or_newer`` also newer ones."
+        ),
+    ] = None
     memory: Annotated[Memory | None, Doc("Memory for a unit, in bytes.")] = None
     device_class: Annotated[
         DeviceClass | None,
@@ -190,6 +196,17 @@ class JobSpec:
         ),
     ] = "any"
     needs: Annotated[NodeNeeds | None, Doc("Requirements that the job's nodes must meet.")] = None
+    or_newer: Annotated[
+        bool,
+        Doc(
+            "Also render in newer versions of Blender than the one that saved the scene (default:"
+            " only in that one)."
+        ),
+    ] = False
+    saved_by: Annotated[
+        Version | None,
+        Doc("The version of Blender that saved the scene, for a file that is compressed."),
+    ] = None
     start_after: Annotated[
         datetime | None, Doc("Start the job after this time, at most 30 days from now.")
     ] = None

@@ -22,6 +22,7 @@ from rendertrust.relay_frames import (
     LOG_CHARACTERS_MAX,
     RUNNING_MAX,
     Ack,
+    Build,
     Drain,
     Evidence,
     Hello,
@@ -54,6 +55,7 @@ __all__ = [
     "LACKS",
     "LOG_CHARACTERS_MAX",
     "Ack",
+    "Build",
     "CloseCode",
     "Drain",
     "Evidence",
@@ -133,6 +135,7 @@ _PARTS: Final[Mapping[str, type[Any]]] = {
     "manifest": Input,
     "output": Output,
     "evidence": Output,
+    "builds": Build,
     "running": Running,
     "keep": Running,
     "drop": Running,
@@ -144,7 +147,7 @@ _PARTS: Final[Mapping[str, type[Any]]] = {
 _OWN: Final[Mapping[type[Any], Mapping[str, type[Any]]]] = {JobResult: {"evidence": Evidence}}
 
 _LISTS: Final = (
-    *("inputs", "running", "keep", "drop", "capabilities", "pools", "files"),
+    *("inputs", "builds", "running", "keep", "drop", "capabilities", "pools", "files"),
     *("parts", "places", "arrived", "part_sums"),
 )
 

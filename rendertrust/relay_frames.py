@@ -35,6 +35,7 @@ URL_CHARACTERS_MAX: Final = 4096
 INPUTS_MAX: Final = 64
 FILES_ASKED_MAX: Final = 48  # maximum number of files in a request for URLs
 RUNNING_MAX: Final = 256
+BUILDS_MAX: Final = 32  # maximum number of builds of Blender on a node
 BATCH_MAX: Final = 16  # maximum number of results in a check_batch
 PARTS_MAX: Final = 128  # maximum number of parts of a multipart upload
 PARTS_ASKED_MAX: Final = 16  # maximum number of parts in a request for URLs
@@ -66,6 +67,14 @@ def _wire(name: str) -> dict[str, str]:
 
 
 # ------------------------------------------------------------------------ parts of relay frames
+
+
+@attrs.frozen(kw_only=True)
+class Build:
+    """A build of Blender on a node: ``version`` is like ``5.2.3``, ``build`` its commit."""
+
+    version: str = attrs.field(validator=text(64))
+    build: str | None = attrs.field(default=None, validator=optional(text(64)))
 
 
 @attrs.frozen(kw_only=True)
@@ -268,7 +277,9 @@ class Hello:
     """First relay frame of a node after each connect. ``ram`` and ``vram`` are in bytes.
 
     ``running`` lists units in progress *and* units whose results await an ack. The gateway must not
-    dispatch these units again. ``pools``: the pools that the node serves, all if empty. ``opengl``:
+    dispatch these units again. ``blender`` and ``build``: the build that the node tested.
+    ``builds``: all builds that render, that one included; if empty, only that one.
+    ``pools``: the pools that the node serves, all if empty. ``opengl``:
     EEVEE and Workbench can draw on the node; None if not tested. ``drawing``: the graphics driver
     with its version; frames that EEVEE draws with equal drivers are equal.
     """
@@ -283,6 +294,7 @@ class Hello:
     vram: int | None = attrs.field(default=None, validator=optional(_SIZE))
     blender: str | None = attrs.field(default=None, validator=optional(text(64)))
     build: str | None = attrs.field(default=None, validator=optional(text(64)))
+    builds: tuple[Build, ...] = attrs.field(default=(), validator=several(Build, BUILDS_MAX))
     isa: str | None = attrs.field(default=None, validator=optional(text(64)))
     capabilities: tuple[str, ...] = attrs.field(default=(), validator=texts(64, 100))
     running: tuple[Running, ...] = attrs.field(default=(), validator=several(Running, RUNNING_MAX))

@@ -65,13 +65,15 @@ class FileList:
 class Inputs:
     """The inputs of a job's units: one upload, or a list of files that contains the ``scene``.
 
-    ``frames_of``: the job whose results are among the files.
+    ``frames_of``: the job whose results are among the files. ``blender``: the version of Blender
+    that saved the scene, if its first bytes say so.
     """
 
     file: InputFile | None = None
     files: FileList | None = None
     scene: str | None = None
     frames_of: UUID | None = None
+    blender: str | None = None
 
     @property
     def content(self) -> bytes | None:

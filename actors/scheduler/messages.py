@@ -11,6 +11,7 @@ import attrs
 from actors.kernel import Message, Overflow, Ref
 from actors.ledger.effects import JobInsert
 from actors.ledger.messages import Outcome, UnitState
+from rendertrust.blender_version import BlenderVersion
 from rendertrust.job_status import UnitStatus
 from rendertrust.protocol import Hello
 from sql.audit_log import Act
@@ -82,7 +83,12 @@ class Assignment(UnitFacts):
 
 @attrs.frozen
 class NoCapableNode:
-    """Answer to ``Dispatch``: no healthy node can do the job."""
+    """Answer to ``Dispatch``: no healthy node can do the job.
+
+    ``blenders``: versions of Blender that nodes have which lack only the job's version.
+    """
+
+    blenders: tuple[BlenderVersion, ...] = ()
 
 
 @attrs.frozen
@@ -133,7 +139,7 @@ class WaitCounts:
     drained, quarantined or revoked, ``silent`` give no sign of life, ``closed`` may not do this
     user's work in the job's pool. ``unable`` left the job type out of their last hello, or lack
     several requirements. The others lack one requirement: ``wrong_class`` are not of the device
-    class that the job is pinned to; ``low_memory``, ``wrong_device`` (cpu, gpu), ``old_blender``
+    class that the job is pinned to; ``low_memory``, ``wrong_device`` (cpu, gpu), ``other_blender``
     and ``no_opengl``.
 
     ``unverifiable``: ready or full nodes whose results no verifier can check; other idle nodes are
@@ -151,7 +157,7 @@ class WaitCounts:
     wrong_class: int = 0
     low_memory: int = 0
     wrong_device: int = 0
-    old_blender: int = 0
+    other_blender: int = 0
     no_opengl: int = 0
     unverifiable: int = 0  # of those that are ready or full
     not_before: datetime | None = None
@@ -161,7 +167,7 @@ class WaitCounts:
     def known(self) -> int:
         """The number of nodes counted, for all reasons together."""
         able = self.ready + self.full + self.paused + self.barred + self.closed + self.silent
-        lacking = self.wrong_class + self.low_memory + self.wrong_device + self.old_blender
+        lacking = self.wrong_class + self.low_memory + self.wrong_device + self.other_blender
         return able + lacking + self.no_opengl + self.unable
 
 
@@ -180,15 +186,16 @@ class ExplainWaiting(Message[Scheduler, Mapping[int, WaitCounts]]):
 class FleetSummary:
     """Summary of the nodes that may do a kind of work now.
 
-    ``slots``: the total number of slots. ``blender``: their newest Blender version. ``memory``: the
-    most bytes that one of them has for a unit. (0, 0) and 0: no node declares it. ``has_opengl``:
+    ``slots``: the total number of slots. ``blenders``: the versions of Blender that they have, the
+    oldest first. ``memory``: the most bytes that one of them has for a unit; 0: no node declares
+    it. ``has_opengl``:
     one of them has OpenGL, or does not say. ``ours``: the number of connected nodes that the
     gateway's owner runs.
     """
 
     nodes: int = 0
     slots: int = 0
-    blender: tuple[int, int] = (0, 0)
+    blenders: tuple[BlenderVersion, ...] = ()
     memory: int = 0
     has_gpu: bool = False
     has_opengl: bool = False

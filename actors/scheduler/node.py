@@ -1,5 +1,6 @@
 """A node as the scheduler knows it, its resources, and the requirements of units."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 from uuid import UUID
@@ -9,6 +10,8 @@ import attrs
 from actors.kernel import Message, Ref
 from actors.node_session.messages import NodeSession
 from actors.scheduler.messages import CPU, device_kind, unit_memory
+from rendertrust.blender_version import UNKNOWN as UNKNOWN_VERSION
+from rendertrust.blender_version import BlenderVersion, parse
 from rendertrust.job_spec import NodeNeeds
 from rendertrust.protocol import Hello
 from sql.nodes import ACTIVE, NOTHING_SAID, QUARANTINED, StandingRecord
@@ -25,13 +28,16 @@ UnitKey: TypeAlias = tuple[UUID, int]
 class Requirements:
     """Requirements of a unit.
 
-    ``device``: cpu or gpu. ``blender``: the lowest version (major, minor). ``memory``: the least
-    bytes. ``device_class``: exactly this device, instruction set and build of Blender. ``opengl``:
-    the scene's render engine needs OpenGL (EEVEE, Workbench).
+    ``device``: cpu or gpu. ``blender``: exactly this version, or with ``or_newer`` at least this
+    one. ``undeclared``: nodes that do not say which version they have may run it, too. ``memory``:
+    the least bytes. ``device_class``: exactly this device, instruction set and build of Blender.
+    ``opengl``: the scene's render engine needs OpenGL (EEVEE, Workbench).
     """
 
     device: str = ""
-    blender: tuple[int, int] = (0, 0)
+    blender: BlenderVersion = UNKNOWN_VERSION
+    or_newer: bool = False
+    undeclared: bool = False
     memory: int = 0
     device_class: str = ""
     opengl: bool = False
@@ -44,11 +50,12 @@ NOTHING: Final = Requirements()
 class NodeResources:
     """Resources of a node; the defaults are of a node that has not sent a hello.
 
-    ``memory``: bytes for one unit. ``opengl`` is True if the node does not declare it.
+    ``blenders``: the versions of its builds of Blender, the newest last. ``memory``: bytes for one
+    unit. ``opengl`` is True if the node does not declare it.
     """
 
     device: str = ""
-    blender: tuple[int, int] = (0, 0)
+    blenders: tuple[BlenderVersion, ...] = ()
     memory: int = 0
     device_class: str = ""
     opengl: bool = True
@@ -57,7 +64,12 @@ class NodeResources:
         """Return whether the resources meet the requirements."""
         return (
             needs.device in ("", self.device)
-            and needs.blender <= self.blender
+            and (
+                needs.blender == UNKNOWN_VERSION
+                or needs.blender in self.blenders
+                or (needs.or_newer and (needs.blender,) < self.blenders[-1:])
+                or (needs.undeclared and not self.blenders)
+            )
             and needs.memory <= self.memory
             and needs.device_class in ("", self.device_class)
             and needs.opengl <= self.opengl
@@ -125,7 +137,8 @@ class Node:
         self.slots = hello.slots
         self.offered = frozenset(hello.capabilities) if hello.capabilities else None
         self.pools = frozenset(hello.pools)
-        machine = (hello.device_class, hello.blender, hello.ram, hello.vram)
+        named = tuple(each.version for each in hello.builds) or (hello.blender or "",)
+        machine = (hello.device_class, named, hello.ram, hello.vram)
         self.resources = resources_of(*machine, hello.slots, opengl=hello.opengl)
 
     def leave(self, now: float) -> None:
@@ -244,6 +257,11 @@ class Node:
         return self.capabilities & self.offered
 
 
+def blenders_of(nodes: Iterable[Node]) -> tuple[BlenderVersion, ...]:
+    """Return the versions of Blender that these nodes have, the oldest first."""
+    return tuple(sorted({version for node in nodes for version in node.resources.blenders}))
+
+
 @lru_cache(maxsize=1_024)
 def capability_set(capabilities: tuple[str, ...]) -> frozenset[str]:
     """Return the job types as a set, which nodes with the same ones share."""
@@ -252,7 +270,7 @@ def capability_set(capabilities: tuple[str, ...]) -> frozenset[str]:
 
 def resources_of(
     device_class: str | None,
-    blender: str | None,
+    blenders: Iterable[str],
     ram: int | None,
     vram: int | None = None,
     slots: int | None = None,
@@ -261,35 +279,38 @@ def resources_of(
 ) -> NodeResources:
     """Return the resources that the fields of a hello declare.
 
-    ``ram`` and ``vram`` are for all slots together; ``memory`` of the result is for one slot.
+    ``blenders``: the versions of its builds. ``ram`` and ``vram`` are for all slots together;
+    ``memory`` of the result is for one slot.
     """
     kind = device_kind(device_class)
     device = kind if kind in ("", CPU) else GPU
     memory = unit_memory(device_class, ram, vram, slots)
-    return NodeResources(
-        device, version_of(blender or ""), memory, device_class or "", opengl is not False
-    )
+    versions = tuple(sorted({parse(named) for named in blenders} - {UNKNOWN_VERSION}))
+    return NodeResources(device, versions, memory, device_class or "", opengl is not False)
 
 
-def version_of(text: str) -> tuple[int, int]:
-    """Parse a version: ``5.2.0 LTS`` gives (5, 2); a text without a version gives (0, 0)."""
-    major, _, rest = text.strip().partition(".")
-    minor = rest.split(".")[0].split(" ")[0]
-    if not (major.isdecimal() and minor.isdecimal()):
-        return (0, 0)
-    return int(major[:4]), int(minor[:4])
-
-
-def requirements_of(needs: NodeNeeds) -> Requirements:
+def requirements_of(
+    needs: NodeNeeds, *, or_newer: bool = False, undeclared: bool = False
+) -> Requirements:
     """Return the requirements of a job's units.
+
+    ``or_newer`` and ``undeclared`` count only if the units need a version of Blender.
 
     Memory is rounded up to a power of two, from 1 GiB, so that there are few kinds of units.
     """
     memory = needs.memory or 0
     rounded = 0 if memory <= 0 else max(GIB, 1 << (memory - 1).bit_length())
-    version = version_of(needs.blender or "")
-    names = needs.device or "", needs.device_class or ""
-    return Requirements(names[0], version, rounded, names[1], opengl=bool(needs.opengl))
+    version = parse(needs.blender or "")
+    is_versioned = version != UNKNOWN_VERSION
+    return Requirements(
+        device=needs.device or "",
+        blender=version,
+        or_newer=or_newer and is_versioned,
+        undeclared=undeclared and is_versioned,
+        memory=rounded,
+        device_class=needs.device_class or "",
+        opengl=bool(needs.opengl),
+    )
 
 
 def raised_requirements(needs: Requirements, memory: int, *, opengl: bool) -> Requirements:

@@ -13,7 +13,7 @@ import attrs
 from actors.ledger.effects import JobInsert
 from actors.scheduler.access import may_do, related_users, takes_every_user
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
-from actors.scheduler.node import Node
+from actors.scheduler.node import Node, blenders_of
 from actors.scheduler.policy import can_do
 from actors.scheduler.state import SchedulerState
 from actors.scheduler.units import (
@@ -24,6 +24,7 @@ from actors.scheduler.units import (
     kind_of,
     of_insert,
 )
+from rendertrust.blender_version import UNKNOWN, BlenderVersion
 from sql.access import Access
 
 # How long a slot is held for a new job: the web and the Ledger give up within two seconds.
@@ -41,7 +42,7 @@ def reserve(
     """Reserve a slot for a new job; without one, register the job if it may wait in the queue."""
     pinned_insert = pinned(insert, state.index, state.index.access)
     if isinstance(pinned_insert, NoCapableNode):
-        return pinned_insert
+        return NoCapableNode(_other_blenders(state, insert))
     unit = of_insert(pinned_insert, now)
     unit.not_before = insert.plan.spec.start_after
     if unit.not_before is not None and unit.not_before > now:
@@ -53,7 +54,19 @@ def reserve(
         return state.reserve(unit, choice, clock + NEW_JOB_SECONDS)
     if _may_wait(state, insert, unit, choice):
         return state.reserve_queued(unit, clock + NEW_JOB_SECONDS)
+    if isinstance(choice, NoCapableNode):
+        return NoCapableNode(_other_blenders(state, insert))
     return choice
+
+
+def _other_blenders(state: SchedulerState, insert: JobInsert) -> tuple[BlenderVersion, ...]:
+    """Return the versions of Blender on connected nodes that lack only the job's version."""
+    kind = kind_of(insert.plan, many=insert.is_many)
+    if kind.needs.blender == UNKNOWN:
+        return ()
+    kind = attrs.evolve(kind, needs=attrs.evolve(kind.needs, blender=UNKNOWN))
+    access = state.index.access
+    return blenders_of(node for node in state.index if _is_able(node, insert, kind, access))
 
 
 def _may_wait(
@@ -96,10 +109,15 @@ def chosen_class(insert: JobInsert, nodes: Iterable[Node], access: Access) -> st
     found: Counter[str] = Counter()
     for node in nodes:
         name = node.resources.device_class
-        can = node.session is not None and node.eligible and can_do(node, kind)
-        if name and can and may_do(node, insert.user, kind.pool, access):
+        if name and _is_able(node, insert, kind, access):
             found[name] += 1
     return max(found, key=lambda name: (found[name], name), default=None)
+
+
+def _is_able(node: Node, insert: JobInsert, kind: RequestKind, access: Access) -> bool:
+    """Return whether a node that is connected here can do the job, and may do it for its user."""
+    can = node.session is not None and node.eligible and can_do(node, kind)
+    return can and may_do(node, insert.user, kind.pool, access)
 
 
 # -- units that wait

@@ -10,11 +10,12 @@ import attrs
 from actors.node_session.messages import AlternativesFound
 from actors.scheduler.access import may_do
 from actors.scheduler.messages import CPU, FindAlternatives, FleetSummary, WaitCounts
-from actors.scheduler.node import Node, raised_requirements
+from actors.scheduler.node import Node, blenders_of, raised_requirements
 from actors.scheduler.node_index import can_run_checks
 from actors.scheduler.policy import can_do, yields_to_verifiable
 from actors.scheduler.state import SchedulerState
 from actors.scheduler.units import RequestKind, Unit
+from rendertrust.blender_version import UNKNOWN
 from rendertrust.device_class import are_comparable
 from rendertrust.job_status import AT_WORK
 from rendertrust.job_types import RENDER
@@ -29,7 +30,7 @@ def fleet_of(state: SchedulerState, user: UUID, job_type: str, pool: str) -> Fle
     return FleetSummary(
         nodes=len(able),
         slots=sum(node.slots or 1 for node in able),
-        blender=max((resources.blender for resources in resources_by_node), default=(0, 0)),
+        blenders=blenders_of(able),
         memory=max((resources.memory for resources in resources_by_node), default=0),
         ours=sum(node.is_own_online for node in able),
         has_gpu=any(resources.device not in ("", CPU) for resources in resources_by_node),
@@ -114,7 +115,7 @@ LACKS: Final[Mapping[str, Mapping[str, Any]]] = {
     "wrong_class": {"device_class": ""},
     "low_memory": {"memory": 0},
     "wrong_device": {"device": ""},
-    "old_blender": {"blender": (0, 0)},
+    "other_blender": {"blender": UNKNOWN},
     "no_opengl": {"opengl": False},
 }
 
@@ -166,7 +167,7 @@ def count_nodes(state: SchedulerState, unit: Unit) -> WaitCounts:
         wrong_class=found["wrong_class"],
         low_memory=found["low_memory"],
         wrong_device=found["wrong_device"],
-        old_blender=found["old_blender"],
+        other_blender=found["other_blender"],
         no_opengl=found["no_opengl"],
     )
 

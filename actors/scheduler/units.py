@@ -81,7 +81,8 @@ class PlacementRequest:
 
 def kind_of(plan: JobPlan, *, many: bool, memory: int = 0, opengl: bool = False) -> RequestKind:
     """Return the kind of a unit; ``memory`` and ``opengl`` are what nodes lacked for it."""
-    asked = requirements_of(plan.needs)
+    named = plan.spec.needs is not None and plan.spec.needs.blender is not None
+    asked = requirements_of(plan.needs, or_newer=plan.spec.or_newer, undeclared=not named)
     needs = raised_requirements(asked, memory, opengl=opengl)
     asked_besides = None if needs == asked else asked
     return RequestKind(plan.job_type, plan.spec.pool, many, needs, asked_besides)

@@ -192,6 +192,10 @@ class RefusalCode(StrEnum):
     JOB_NOT_FOUND = "job_not_found", _ABSENT
     UNIT_NOT_FOUND = "unit_not_found", _ABSENT
     NO_NODE = "no_node", "No healthy node can do the job."
+    NO_BLENDER_VERSION = (
+        "no_blender_version",
+        "No connected node has the version of Blender that the job needs.",
+    )
     NODES_FULL = (
         "nodes_full",
         "All nodes that can do the job are busy or take no work now; try again.",

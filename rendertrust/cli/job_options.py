@@ -20,7 +20,9 @@ FORMATS: Final = {
     "open_exr": "OPEN_EXR",
 }
 # Fields without an option: the command fills these fields, or only programs set these fields.
-_NO_OPTIONS: Final = frozenset({"job_type", "payload_ref", "params", "manifest", "quoted", "noisy"})
+_NO_OPTIONS: Final = frozenset(
+    {"job_type", "payload_ref", "params", "manifest", "quoted", "noisy", "saved_by"}
+)
 # Options with more settings than the types of the fields imply.
 _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "format": {"type": click.Choice(list(FORMATS), case_sensitive=False)},

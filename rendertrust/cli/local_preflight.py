@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from rendertrust.preflight.layout import Layout
 
 GIB: Final = 2**30
-NODES: Final = (5, 2)  # Blender version that the nodes are assumed to have
 FILES_SHOWN: Final = 50
 
 
@@ -32,6 +31,7 @@ class LocalFindings:
         None  # width and height of the pictures; None if the scene could not be opened
     )
     opengl: bool = False  # a render needs OpenGL
+    saved_by: str | None = None  # version of Blender that saved the scene; None if unknown
 
     @property
     def stops(self) -> bool:
@@ -106,12 +106,13 @@ def look(
     the command if this machine has no Blender, or if the inspection fails. A scene that Blender
     cannot open is a finding.
     """
+    from rendertrust.blender_version import name_of
     from rendertrust.preflight.findings import NodeClass, findings, needs_opengl
     from rendertrust.preflight.layout import laid_out
     from rendertrust.preflight.unsendable_files import unsendable
 
     facts = _facts(path, frames)
-    nodes = NodeClass(blender=NODES, ram_bytes=None if ram is None else int(ram * GIB))
+    nodes = NodeClass(ram_bytes=None if ram is None else int(ram * GIB))
     layout = laid_out(path, facts.get("files", ()))
     return LocalFindings(
         (*unsendable(layout), *findings(facts, nodes, frames or (), picture_format)),
@@ -119,6 +120,7 @@ def look(
         int((facts.get("memory") or {}).get("bytes") or 0),
         (facts["width"], facts["height"]) if facts["opened"] else None,
         facts["opened"] and needs_opengl(facts["engine"], facts.get("grease_pencil")),
+        name_of(facts["saved_by"]),
     )
 
 

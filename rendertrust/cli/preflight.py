@@ -77,8 +77,9 @@ def preflight(
     asked = _frames(frames)
     output, checked = session.output, path_checks.checked(path)
     if by_node or not local_preflight.has_blender():
-        spec = JobSpec("render", frames=frames or None, pool=pool or "any")
-        return _by_node(session, checked, _sent(session, checked, asked), spec, again=again)
+        sent = _sent(session, checked, asked)
+        spec = JobSpec("render", frames=frames or None, pool=pool or "any", saved_by=sent.saved_by)
+        return _by_node(session, checked, sent, spec, again=again)
     looked = local_preflight.look(checked.absolute(), asked, ram)
     layout = looked.layout
     files = {"files": layout.files, "missing": layout.missing, "paths": layout.paths}

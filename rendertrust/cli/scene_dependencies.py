@@ -32,7 +32,8 @@ class SceneBundle:
     """The files of a job by path; ``moved`` maps the scene's paths of moved files to these paths.
 
     ``memory``: bytes that a render roughly needs; ``size``: pixels of the picture; ``opengl``: a
-    render needs OpenGL. They are 0, None and False if no preflight was done.
+    render needs OpenGL; ``saved_by``: the version of Blender that saved the scene. They are 0,
+    None and False if no preflight was done.
     """
 
     scene: str
@@ -41,6 +42,7 @@ class SceneBundle:
     memory: int = 0
     size: tuple[int, int] | None = None
     opengl: bool = False
+    saved_by: str | None = None
 
     def add_needs(self, spec: JobSpec) -> JobSpec:
         """Return the job, which requires what the scene needs unless the job states otherwise."""
@@ -49,6 +51,7 @@ class SceneBundle:
             needs = attrs.evolve(needs, memory=self.memory)
         if self.opengl and needs.opengl is None:
             needs = attrs.evolve(needs, opengl=True)
+        spec = attrs.evolve(spec, saved_by=spec.saved_by or self.saved_by)
         return spec if needs == (spec.needs or NodeNeeds()) else attrs.evolve(spec, needs=needs)
 
     @contextlib.contextmanager
@@ -100,12 +103,15 @@ def packed(
         output.note(line)
     layout = looked.layout
     files = {file.path: Path(file.source) for file in layout.files if file.size}
-    if not files:
-        return attrs.evolve(
-            alone(path), memory=looked.memory, size=looked.size, opengl=looked.opengl
-        )
     sent = {layout.scene: place, **files}
-    return SceneBundle(layout.scene, sent, layout.paths, looked.memory, looked.size, looked.opengl)
+    bundle = SceneBundle(layout.scene, sent, layout.paths) if files else alone(path)
+    return attrs.evolve(
+        bundle,
+        memory=looked.memory,
+        size=looked.size,
+        opengl=looked.opengl,
+        saved_by=looked.saved_by,
+    )
 
 
 def _to_mend(looked: "LocalFindings") -> Exit:

@@ -26,7 +26,10 @@ from rendertrust.job_spec import JobSpec, Priority
 from rendertrust.job_types import RENDER
 
 # Members of a ``JobSpec`` that a preflight uses.
-_CHECKED = ("job_type", "payload_ref", "manifest", "params", "frames", "pool")
+_CHECKED = (
+    *("job_type", "payload_ref", "manifest", "params", "frames", "pool", "needs", "or_newer"),
+    "saved_by",
+)
 
 # Uploads
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import attrs
 
 from rendertrust import frame_range
+from rendertrust.blender_version import UNKNOWN, BlenderVersion, in_words, text_of
 from rendertrust.job_spec import SIDE_MAX
 
 EEVEE: Final = "BLENDER_EEVEE"
@@ -52,10 +53,14 @@ class Finding:
 class NodeClass:
     """Properties of the nodes that could render the scene.
 
+    ``blenders``: their versions of Blender, empty if unknown. ``wanted``: the version that the job
+    names, instead of the one that saved the scene; with ``or_newer`` newer ones may render it.
     ``ram_bytes`` is None if the memory is unknown. ``has_opengl``: None if unknown.
     """
 
-    blender: tuple[int, int]
+    blenders: tuple[BlenderVersion, ...] = ()
+    wanted: BlenderVersion = UNKNOWN
+    or_newer: bool = False
     ram_bytes: int | None = None
     has_gpu: bool = False
     has_opengl: bool | None = None
@@ -107,8 +112,8 @@ def stops(found: Iterable[Finding]) -> bool:
 
 
 def _unopened(facts: Facts, nodes: NodeClass) -> Finding:
-    if facts.get("is_newer") and tuple(facts["saved_by"]) > nodes.blender:
-        return _newer(facts["saved_by"], nodes, "error")
+    if facts.get("is_newer"):
+        return _too_new(facts, nodes)
     if facts.get("memory", {}).get("bytes"):
         need, most = facts["memory"]["bytes"] / GIB, facts["memory"]["most"]
         return Finding(
@@ -126,19 +131,63 @@ def _unopened(facts: Facts, nodes: NodeClass) -> Finding:
     )
 
 
-def _newer(saved_by: Sequence[int], nodes: NodeClass, level: str) -> Finding:
-    theirs, ours = ".".join(map(str, saved_by[:2])), ".".join(map(str, nodes.blender))
+def _too_new(facts: Facts, nodes: NodeClass) -> Finding:
+    """Return the finding about a file that an older Blender could not open."""
+    saved, tried = _version_in(facts["saved_by"]), _version_in(facts.get("blender", UNKNOWN))
+    theirs = "a newer Blender" if saved == UNKNOWN else f"Blender {text_of(saved)}"
+    if saved in nodes.blenders:
+        return Finding(
+            code="newer_version",
+            level="warning",
+            message=f"the file was saved by {theirs}; an older one could not open it to check it",
+            setting="Check the scene again: a node of its version is connected",
+        )
+    known = tuple(one for one in (nodes.blenders or (tried,)) if one != UNKNOWN)
+    has = f"Blender {in_words(known)}" if known else "the Blender that tried"
     return Finding(
         code="newer_version",
-        level=level,
-        message=f"the file was saved by Blender {theirs}; the nodes have {ours}",
-        setting=f"Open and save the scene in Blender {ours}, or choose nodes that have {theirs}",
+        level="error",
+        message=f"the file was saved by {theirs}; {has} cannot open it",
+        setting="Save the scene in an older Blender, or wait for a node of its version",
     )
 
 
+def _version_in(numbers: Sequence[int]) -> BlenderVersion:
+    return numbers[0], numbers[1]
+
+
 def _version(facts: Facts, nodes: NodeClass) -> Iterator[Finding]:
-    if tuple(facts["saved_by"][:2]) > nodes.blender:
-        yield _newer(facts["saved_by"], nodes, "error")
+    """Yield a finding if the scene will not be rendered in the version that saved it."""
+    saved = _version_in(facts["saved_by"])
+    if nodes.wanted not in (UNKNOWN, saved):
+        yield _other_version(saved, (nodes.wanted,), "warning", "Leave the version out of the job")
+        return
+    newer = tuple(one for one in nodes.blenders if one > saved)
+    if newer and nodes.or_newer:
+        setting = "Compare a frame with your own; or do not allow newer versions"
+        yield _other_version(saved, newer, "warning", setting)
+    elif nodes.blenders and saved not in nodes.blenders:
+        allow = "Allow newer versions of Blender for the job (--or-newer), or " if newer else ""
+        newest = text_of(max(nodes.blenders))
+        setting = f"{allow}open and save the scene in Blender {newest}"
+        setting = f"{setting[0].upper()}{setting[1:]}, or wait for a node that has {text_of(saved)}"
+        yield _other_version(saved, nodes.blenders, "error", setting)
+
+
+def _other_version(
+    saved: BlenderVersion, others: Sequence[BlenderVersion], level: str, setting: str
+) -> Finding:
+    """Return the finding for a scene that the versions ``others`` may render.
+
+    Its code says how old the scene is in comparison with the newest of them.
+    """
+    does = "the nodes have" if level == "error" else "it may be rendered by"
+    return Finding(
+        code="older_version" if saved < max(others) else "newer_version",
+        level=level,
+        message=f"the file was saved by Blender {text_of(saved)}; {does} {in_words(others)}",
+        setting=setting,
+    )
 
 
 def _engine(facts: Facts, nodes: NodeClass) -> Iterator[Finding]:

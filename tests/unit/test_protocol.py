@@ -11,6 +11,7 @@ from rendertrust.protocol import (
     FAILURE_CLASSES,
     FRAME_BYTES_MAX,
     Ack,
+    Build,
     Drain,
     Evidence,
     Frame,
@@ -62,6 +63,7 @@ values = st.recursive(
 )
 objects = st.dictionaries(words(10), values, max_size=4)
 running = st.builds(Running, **fence)
+builds = st.builds(Build, version=words(64), build=st.none() | words(64))
 inputs = st.builds(Input, path=words(512), url=words(4096), sha256=sha256, size=sizes)
 outputs = st.builds(
     Output,
@@ -127,6 +129,7 @@ from_node: st.SearchStrategy[Frame] = st.one_of(
         vram=st.none() | sizes,
         blender=st.none() | words(64),
         build=st.none() | words(64),
+        builds=st.lists(builds, max_size=3).map(tuple),
         isa=st.none() | words(64),
         capabilities=st.lists(words(100), max_size=3).map(tuple),
         running=some_running,

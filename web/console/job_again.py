@@ -37,6 +37,7 @@ def filled(spec: JobSpec) -> dict[str, str]:
         "priority": spec.priority,
         "max_credits": spec.max_credits,
         "queue": "on" if spec.queue else None,
+        "or_newer": "on" if spec.or_newer else None,
         "frames": spec.frames,
         "tiles": spec.tiles,
         "chunk": spec.chunk if spec.chunk > 1 else None,

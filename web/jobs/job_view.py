@@ -20,10 +20,11 @@ from actors.scheduler.messages import (
 from rendertrust import money
 from rendertrust.api.jobs import Job, Placed
 from rendertrust.api.refusal_code import RefusalCode
+from rendertrust.blender_version import in_words, parse, text_of
 from rendertrust.job_spec import JobSpec
 from rendertrust.job_words import part_rendered
 from rendertrust.preflight.frame_work import SECOND
-from sql.job_plan import PRIORITIES
+from sql.job_plan import PRIORITIES, JobPlan
 from sql.jobs import JobRecord, OwnerJobRow
 from web.gateway import Gateway
 from web.http.idempotency import OTHER_REQUEST, replay
@@ -60,7 +61,7 @@ def placed(order: Dispatch, outcome: DispatchOutcome) -> Answer | Problem:
         status = 200 if unit.node is not None else 202
         return Answer(status, _placed(order.insert.job, unit.node, unit.job_status))
     if isinstance(outcome, NoCapableNode):
-        return NO_NODE
+        return no_node(order.insert.plan, outcome)
     if isinstance(outcome, AllNodesFull):
         return unavailable(
             "All nodes are full or not accepting work; try again",
@@ -74,6 +75,23 @@ def placed(order: Dispatch, outcome: DispatchOutcome) -> Answer | Problem:
     if isinstance(outcome, InsufficientCredits):
         return insufficient(outcome)
     return CHANGED
+
+
+def no_node(plan: JobPlan, outcome: NoCapableNode) -> Problem:
+    """Return the refusal of a job that no node can do; it names the versions of Blender that exist
+    if only the job's version is missing.
+    """
+    needed = plan.needs.blender
+    if needed is None or not outcome.blenders:
+        return NO_NODE
+    text = f"No connected node has Blender {needed}; the nodes have {in_words(outcome.blenders)}. "
+    newer = [one for one in outcome.blenders if one > parse(needed)]
+    if newer:
+        text += "To render in a newer version, submit with or_newer (--or-newer)"
+    else:
+        newest = text_of(outcome.blenders[-1])
+        text += f"To render in an older version, name it: needs.blender (--needs blender={newest})"
+    return Problem(400, text, code=RefusalCode.NO_BLENDER_VERSION)
 
 
 def _placed(job: UUID, node: UUID | None, status: str) -> Placed:

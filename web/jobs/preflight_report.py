@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal
 import attrs
 from msgspec import Meta
 
+from rendertrust.blender_version import BlenderVersion
 from rendertrust.preflight.frame_probe import MeasuredFrame, Probe
 from web.http.converter import structure
 from web.http.json_document import parse, unwritable
@@ -160,6 +161,12 @@ class SceneFacts:
         """The first and last of the frames for which the measurement counts."""
         first, last = self.measured_range or (self.frame_start, self.frame_end)
         return first, last
+
+    @property
+    def lacked_version(self) -> BlenderVersion | None:
+        """The version of Blender that saved a scene that another version could not open."""
+        saved, tried = (self.saved_by[0], self.saved_by[1]), (self.blender[0], self.blender[1])
+        return None if self.opened or not self.is_newer or saved == tried else saved
 
     def counts_for(self, frames: Sequence[int]) -> bool:
         """Return False if some of the ascending ``frames`` must be measured first."""

@@ -14,16 +14,19 @@ import attrs
 
 from actors.kernel import AskFailed
 from actors.ledger.effects import JobInsert
-from actors.ports import ObjectMissing, ObjectTooLarge, place_of
+from actors.ports import ObjectMissing, ObjectsUnavailable, ObjectTooLarge, place_of
 from actors.scheduler.messages import Dispatch, DispatchOutcome, FleetSummary, GetFleet, Scheduler
 from rendertrust.api.refusal_code import RefusalCode
+from rendertrust.blend_file import HEAD_BYTES, saved_by
+from rendertrust.blender_version import name_of
+from rendertrust.blender_version import parse as parse_version
 from rendertrust.frame_range import FrameRangeError, canonical, parse
 from rendertrust.job_name import name_of_part
-from rendertrust.job_spec import JobSpec, Pool
+from rendertrust.job_spec import JobSpec, NodeNeeds, Pool
 from rendertrust.job_status import OPEN
 from rendertrust.job_types import INFERENCE, RENDER, preflight_of
 from rendertrust.preflight.findings import Finding, NodeClass, findings, needs_opengl
-from sql.job_plan import JobPlan, NewUnit
+from sql.job_plan import NO_NEEDS, JobPlan, NewUnit
 from sql.preflights import NewPreflight, PreflightRow
 from sql.units import is_result_of
 from web.gateway import Gateway
@@ -76,21 +79,38 @@ def scene_of(plan: JobPlan) -> bytes | None:
 
 
 async def with_needs_of_scene(gateway: Gateway, user: UUID, plan: JobPlan) -> JobPlan:
-    """Return the plan with the requirements that follow from the facts of a preflight.
+    """Return the plan with the requirements that follow from the scene.
 
-    EEVEE, Workbench and Grease Pencil require OpenGL. Scenes that CPUs and GPUs render differently
-    require a CPU, unless the job names a device.
+    A scene requires the version of Blender that saved it, unless the job names a version. By the
+    facts of a preflight, EEVEE, Workbench and Grease Pencil require OpenGL, and scenes that CPUs
+    and GPUs render differently require a CPU, unless the job names a device.
     """
     found = await known_preflight(gateway, user, plan)
     facts = None if found is None else found.facts
-    if facts is None:
-        return plan
     needs = plan.needs
+    if needs.blender is None and plan.job_type == RENDER:
+        needs = attrs.evolve(needs, blender=_saved_by(plan, facts))
+    if facts is None:
+        return attrs.evolve(plan, needs=needs)
     if needs_opengl(facts.engine, facts.grease_pencil):
         needs = attrs.evolve(needs, opengl=True)
     if facts.device_dependent and needs.device_class is None and needs.device is None:
         needs = attrs.evolve(needs, device="cpu")
     return attrs.evolve(plan, needs=needs)
+
+
+def _saved_by(plan: JobPlan, facts: SceneFacts | None) -> str | None:
+    """Return the version of Blender that saved a job's scene; None if it is not known."""
+    by_facts = None if facts is None else name_of(facts.saved_by)
+    return plan.inputs.blender or plan.spec.saved_by or by_facts
+
+
+async def scene_head(gateway: Gateway, key: str) -> bytes | None:
+    """Return the first bytes of an upload; None if it cannot be read now."""
+    try:
+        return await gateway.ports.objects.piece(key, 0, HEAD_BYTES)
+    except (ObjectMissing, ObjectsUnavailable):
+        return None
 
 
 async def known_preflight(gateway: Gateway, user: UUID, plan: JobPlan) -> PreflightState | None:
@@ -245,9 +265,27 @@ async def begin(
         name=name_of_part(plan.name, "check"),
         params=_params_of(plan.spec),
     )
-    look = JobPlan(spec, plan.inputs, units=(NewUnit(0),))
+    needs = await _needs_of_look(gateway, user, plan)
+    look = JobPlan(spec, plan.inputs, needs, units=(NewUnit(0),))
     dispatch = Dispatch(JobInsert(job, user, look))
     return dispatch, await ask_scheduler(gateway, dispatch)
+
+
+async def _needs_of_look(gateway: Gateway, user: UUID, plan: JobPlan) -> NodeNeeds:
+    """Return the requirements of a preflight: the version of Blender that the job needs.
+
+    If no connected node has it, any node may open the scene.
+    """
+    place = place_of(plan.payload_ref)
+    version = plan.needs.blender
+    if version is None and plan.job_type == RENDER and place is not None:
+        head = await scene_head(gateway, place.key)
+        version = name_of(saved_by(head or b""))
+    if version is None:
+        return NO_NEEDS
+    nodes = await fleet(gateway, user, preflight_of(plan.job_type), plan.spec.pool)
+    is_there = parse_version(version) in nodes.blenders
+    return NodeNeeds(blender=version) if is_there else NO_NEEDS
 
 
 def _params_of(spec: JobSpec) -> dict[str, Any]:
@@ -278,12 +316,15 @@ async def fleet(gateway: Gateway, user: UUID, job_type: str, pool: Pool) -> Flee
 
 
 def findings_for(facts: SceneFacts, nodes: FleetSummary, spec: JobSpec) -> tuple[Finding, ...]:
-    """Return the findings about a job for these nodes; without nodes, for the preflight's Blender
-    version.
+    """Return the findings about a job for these nodes; if none of them declares its version of
+    Blender, for the preflight's.
     """
     inspected_with = (facts.blender[0], facts.blender[1])
+    named = None if spec.needs is None else spec.needs.blender
     node_class = NodeClass(
-        blender=nodes.blender if any(nodes.blender) else inspected_with,
+        blenders=nodes.blenders or (inspected_with,),
+        wanted=parse_version(named or ""),
+        or_newer=spec.or_newer,
         ram_bytes=nodes.memory or None,
         has_gpu=nodes.has_gpu,
         has_opengl=nodes.has_opengl if nodes.nodes else None,

@@ -7,9 +7,10 @@ from uuid import UUID
 import attrs
 import orjson
 
-from actors.ports import ObjectMissing, ObjectsUnavailable, place_of
+from actors.ports import place_of
 from rendertrust import money
-from rendertrust.blend_file import HEAD_BYTES, is_blend
+from rendertrust.blend_file import is_blend, saved_by
+from rendertrust.blender_version import name_of
 from rendertrust.device_class import are_comparable
 from rendertrust.inference.row_plan import RowFault, read_plan
 from rendertrust.job_spec import JobSpec, Reference, RenderParams
@@ -19,12 +20,11 @@ from sql.database import as_stored
 from sql.job_plan import NO_INPUTS, NO_NEEDS, InputFile, Inputs, JobPlan
 from sql.jobs import JobTerms
 from sql.units import MINE
-from sql.uploads import UploadRow
 from web.gateway import Gateway
 from web.http.converter import structure
 from web.http.operations import TOKEN_REFUSED, Call
 from web.http.problem import Fault, Problem, invalid
-from web.jobs.preflights import with_needs_of_scene
+from web.jobs.preflights import scene_head, with_needs_of_scene
 from web.jobs.pricing import Tariff, tariff_of
 from web.jobs.unit_plan import split_into_units
 from web.objects.manifests import files_of
@@ -215,14 +215,20 @@ async def _inputs(call: Call[Any], asked: JobSpec) -> Inputs | Fault:
     now = gateway.ports.clock.now()
     if row is None or not await gateway.tables.retention.use(call.caller, [row], now):
         return Fault("payload_ref", "value", "must be a completed upload of yours")
-    is_submission = isinstance(asked, NewJob)
-    if is_submission and asked.job_type == RENDER and not await _may_be_scene(call, row):
+    head = None  # of a scene that can be read now
+    if isinstance(asked, NewJob) and asked.job_type == RENDER:
+        head = await scene_head(gateway, row.object_key)
+    if head is not None and not is_blend(head):
         return Fault(
             "payload_ref", "not_a_scene", NO_SCENE
         )  # the code equals that of preflight's finding
+    inputs = Inputs(InputFile(row.object_key, row.filename, row.sha256.hex(), row.size))
     if asked.manifest is not None:
-        return await files_of(call, asked.manifest, row, asked.job_type)
-    return Inputs(InputFile(row.object_key, row.filename, row.sha256.hex(), row.size))
+        found = await files_of(call, asked.manifest, row, asked.job_type)
+        if isinstance(found, Fault):
+            return found
+        inputs = found
+    return attrs.evolve(inputs, blender=name_of(saved_by(head or b"")))
 
 
 def _not_ours(bucket: str, manifest: str | None) -> str:
@@ -232,12 +238,3 @@ def _not_ours(bucket: str, manifest: str | None) -> str:
         f"is in the bucket {bucket}, which this gateway does not accept"
         " (payloads.external_buckets); it must be an upload of yours"
     )
-
-
-async def _may_be_scene(call: Call[Any], row: UploadRow) -> bool:
-    """Return True if the upload begins like a .blend file, or cannot be read now."""
-    try:
-        head = await call.gateway.ports.objects.piece(row.object_key, 0, min(row.size, HEAD_BYTES))
-    except (ObjectMissing, ObjectsUnavailable):
-        return True
-    return is_blend(head)

@@ -153,9 +153,9 @@ def obstacles(found: WaitCounts) -> list[str]:
         (found.unable, "lacks what it needs", "lack what it needs"),
         (found.wrong_device, "lacks the requested device", "lack the requested device"),
         (
-            found.old_blender,
-            "has an older Blender than requested",
-            "have an older Blender than requested",
+            found.other_blender,
+            "has another version of Blender than it needs",
+            "have other versions of Blender than it needs",
         ),
         (
             found.no_opengl,

@@ -12,7 +12,7 @@ from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.api_paths import thumbnail_path
 from rendertrust.frame_range import parse
 from rendertrust.inference.row_plan import read_plan
-from rendertrust.job_spec import Frames, JobSpec, Pool, Reference
+from rendertrust.job_spec import Frames, JobSpec, NodeNeeds, Pool, Reference, Version
 from rendertrust.job_types import preflight_of as preflight_type
 from rendertrust.preflight.findings import Finding, stops
 from sql.job_plan import JobPlan
@@ -55,7 +55,8 @@ class Look:
     measure with its rows, if ``job_type`` is ``inference``.
 
     ``frames`` and ``params`` are those of the job to estimate. ``pool``: the nodes that may see the
-    scene. ``again``: check the scene again even if a node has checked it before.
+    scene. ``needs``, ``or_newer`` and ``saved_by`` are those of the job. ``again``: check the scene
+    again even if a node has checked it before.
     """
 
     payload_ref: Reference
@@ -64,6 +65,9 @@ class Look:
     frames: Frames | None = None
     pool: Pool = "any"
     again: bool = False
+    needs: NodeNeeds | None = None
+    or_newer: bool = False
+    saved_by: Version | None = None
     job_type: Literal["render", "inference"] = "render"
 
 
@@ -93,6 +97,9 @@ async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:
         manifest=body.manifest,
         frames=body.frames,
         pool=body.pool,
+        needs=body.needs,
+        or_newer=body.or_newer,
+        saved_by=body.saved_by,
     )
     terms = await call.gateway.tables.jobs.terms(JobOrder(call.caller, body.job_type, None))
     offer = await offer_of(call, idea, attrs.evolve(terms, price=0))  # a preflight is free
@@ -130,14 +137,17 @@ async def _known_or_begun(call: Call[Look], plan: JobPlan) -> PreflightState | P
 
 async def _must_measure(call: Call[Look], plan: JobPlan, found: PreflightState) -> bool:
     """Return True if the known measurement does not count for the job's frames or rows, and one of
-    the gateway's nodes can measure them now.
+    the gateway's nodes can measure them now; or if a node of the scene's version can open it now.
     """
+    wanted = preflight_type(plan.job_type)
     if found.model is not None:
         if found.model.counts_for(plan.spec.params):
             return False
+    elif found.facts is not None and found.facts.lacked_version is not None:
+        nodes = await fleet(call.gateway, call.caller, wanted, plan.spec.pool)
+        return found.facts.lacked_version in nodes.blenders
     elif found.facts is None or found.facts.counts_for(named_frames(plan.spec)):
         return False
-    wanted = preflight_type(plan.job_type)
     return (await fleet(call.gateway, call.caller, wanted, plan.spec.pool)).ours > 0
 
 

@@ -161,7 +161,7 @@ async def test_a_node_without_it_inspects_grease_pencil_but_measures_no_frame(
     facts = facts_in(result.file.read_bytes())
     assert isinstance(facts, SceneFacts), facts
     assert "needs OpenGL" in facts.unprobed
-    found = findings(attrs.asdict(facts), NodeClass(blender=(5, 2)))
+    found = findings(attrs.asdict(facts), NodeClass(blenders=((5, 2),)))
     assert [one.code for one in found] == ["no_tiles", "grease_pencil"]
 
 

@@ -29,7 +29,7 @@ from web.jobs.preflight_report import SceneFacts, facts_in
 
 pytestmark = pytest.mark.render
 
-CPU = NodeClass(blender=(5, 2), ram_bytes=8 * 2**30)
+CPU = NodeClass(blenders=((5, 2),), ram_bytes=8 * 2**30)
 # Make all scenes with one Blender; the argument is their folder.
 SCENES = """
 import bpy, os, sys

@@ -32,7 +32,7 @@ def test_without_options_everything_has_its_default() -> None:
 
 def test_each_option_is_a_field_of_the_job() -> None:
     words = "--frames 1-8 --chunk 2 --order middle_first --priority high --max-credits 12.5"
-    more = "--pool mine --as-is --queue --width 64 --height 32 --samples 4 --format jpg"
+    more = "--pool mine --as-is --queue --width 64 --height 32 --samples 4 --format jpg --or-newer"
     needs = ("--needs", "vram=8G,blender=5.2", "--needs", "alike")
     assert described(*words.split(), *more.split(), *needs) == JobSpec(
         "render",
@@ -46,6 +46,7 @@ def test_each_option_is_a_field_of_the_job() -> None:
         needs=NodeNeeds(device="gpu", memory=8 << 30, blender="5.2", alike=True),
         queue=True,
         as_is=True,
+        or_newer=True,
     )
     start = datetime(2027, 1, 31, 18, tzinfo=UTC)
     for words in ("2027-01-31T18:00Z", "2027-01-31 18:00", "2027-01-31T19:00+01:00"):

@@ -7,21 +7,22 @@ from pathlib import Path
 import click
 import pytest
 
-from rendertrust.blend_file import is_blend
+from rendertrust.blend_file import is_blend, saved_by
 from rendertrust.cli import path_checks
 
 
 @pytest.mark.parametrize(
-    "head",
+    ("head", "version"),
     [
-        b"BLENDER-v405RENDH",
-        b"BLENDER17-01v0500",
-        gzip.compress(b"BLENDER-v279" + bytes(5000), mtime=0),
-        b"\x28\xb5\x2f\xfd\x60\x19\x05",
+        (b"BLENDER-v405RENDH", (4, 5)),
+        (b"BLENDER17-01v0500", (5, 0)),
+        (gzip.compress(b"BLENDER-v279" + bytes(5000), mtime=0), (2, 79)),
+        (b"\x28\xb5\x2f\xfd\x60\x19\x05", (0, 0)),
     ],
 )
-def test_blend_files_are_known_plain_and_compressed(head: bytes) -> None:
+def test_blend_files_are_known_plain_and_compressed(head: bytes, version: tuple[int, int]) -> None:
     assert is_blend(head[:4096])
+    assert saved_by(head[:4096]) == version
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,15 @@ def test_a_scene_that_is_drawn_with_opengl_says_so(
     assert packed(Printer(), scene, ()).add_needs(said) == said
 
 
+def test_a_job_says_which_blender_saved_its_scene(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = tmp_path / "s.blend"
+    let_inspection_find(monkeypatch, LocalFindings((), laid_out(scene, ()), saved_by="4.5"))
+    found = packed(Printer(), scene, ()).add_needs(JobSpec("render"))
+    assert found == JobSpec("render", saved_by="4.5")
+
+
 def looked_at(scene: Path, *findings: Finding) -> LocalFindings:
     texture = scene.parent / "wood.png"
     named: list[dict[str, object]] = [

@@ -32,6 +32,8 @@ SPECS = st.builds(
     pool=st.sampled_from(["mine", "trusted", "any"]),
     needs=st.none() | NEEDS.filter(lambda needs: needs != NodeNeeds()),
     start_after=st.none() | st.datetimes(timezones=st.just(UTC)),
+    or_newer=st.booleans(),
+    saved_by=st.sampled_from([None, "4.5"]),
     as_is=st.booleans(),
     quoted=st.sampled_from([None, "0", "12.5"]),
 )

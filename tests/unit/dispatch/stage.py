@@ -301,17 +301,18 @@ def assignment(
     return Assignment(job=job, number=unit, attempt=attempt, user=USER, state=state, **fields)
 
 
+OF_SPEC = ("pool", "params", "or_newer")
 Planned = TypeVar("Planned", Assignment, Dispatch, JobInsert, OpenUnit, Unit)
 
 
 def with_plan(row: Planned, **changes: Any) -> Planned:
-    """Return the row or message with a changed plan; ``pool`` and ``params`` are changed in its
-    specification.
+    """Return the row or message with a changed plan; ``pool``, ``params`` and ``or_newer`` are
+    changed in its specification.
     """
     if isinstance(row, Dispatch):
         evolve: Any = attrs.evolve  # mypy does not evolve the members of a narrowed type variable
         return cast("Planned", evolve(row, insert=with_plan(row.insert, **changes)))
-    own = {name: changes.pop(name) for name in ("pool", "params") if name in changes}
+    own = {name: changes.pop(name) for name in OF_SPEC if name in changes}
     spec = attrs.evolve(row.plan.spec, **own)
     return attrs.evolve(row, plan=attrs.evolve(row.plan, spec=spec, **changes))
 

@@ -39,7 +39,7 @@ def farm(owners: Mapping[UUID, UUID], memory: Mapping[UUID, int]) -> SchedulerSt
     board, _ = board_with(*(node_row(node) for node in owners))
     for name, owner in owners.items():
         node = board.index.node(name)
-        node.owner, node.resources = owner, NodeResources("cpu", (5, 2), memory[name] * GIB)
+        node.owner, node.resources = owner, NodeResources("cpu", ((5, 2),), memory[name] * GIB)
         board.index.changed(node)
     board.reconcile([open_unit(state="RUNNING", attempt=1, node=NODE)], EPOCH)
     return board

@@ -29,7 +29,7 @@ def farm(*classes: str) -> SchedulerState:
     board, _ = board_with(*(node_row(node) for node in ids))
     for node, name in zip(ids, classes, strict=True):
         found = board.index.node(node)
-        found.resources, found.slots = resources_of(name, "5.2", 1 << 34), 1
+        found.resources, found.slots = resources_of(name, ("5.2",), 1 << 34), 1
         found.owner = OWNER
         board.index.changed(found)
     return board

@@ -23,11 +23,15 @@ from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import USER, node_row, open_unit, with_plan
 
 KINDS, NODES, USERS = 1_000, 100, 20
-KIT = NodeResources("cpu", (4, 2), 8 * GIB, "cpu/x86_64/4.2")
+KIT = NodeResources("cpu", ((4, 2),), 8 * GIB, "cpu/x86_64/4.2")
 PARAMS: dict[str, Callable[[int], dict[str, Any]]] = {
-    "nobody has it": lambda n: {"needs": NodeNeeds(blender=f"9.{n}")},
-    "nobody may do it": lambda n: {"needs": NodeNeeds(blender=f"3.{n}"), "pool": MINE},
-    "all are full": lambda n: {"needs": NodeNeeds(blender=f"3.{n}")},
+    "nobody has it": lambda n: {"needs": NodeNeeds(blender=f"9.{n}"), "or_newer": True},
+    "nobody may do it": lambda n: {
+        "needs": NodeNeeds(blender=f"3.{n}"),
+        "or_newer": True,
+        "pool": MINE,
+    },
+    "all are full": lambda n: {"needs": NodeNeeds(blender=f"3.{n}"), "or_newer": True},
 }
 
 
@@ -99,14 +103,14 @@ def test_a_round_over_a_thousand_kinds(why: str, first: int, later: int) -> None
 def test_a_changed_hello_wakes_nothing_that_its_node_may_not_do(pool: str) -> None:
     """Resources that suit a unit do not matter if the unit's pool excludes the node."""
     board = busy_board()
-    rows = kinds(lambda n: {"needs": NodeNeeds(blender=f"3.{n}"), "pool": pool})
+    rows = kinds(lambda n: {"needs": NodeNeeds(blender=f"3.{n}"), "or_newer": True, "pool": pool})
     board.reconcile(rows, EPOCH)
     placed(board)
     node = board.index.node(UUID(int=5))
-    node.resources = attrs.evolve(KIT, blender=(4, 3))
+    node.resources = attrs.evolve(KIT, blenders=((4, 3),))
     board.index.changed(node)
     assert calls(lambda: placed(board)) <= 200
-    node.resources, node.owner = attrs.evolve(KIT, blender=(4, 4)), UUID(int=500)
+    node.resources, node.owner = attrs.evolve(KIT, blenders=((4, 4),)), UUID(int=500)
     node.assigned.clear()
     board.index.changed(node)
     theirs = {row.job for row in rows if row.user == node.owner}
@@ -124,7 +128,7 @@ def test_what_waits_aside_is_placed_when_a_node_appears_or_changes() -> None:
     assert placed(board) == []
     node = board.index.node(UUID(int=1))
     node.assigned.clear()
-    node.resources = attrs.evolve(KIT, blender=(9, 0))
+    node.resources = attrs.evolve(KIT, blenders=((9, 0),))
     board.index.changed(node)
     assert placed(board) == [(rows[0].job, node.id)]
     late = board.index.node(UUID(int=777))
@@ -132,7 +136,7 @@ def test_what_waits_aside_is_placed_when_a_node_appears_or_changes() -> None:
     late.session, late.slots, late.resources = (
         Ref("late"),
         1_000,
-        attrs.evolve(KIT, blender=(9, 999)),
+        attrs.evolve(KIT, blenders=((9, 999),)),
     )
     board.index.changed(late)
     assert {job for job, _ in placed(board)} == {row.job for row in rows[1:]}
@@ -169,8 +173,8 @@ def test_what_few_nodes_have_is_found_without_a_look_at_all_of_them() -> None:
 SOME_KITS = (
     UNKNOWN,
     KIT,
-    NodeResources("gpu", (5, 0), 4 * GIB),
-    NodeResources("gpu", (5, 0), 64 * GIB),
+    NodeResources("gpu", ((5, 0),), 4 * GIB),
+    NodeResources("gpu", ((5, 0),), 64 * GIB),
 )
 SOME_NEEDS: tuple[dict[str, Any], ...] = (
     {},

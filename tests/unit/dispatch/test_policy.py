@@ -13,6 +13,7 @@ from actors.scheduler.node import (
     BACKLOG,
     GIB,
     NOTHING,
+    UNKNOWN,
     Node,
     NodeResources,
     Requirements,
@@ -44,9 +45,9 @@ ECHO = PlacementRequest(RequestKind("echo"))
 SAID = ((), (), (MINE, TRUSTED), (MINE,), (TRUSTED,), (MINE, ANY))
 KITS = (
     NodeResources(),
-    NodeResources("cpu", (5, 2), 8 * GIB, "cpu/a"),
-    NodeResources("gpu", (4, 5), GIB),
-    NodeResources("cpu", (5, 0), 2 * GIB),
+    NodeResources("cpu", ((5, 2),), 8 * GIB, "cpu/a"),
+    NodeResources("gpu", ((4, 5), (5, 0)), GIB),
+    NodeResources("cpu", ((5, 0),), 2 * GIB),
 )
 
 
@@ -97,6 +98,7 @@ SOME_NEEDS = (
     NOTHING,
     Requirements("gpu"),
     Requirements("cpu", (5, 0)),
+    Requirements(blender=(4, 5), or_newer=True, undeclared=True),
     Requirements(memory=2 * GIB),
     Requirements(device_class="cpu/a"),
 )
@@ -256,28 +258,46 @@ def test_more_kinds_of_needs_than_are_listed_are_chosen_for_all_the_same() -> No
 
 @given(st.text(max_size=20), st.text(max_size=20), st.none() | st.integers(0, 1 << 50))
 def test_whatever_a_hello_says_makes_a_kit(device: str, blender: str, ram: int | None) -> None:
-    assert resources_of(device, blender, ram).has(NOTHING)
+    assert resources_of(device, [blender], ram).has(NOTHING)
 
 
 def test_needs_are_met_by_as_much_or_more() -> None:
-    resources = resources_of("cpu/x86_64/abc", "5.2.0 LTS", 8 * GIB)
-    assert resources == NodeResources("cpu", (5, 2), 8 * GIB, "cpu/x86_64/abc")
-    said = NodeNeeds(device="cpu", blender="5.0", memory=7 * GIB)
+    resources = resources_of("cpu/x86_64/abc", ["5.2.0 LTS"], 8 * GIB)
+    assert resources == NodeResources("cpu", ((5, 2),), 8 * GIB, "cpu/x86_64/abc")
+    said = NodeNeeds(device="cpu", blender="5.2", memory=7 * GIB)
     assert resources.has(requirements_of(said))
     assert not resources.has(requirements_of(attrs.evolve(said, memory=9 * GIB)))
     assert not resources.has(requirements_of(NodeNeeds(device="gpu")))
-    assert not resources.has(requirements_of(NodeNeeds(blender="5.10")))
-    assert resources_of("cuda/sm_89", None, None).device == "gpu"
+    assert resources_of("cuda/sm_89", (), None).device == "gpu"
+
+
+def test_a_version_of_blender_is_met_exactly_or_with_or_newer_by_newer_ones() -> None:
+    resources = resources_of("cpu/x", ["4.5.3 LTS", "5.2.0"], GIB)
+    met = {
+        (asked, or_newer)
+        for asked in ("4.2", "4.5", "5.0", "5.2", "5.10")
+        for or_newer in (False, True)
+        if resources.has(requirements_of(NodeNeeds(blender=asked), or_newer=or_newer))
+    }
+    exact = {("4.5", False), ("5.2", False)}
+    assert met == exact | {(asked, True) for asked in ("4.2", "4.5", "5.0", "5.2")}
+
+
+def test_a_node_that_declares_no_version_gets_work_whose_creator_named_none() -> None:
+    said = NodeNeeds(blender="4.5")
+    assert UNKNOWN.has(requirements_of(said, undeclared=True))
+    assert not UNKNOWN.has(requirements_of(said))
+    assert not resources_of("cpu/x", ["5.2"], 0).has(requirements_of(said, undeclared=True))
 
 
 def test_memory_is_what_a_unit_gets_of_it() -> None:
     """Slots share a node's memory; a GPU job must fit into the GPU's memory and the node's."""
-    assert resources_of("cpu/x86_64", None, 16 * GIB, slots=4).memory == 4 * GIB
-    assert resources_of("cpu/x86_64", None, 16 * GIB, 0, 1).memory == 16 * GIB
-    assert resources_of("cuda/sm_89", None, 64 * GIB, 8 * GIB, 2).memory == 4 * GIB
-    assert resources_of("cuda/sm_89", None, 4 * GIB, 8 * GIB).memory == 4 * GIB
-    assert resources_of("cuda/sm_89", None, 64 * GIB, 0).memory == 0
-    assert not resources_of("cuda/sm_89", None, 64 * GIB, 8 * GIB).has(
+    assert resources_of("cpu/x86_64", (), 16 * GIB, slots=4).memory == 4 * GIB
+    assert resources_of("cpu/x86_64", (), 16 * GIB, 0, 1).memory == 16 * GIB
+    assert resources_of("cuda/sm_89", (), 64 * GIB, 8 * GIB, 2).memory == 4 * GIB
+    assert resources_of("cuda/sm_89", (), 4 * GIB, 8 * GIB).memory == 4 * GIB
+    assert resources_of("cuda/sm_89", (), 64 * GIB, 0).memory == 0
+    assert not resources_of("cuda/sm_89", (), 64 * GIB, 8 * GIB).has(
         Requirements("gpu", memory=9 * GIB)
     )
 
@@ -361,7 +381,7 @@ def test_who_had_too_little_memory_never_has_enough_and_who_has_a_fifth_more_doe
 def test_what_needs_opengl_goes_to_all_but_those_that_said_that_they_have_none() -> None:
     needs = raised_requirements(NOTHING, 0, opengl=True)
     for said, is_enough in ((True, True), (None, True), (False, False)):
-        assert resources_of("cpu/x", "5.2.0", 0, opengl=said).has(needs) == is_enough
+        assert resources_of("cpu/x", ["5.2.0"], 0, opengl=said).has(needs) == is_enough
     assert requirements_of(NodeNeeds(opengl=True)) == needs
 
 

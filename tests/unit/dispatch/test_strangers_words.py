@@ -49,7 +49,7 @@ def farm(*nodes: tuple[int | None, int]) -> list[Node]:
             capabilities=frozenset({"echo"}),
             slots=1,
             session=Ref("session"),
-            resources=NodeResources("cpu", (5, 2), gib * GIB),
+            resources=NodeResources("cpu", ((5, 2),), gib * GIB),
         )
         for number, (owner, gib) in enumerate(nodes, 1)
     ]
@@ -109,4 +109,4 @@ def test_a_kind_knows_what_its_job_asked_for() -> None:
 
 
 def test_what_a_hello_says_of_its_memory_is_believed_up_to_a_bound() -> None:
-    assert resources_of("cpu/x86_64", None, 1 << 53, slots=4).memory == MEMORY_MOST // 4
+    assert resources_of("cpu/x86_64", (), 1 << 53, slots=4).memory == MEMORY_MOST // 4

@@ -106,7 +106,7 @@ def test_who_gives_too_little_memory_is_told_apart() -> None:
     needs = NodeNeeds(device="cpu", memory=8 << 30)
     board.reconcile([with_plan(open_unit(), needs=needs)], EPOCH)
     small = board.index.node(NODE)
-    small.resources = NodeResources("cpu", (5, 2), 4 << 30)
+    small.resources = NodeResources("cpu", ((5, 2),), 4 << 30)
     board.index.changed(small)
     found = waiting_of(board, JOB, 0)
     assert found == WaitCounts(low_memory=1, unable=1)
@@ -114,17 +114,17 @@ def test_who_gives_too_little_memory_is_told_apart() -> None:
     assert found.known == 2
 
 
-def test_who_has_an_older_blender_and_who_lacks_two_things_are_told_apart() -> None:
+def test_who_has_another_blender_and_who_lacks_two_things_are_told_apart() -> None:
     board = waiting_board(NODE, OTHER)
     needs = NodeNeeds(device="cpu", blender="5.3")
     board.reconcile([with_plan(open_unit(), needs=needs)], EPOCH)
     for node, resources in (
-        (NODE, NodeResources("cpu", (5, 2))),
-        (OTHER, NodeResources("gpu", (5, 2))),
+        (NODE, NodeResources("cpu", ((5, 2),))),
+        (OTHER, NodeResources("gpu", ((5, 2),))),
     ):
         board.index.node(node).resources = resources
         board.index.changed(board.index.node(node))
-    assert waiting_of(board, JOB, 0) == WaitCounts(old_blender=1, unable=1)
+    assert waiting_of(board, JOB, 0) == WaitCounts(other_blender=1, unable=1)
 
 
 def test_figures_are_counted_once_in_a_second() -> None:
@@ -141,7 +141,7 @@ def test_who_has_no_opengl_is_told_apart() -> None:
     board = waiting_board(NODE, OTHER)
     board.reconcile([attrs.evolve(open_unit(), needs_opengl=True)], EPOCH)
     bare = board.index.node(NODE)
-    bare.resources = NodeResources("cpu", (5, 2), 4 << 30, opengl=False)
+    bare.resources = NodeResources("cpu", ((5, 2),), 4 << 30, opengl=False)
     board.index.changed(bare)
     found = waiting_of(board, JOB, 0)
     assert found is not None

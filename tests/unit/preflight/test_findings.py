@@ -9,7 +9,7 @@ from rendertrust.node.plugins.preflight import report_of
 from rendertrust.preflight.findings import LEVELS, NodeClass, findings, stops
 from web.jobs.preflight_report import SceneFacts, facts_of
 
-CPU = NodeClass(blender=(5, 2), ram_bytes=8 * 2**30)
+CPU = NodeClass(blenders=((5, 2),), ram_bytes=8 * 2**30)
 CLEAN: dict[str, Any] = {
     "opened": True,
     "saved_by": [5, 2, 0],
@@ -116,7 +116,33 @@ def test_grease_pencil_in_cycles_is_noted() -> None:
 
 def test_patch_versions_are_alike() -> None:
     assert codes({"saved_by": [5, 2, 99]}) == []
-    assert codes({"saved_by": [4, 5, 0]}) == []
+
+
+def test_a_scene_of_another_version_stops_unless_the_creator_allows_that_version() -> None:
+    nodes = attrs.evolve(CPU, blenders=((4, 2), (5, 0), (5, 2)))
+
+    def found(saved: tuple[int, int], **job: Any) -> list[tuple[str, str]]:
+        scene = CLEAN | {"saved_by": [*saved, 0]}
+        told = findings(scene, attrs.evolve(nodes, **job))
+        return [(one.code, one.level) for one in told]
+
+    assert found((5, 0)) == []
+    assert found((4, 5)) == [("older_version", "error")]
+    assert found((5, 3)) == [("newer_version", "error")]
+    assert found((4, 5), or_newer=True) == [("older_version", "warning")]
+    assert found((5, 3), or_newer=True) == [("newer_version", "error")]
+    assert found((4, 5), wanted=(5, 2)) == [("older_version", "warning")]
+    assert found((5, 3), wanted=(5, 2)) == [("newer_version", "warning")]
+    assert found((4, 5), blenders=()) == [], "the nodes are not known"
+
+
+def test_the_finding_about_a_version_names_those_that_exist_and_how_to_allow_them() -> None:
+    nodes = attrs.evolve(CPU, blenders=((4, 2), (5, 0), (5, 2)))
+    (older,) = findings(CLEAN | {"saved_by": [4, 5, 0]}, nodes)
+    assert older.message == "the file was saved by Blender 4.5; the nodes have 4.2, 5.0 and 5.2"
+    assert "--or-newer" in older.setting
+    (newer,) = findings(CLEAN | {"saved_by": [5, 3, 0]}, nodes)
+    assert "--or-newer" not in newer.setting
 
 
 def test_errors_come_first_and_alone_stop() -> None:
@@ -136,7 +162,12 @@ def test_errors_come_first_and_alone_stop() -> None:
 def test_a_newer_file_that_does_not_open_is_told_from_a_broken_one() -> None:
     refused = {"opened": False, "error": "newer version", "saved_by": [6, 0], "is_newer": True}
     broken = {"opened": False, "error": "no .blend", "saved_by": [0, 0], "is_newer": False}
-    assert [finding.code for finding in findings(refused, CPU)] == ["newer_version"]
+    (error,) = findings(refused, CPU)
+    assert (error.code, error.level) == ("newer_version", "error")
+    (here,) = findings(refused | {"blender": [5, 1, 0]}, NodeClass())
+    assert here.message == "the file was saved by Blender 6.0; Blender 5.1 cannot open it"
+    (again,) = findings(refused, NodeClass(blenders=((5, 2), (6, 0))))
+    assert (again.code, again.level) == ("newer_version", "warning")
     assert [finding.code for finding in findings(broken, CPU)] == ["not_a_scene"]
 
 

@@ -14,6 +14,7 @@ SPEC = JobSpec(
     frames="2-5,7-10",
     manifest="s3://a/c",
     queue=True,
+    or_newer=True,
 )
 
 
@@ -21,7 +22,13 @@ def test_the_form_keeps_the_settings_of_the_job() -> None:
     found = parse_qs(urlsplit(address_of(SPEC, "a b.blend")).query)
     expected = {"payload_ref": "s3://a/b", "manifest": "s3://a/c", "width": "640", "height": "360"}
     expected |= {"format": "JPEG", "pool": "any", "priority": "normal", "order": "sequential"}
-    expected |= {"type": "render", "what": "some", "frames": "2-5,7-10", "queue": "on"}
+    expected |= {
+        "type": "render",
+        "what": "some",
+        "frames": "2-5,7-10",
+        "queue": "on",
+        "or_newer": "on",
+    }
     expected |= {"scene_name": "a b.blend"}
     assert found == {name: [value] for name, value in expected.items()}
 

@@ -13,13 +13,13 @@ from web.console.pages import new_job
 EXTENSION = Path(__file__).resolve().parents[3] / "extension/state.py"
 # Members of a JobSpec that a form leaves out. The console asks for the price and the preflight
 # itself.
-NOT_IN_CONSOLE = {"needs", "as_is", "quoted"}
+NOT_IN_CONSOLE = {"needs", "as_is", "quoted", "saved_by"}
 DRAFT = {"scene_name", "scene_range", "what", "bought"}  # what a draft has beside the terms
 # The extension fills in these by itself, or leaves them to the account; a term that artists choose
 # is in ``TERMS``.
 NOT_IN_EXTENSION = {
     *("job_type", "payload_ref", "params", "queue", "manifest", "frames", "tiles", "needs"),
-    *("as_is", "quoted", "name", "notify", "webhook"),
+    *("as_is", "quoted", "name", "notify", "webhook", "saved_by"),
 }
 CHOICES: dict[str, Any] = {"PRIORITIES": Priority, "POOLS": Pool, "ORDERS": Order}
 

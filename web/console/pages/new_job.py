@@ -51,7 +51,8 @@ FOLDED: Final[Mapping[str, tuple[str, ...]]] = {
     "order": ("", "sequential"),
     "chunk": ("", "1"),
     **dict.fromkeys(
-        ("tiles", "video", "params", "max_credits", "start_after", "notify", "webhook"), ("",)
+        ("tiles", "video", "params", "max_credits", "start_after", "notify", "webhook", "or_newer"),
+        ("",),
     ),
 }
 pages.call("/api/uploads", uploads.operations, uploads.announce)
@@ -96,6 +97,7 @@ class NewJobQuery:
     max_credits: Word = ""
     start_after: Word = ""
     queue: Word = ""
+    or_newer: Word = ""
     notify: Word = ""
     webhook: Word = ""
     bought: Word = ""

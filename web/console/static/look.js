@@ -65,6 +65,7 @@ function line({ code, level, message, setting, object, path }) {
   put(".where", [path, object].filter(Boolean).join(" · "));
   put(".setting", setting);
   item.querySelector("[data-format]").hidden = code !== "movie_output" || level !== "error";
+  item.querySelector("[data-newer]").hidden = code !== "older_version" || level !== "error";
   return item;
 }
 

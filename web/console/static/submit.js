@@ -228,6 +228,8 @@ function cut() {
 }
 
 // Returns the job without its scene.
+const newer = () => (isRender() && form.elements.or_newer.checked) || undefined;
+
 function idea() {
   const start = part("start_after").value; // local time; JSON has it in UTC
   return {
@@ -240,6 +242,7 @@ function idea() {
     start_after: start ? new Date(start) : undefined,
     notify: part("notify").value || undefined,
     webhook: part("webhook").value || undefined,
+    or_newer: newer(),
     ...cut(),
   };
 }
@@ -263,7 +266,7 @@ async function check(again) {
   if (!isRender()) return quote();
   const { params: wanted, pool, frames: some } = idea();
   unlooked = "";
-  await ask("jobs/preflight", { ...scene(), params: wanted, pool, ...(some ? { frames: some } : {}), again })
+  await ask("jobs/preflight", { ...scene(), params: wanted, pool, or_newer: newer(), ...(some ? { frames: some } : {}), again })
     .catch((error) => { unlooked = `The scene was not checked: ${error.message}`; });
   return quote();
 }
@@ -499,6 +502,7 @@ form.addEventListener("input", ({ target }) => {
 form.addEventListener("submit", (event) => { event.preventDefault(); doing(submit); });
 part("look-again").addEventListener("click", () => doing(() => check(true)));
 form.addEventListener("click", ({ target }) => {
+  if (target.closest("[data-newer]")) form.elements.or_newer.click();
   const wanted = target.closest("[data-format]")?.dataset.format;
   if (!wanted) return;
   part("format").value = wanted;

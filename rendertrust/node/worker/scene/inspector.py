@@ -33,7 +33,7 @@ def inspect(bpy: Any, order: dict[str, Any], say: Say) -> None:
         scene, lost_engine = load(bpy, order)
     except (SceneError, MachineError) as fault:
         found = {"opened": False, "error": str(fault), "saved_by": list(saved_by(path))}
-        found |= {"is_newer": isinstance(fault, MachineError)}
+        found |= {"is_newer": isinstance(fault, MachineError), "blender": list(bpy.app.version)}
     else:
         found = facts(bpy, scene, frames_of(scene, order.get("frames")))
         found |= {"engine": lost_engine} if lost_engine else {}

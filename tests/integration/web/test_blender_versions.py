@@ -1,0 +1,136 @@
+"""Scenes are rendered in the version of Blender that saved them, through a whole gateway."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import aiohttp
+import pytest
+
+from rendertrust.protocol import Build, Hello, JobDispatch
+from rendertrust.testing import Behaviour, FakeNode
+from supervisors.engines.postgres import PostgresEndpoint
+from tests.integration.web.test_preflights import REPORT, sent, somebody, telling, wait_for_look
+from tests.support.api_clients import Creator
+from tests.support.http_gateway import settings_for_tests
+from tests.support.until import until
+from tests.support.whole_gateway import Whole, whole
+
+Json = dict[str, Any]
+BOTH = ("preflight", "render")
+ZSTD = b"\x28\xb5\x2f\xfd"
+TOO_NEW: Json = {"opened": False, "error": "newer version", "is_newer": True}
+
+
+@pytest.fixture
+async def gateway(database: PostgresEndpoint) -> AsyncGenerator[Whole]:
+    settings = settings_for_tests(credits={"starter": "9000"}, limits={"dispatch": 10_000})
+    async with whole(database, settings, require_object=True) as running:
+        yield running
+
+
+@pytest.fixture
+async def jane(gateway: Whole, http: aiohttp.ClientSession) -> Creator:
+    return await somebody(gateway, http, "jane")
+
+
+async def node_with(stack: AsyncExitStack, url: str, behave: Behaviour, *versions: str) -> FakeNode:
+    """Connect a node that has these builds of Blender."""
+    node = FakeNode(url, capabilities=BOTH, behave=behave, greet=False)
+    await stack.enter_async_context(node)
+    builds = tuple(Build(version=version) for version in versions)
+    await node.send(Hello(version="1", slots=16, capabilities=BOTH, builds=builds))
+    return node
+
+
+def work_of(node: FakeNode) -> list[str]:
+    return [frame.job_type for frame in node.received if isinstance(frame, JobDispatch)]
+
+
+async def submitted(person: Creator, scene: str, **more: Any) -> tuple[int, Json]:
+    job = {"job_type": "render", "payload_ref": scene, **more}
+    return await person.call("POST", "/jobs/dispatch", job)
+
+
+async def test_a_scene_goes_to_its_own_version_or_to_those_that_its_creator_allows(
+    gateway: Whole, jane: Creator
+) -> None:
+    scene = await sent(gateway, jane, b"BLENDER-v405 a scene")
+    newer = await sent(gateway, jane, b"BLENDER17-01v0503 a scene")
+    packed = await sent(gateway, jane, ZSTD + b" a compressed scene")
+    behave = telling(gateway, b"a picture")
+    async with AsyncExitStack() as stack:
+        undeclared = await node_with(stack, gateway.url, behave)
+        assert (await submitted(jane, scene))[0] == 200, "the node may have any version"
+        assert (await submitted(jane, scene, needs={"blender": "4.5"}))[0] == 400
+        await undeclared.send(Hello(version="1", capabilities=("echo",)))
+        several = await node_with(stack, gateway.url, behave, "4.2.1 LTS", "5.2.0")
+        status, refused = await until(lambda: refusal_with_versions(jane, scene))
+        assert (status, refused["code"]) == (400, "no_blender_version")
+        assert "Blender 4.5; the nodes have 4.2 and 5.2" in refused["detail"]
+        assert "or_newer (--or-newer)" in refused["detail"]
+        status, refused = await submitted(jane, newer, or_newer=True)
+        assert (status, refused["code"]) == (400, "no_blender_version")
+        assert "--needs blender=5.2" in refused["detail"]
+        assert (await submitted(jane, packed, saved_by="4.5"))[0] == 400
+        status, job = await submitted(jane, scene, queue=True)
+        assert (status, job["status"]) == (202, "QUEUED")
+        page = (await jane.call("GET", f"/jobs/{job['job_id']}/units"))[1]
+        assert "has another version of Blender than it needs" in str(page), page
+        given = [
+            await submitted(jane, scene, or_newer=True),
+            await submitted(jane, scene, needs={"blender": "4.2"}),
+            await submitted(jane, newer, needs={"blender": "5.2"}),
+            await submitted(jane, packed, saved_by="5.2"),
+            await submitted(jane, packed),
+        ]
+        assert [status for status, _ in given] == [200] * len(given), given
+        await until(lambda: len(work_of(several)) == len(given))
+        own = await node_with(stack, gateway.url, behave, "4.5.3 LTS")
+        await until(lambda: work_of(own) == ["render"])
+
+
+async def refusal_with_versions(person: Creator, scene: str) -> tuple[int, Json] | None:
+    """Return the refusal of a scene once it names the versions of connected nodes."""
+    status, answer = await submitted(person, scene)
+    return (status, answer) if "the nodes have" in str(answer) else None
+
+
+async def test_a_preflight_is_made_by_the_scenes_version_and_says_what_others_exist(
+    gateway: Whole, jane: Creator
+) -> None:
+    scene = await sent(gateway, jane, b"BLENDER17-01v0503 a scene")
+    old = {**TOO_NEW, "saved_by": [5, 3], "blender": [5, 2, 0]}
+    own = {**REPORT, "saved_by": [5, 3, 0], "blender": [5, 3, 0]}
+    async with AsyncExitStack() as stack:
+        await node_with(stack, gateway.url, telling(gateway, old), "5.2.0")
+        (error,) = (await wait_for_look(jane, scene))["findings"]
+        assert (error["code"], error["level"]) == ("newer_version", "error")
+        status, refused = await submitted(jane, scene)
+        assert (status, refused["errors"][0]["code"]) == (422, "newer_version")
+        await node_with(stack, gateway.url, telling(gateway, own), "5.3.0")
+
+        async def without_findings() -> bool:
+            return (await wait_for_look(jane, scene))["findings"] == []
+
+        await until(without_findings)
+        assert (await submitted(jane, scene))[0] == 200
+    async with AsyncExitStack() as stack:
+        await node_with(stack, gateway.url, telling(gateway, own), "5.4.0")
+
+        async def findings(**job: Any) -> list[tuple[str, str]]:
+            found = (await wait_for_look(jane, scene, **job))["findings"]
+            return [(one["code"], one["level"]) for one in found]
+
+        await until(lambda: has_finding(findings))
+        assert await findings(or_newer=True) == [("older_version", "warning")]
+        assert await findings(needs={"blender": "5.4"}) == [("older_version", "warning")]
+        status, refused = await submitted(jane, scene)
+        assert (status, refused["errors"][0]["code"]) == (422, "older_version")
+        status, refused = await submitted(jane, scene, as_is=True)
+        assert (status, refused["code"]) == (400, "no_blender_version")
+        assert (await submitted(jane, scene, or_newer=True))[0] == 200
+
+
+async def has_finding(findings: Any) -> bool:
+    return await findings() == [("older_version", "error")]
