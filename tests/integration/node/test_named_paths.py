@@ -16,7 +16,8 @@ pytestmark = pytest.mark.render
 # The argument is a folder. The script prints the two lists of (kind, name, path).
 BOTH = """
 import bpy, glob, json, os, sys, wave
-from rendertrust.node.worker.scene.named_paths import named_paths, searched
+from types import SimpleNamespace
+from rendertrust.node.worker.scene.named_paths import named_paths, rewrite_paths, searched
 folder = sys.argv[-1]
 def at(name):
     return os.path.join(folder, name)
@@ -63,7 +64,16 @@ script = tree.nodes.new("ShaderNodeScript")
 script.mode, script.filepath = "EXTERNAL", "//shader.osl"
 def told(found):
     return sorted({(type(owner).__name__, owner.name, path) for owner, path in found})
-print(json.dumps([told(searched(bpy)), told(named_paths(bpy))]))
+class Older:
+    def __getattr__(self, name):
+        if name == "file_path_foreach":
+            raise AttributeError(name)
+        return getattr(bpy.data, name)
+def elsewhere(owner, path, *_):
+    return at("moved/" + os.path.basename(path)) if owner.library is None else None
+lists = [told(searched(bpy)), told(named_paths(bpy))]
+rewrite_paths(SimpleNamespace(data=Older()), elsewhere)
+print(json.dumps([*lists, told(named_paths(bpy))]))
 """
 
 
@@ -77,7 +87,7 @@ def test_the_search_finds_what_blender_lists(tmp_path: Path) -> None:
         timeout=120,
     )
     assert ran.returncode == 0, ran.stderr
-    searched, listed = json.loads(ran.stdout.splitlines()[-1])
+    searched, listed, moved = json.loads(ran.stdout.splitlines()[-1])
     assert [one for one in listed if one not in searched] == []
     more = [path for kind, name, path in searched if [kind, name, path] not in listed]
     assert more in ([], ["//grains"]), "Blender 5.0 lists no caches of particles"
@@ -85,3 +95,7 @@ def test_the_search_finds_what_blender_lists(tmp_path: Path) -> None:
         *("a.png", "b_0001.png", "c.<UDIM>.png", "library.blend", "sound.wav", "smoke.vdb"),
         *("still.png", "shape.mdd", "waves", "fluid", "grains", "lamp.ies", "shader.osl"),
     }
+    expected = [
+        [kind, name, str(tmp_path / "moved" / Path(path).name)] for kind, name, path in listed
+    ]
+    assert sorted(moved) == sorted(expected), "older Blenders replace the same paths"

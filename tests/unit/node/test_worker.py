@@ -1,6 +1,7 @@
 """Functions of the worker that need no Blender."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -113,6 +114,11 @@ def test_another_machine_tries_what_may_be_this_ones_fault(
         (b"BLENDER17-01v0502REND", (5, 2)),
         (b"BLENDER-v403REND", (4, 3)),
         (b"BLENDER_V279", (2, 79)),
+        pytest.param(
+            b"\x28\xb5\x2f\xfd\x20\x11\x89\x00\x00BLENDER-v405RENDH",
+            (4, 5),
+            marks=pytest.mark.skipif(find_spec("zstandard") is None, reason="comes with Blender"),
+        ),
         (b"\x28\xb5\x2f\xfd", (0, 0)),
         (b"", (0, 0)),
     ],

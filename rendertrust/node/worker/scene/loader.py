@@ -11,18 +11,22 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from ..ipc import MachineError, MissingCapability, SceneError, one_line
 from . import nondeterminism, simulation_caches
 from .files import IMPORT_PATH, computed_imports
+from .named_paths import rewrite_paths
 from .settings import composite_on_processor, make_repeatable
 
 SAID_MAX = 1 << 20  # bytes of Blender's output while it loads a scene that are kept
 NO_OPENGL = "which needs OpenGL, but this node has none; Cycles renders everywhere"
 NO_ENGINE = re.compile(r"Engine '([^']*)' not available for scene '([^']*)'")
 NEWER = re.compile(r"newer version", re.IGNORECASE)
-# Header of an uncompressed file: ``…v0500`` since Blender 5.0, ``…v403`` before.
+HEAD_BYTES = 32
+ZSTD = b"\x28\xb5\x2f\xfd"
+# Header of a file: ``…v0500`` since Blender 5.0, ``…v403`` before.
 HEAD = re.compile(rb"BLENDER(?:[0-9]{2}-[0-9]{2}|[-_])[vV]([0-9]{3,4})")
 FILED = ("FILE", "SEQUENCE", "TILED", "MOVIE")  # sources of images that are read from files
 NOWHERE = "not sent"  # a folder that no job has
@@ -95,9 +99,22 @@ def _open(bpy: Any, path: str) -> str:
 
 def saved_by(path: str) -> tuple[int, int]:
     """Return the Blender version that wrote the file, as (major, minor); (0, 0) if unknown."""
-    with open(path, "rb") as file:
-        found = HEAD.match(file.read(32))
+    found = HEAD.match(_first_bytes(path))
     return divmod(int(found[1]), 100) if found else (0, 0)
+
+
+def _first_bytes(path: str) -> bytes:
+    """Return the first bytes of a scene, which may be compressed with zstd."""
+    with open(path, "rb") as file:
+        head = file.read(HEAD_BYTES)
+        if not head.startswith(ZSTD):
+            return head
+        file.seek(0)
+        try:
+            zstandard: Any = import_module("zstandard")  # comes with Blender
+            return bytes(zstandard.ZstdDecompressor().stream_reader(file).read(HEAD_BYTES))
+        except Exception:  # the module is missing, or the file is damaged
+            return b""
 
 
 # ── file paths ────────────────────────────────────────────────────────────────────────────────────
@@ -223,7 +240,7 @@ def _rewrite(bpy: Any, visit: Callable[..., str | None]) -> None:
             changed.append(owner)
         return new
 
-    bpy.data.file_path_foreach(visited)
+    rewrite_paths(bpy, visited)
     for owner, holder, name in simulation_caches.holders(bpy):
         if (new := visit(owner, getattr(holder, name))) is not None:
             setattr(holder, name, new)

@@ -4,7 +4,9 @@ Blender 5.0 and newer list them themselves. Before that, the data-blocks are sea
 libraries, sounds, fonts, clips, volumes, caches, strips, modifiers and nodes.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from .output import strips_of
@@ -33,20 +35,70 @@ def named_paths(bpy: Any) -> list[Named]:
     return told
 
 
+def rewrite_paths(bpy: Any, visit: Callable[..., str | None]) -> None:
+    """Replace each path by what ``visit`` returns for its data-block and the path; None keeps it.
+
+    Packed files are skipped.
+    """
+    if hasattr(bpy.data, "file_path_foreach"):
+        bpy.data.file_path_foreach(visit)
+        return
+    for owner, place in list(_places(bpy)):
+        if (new := visit(owner, place.path)) is not None:
+            place.replace(new)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A path of a data-block: the property ``name`` of ``holder``."""
+
+    holder: Any
+    name: str = "filepath"
+
+    @property
+    def path(self) -> str:
+        return str(getattr(self.holder, self.name))
+
+    def replace(self, path: str) -> None:
+        setattr(self.holder, self.name, path)
+
+
+@dataclass(frozen=True)
+class _FirstPicture(_Place):
+    """The first picture of an image strip, whose folder is that of all its pictures."""
+
+    @property
+    def path(self) -> str:
+        return str(self.holder.directory + self.holder.elements[0].filename)
+
+    def replace(self, path: str) -> None:
+        folder, name = os.path.split(path)
+        self.holder.directory, self.holder.elements[0].filename = folder + os.sep, name
+
+
 def searched(bpy: Any) -> Iterator[Named]:
     """Search all data-blocks for paths; skip packed files."""
+    for owner, place in _places(bpy):
+        if place.path:
+            yield owner, place.path
+
+
+def _places(bpy: Any) -> Iterator[tuple[Any, _Place]]:
+    """Yield each data-block with a place that it has for a path."""
     for name in PLAIN:
         for block in getattr(bpy.data, name):
             if block.filepath and not _is_within(block):
-                yield block, block.filepath
+                yield block, _Place(block)
+    for cache in bpy.data.cache_files:
+        yield from ((cache, _Place(layer)) for layer in cache.layers)
     for scene in bpy.data.scenes:
-        yield from ((scene, path) for path in _of_strips(scene))
+        yield from ((scene, place) for place in _of_strips(scene))
     for thing in bpy.data.objects:
-        yield from ((thing, path) for path in _of_object(thing))
+        yield from ((thing, place) for place in _of_object(thing))
     for tree in _trees(bpy):
         for node in tree.nodes:
             if node.bl_idname in BY_NODES and node.mode == "EXTERNAL" and node.filepath:
-                yield tree, node.filepath
+                yield tree, _Place(node)
 
 
 def _is_within(block: Any) -> bool:
@@ -58,27 +110,24 @@ def _is_within(block: Any) -> bool:
     return False
 
 
-def _of_strips(scene: Any) -> Iterator[str]:
+def _of_strips(scene: Any) -> Iterator[_Place]:
     for strip in strips_of(scene, nested=True):
         if strip.type == "IMAGE" and len(strip.elements):
-            yield strip.directory + strip.elements[0].filename
+            yield _FirstPicture(strip)
         elif strip.type == "MOVIE":
-            yield strip.filepath
+            yield _Place(strip)
 
 
-def _of_object(thing: Any) -> Iterator[str]:
+def _of_object(thing: Any) -> Iterator[_Place]:
     for modifier in thing.modifiers:
         if modifier.type in BY_MODIFIERS:
-            yield modifier.filepath
+            yield _Place(modifier)
         elif modifier.type == "FLUID" and modifier.domain_settings is not None:
-            yield modifier.domain_settings.cache_directory
+            yield _Place(modifier.domain_settings, "cache_directory")
     for system in thing.particle_systems:
-        yield from _of_cache(system.point_cache)
-
-
-def _of_cache(cache: Any) -> Iterator[str]:
-    if cache.use_external and cache.filepath:
-        yield cache.filepath
+        cache = system.point_cache
+        if cache.use_external and cache.filepath:
+            yield _Place(cache)
 
 
 def _trees(bpy: Any) -> Iterator[Any]:
