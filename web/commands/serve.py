@@ -98,8 +98,6 @@ def _serve(settings: Any, first: FirstRun, *, as_json: bool) -> int:
     from config.loader import SettingsError
     from supervisors.engines.errors import EngineError
     from web.app import build
-    from web.downloads.extension_build import build_missing
-    from web.downloads.extensions import extensions_folder
     from web.http.listener import CannotListen
     from web.process.file_limit import open_more_files
     from web.process.main_loop import run
@@ -126,11 +124,7 @@ def _serve(settings: Any, first: FirstRun, *, as_json: bool) -> int:
                 await first.offer(application)
 
         async def beside() -> None:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(offer())
-                if settings.downloads.build:
-                    folder = extensions_folder(settings.downloads.extensions)
-                    group.create_task(build_missing(folder))
+            await asyncio.gather(offer(), _build_extension(settings))
 
         again = partial(_read_again, first.file)
         return await run(application, ready, tell, manager=manager, reload=again, beside=beside)
@@ -145,6 +139,15 @@ def _serve(settings: Any, first: FirstRun, *, as_json: bool) -> int:
     except (EngineError, CannotListen) as error:
         tell(str(error))
     return 1
+
+
+async def _build_extension(settings: Any) -> None:
+    """Build Blender's extension, unless the settings say otherwise or it is there."""
+    from web.downloads.extension_build import build_missing
+    from web.downloads.extensions import extensions_folder
+
+    if settings.downloads.build:
+        await build_missing(extensions_folder(settings.downloads.extensions))
 
 
 def _read_again(file: Path | None) -> None:

@@ -77,7 +77,11 @@ async def test_a_code_names_the_keys_of_the_gateway(
 ) -> None:
     [log] = face.gateway.ports.signer.verifiers(ANY_ORIGIN)
     for key in (None, KEY_TEXT):
-        monkeypatch.setattr(downloads, "release_signature", lambda _, k=key: ReleaseSignature(k))
+
+        def release_signature(_: object, key: str | None = key) -> ReleaseSignature:
+            return ReleaseSignature(key)
+
+        monkeypatch.setattr(downloads, "release_signature", release_signature)
         code = join_code.read((await made(otto))["code"])
         assert code is not None
         assert code.is_for(log.public_key, key)

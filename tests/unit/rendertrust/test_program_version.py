@@ -11,9 +11,13 @@ from rendertrust.program_version import install_line, is_older, join_line
 
 NUMBERS = st.lists(st.integers(0, 12), min_size=1, max_size=4)
 CANDIDATES = st.sampled_from(["", "rc0", "rc1", "rc2", "rc10"])
-VERSIONS = st.builds(
-    lambda numbers, candidate: ".".join(map(str, numbers)) + candidate, NUMBERS, CANDIDATES
-)
+
+
+def version_of(numbers: list[int], candidate: str) -> str:
+    return ".".join(map(str, numbers)) + candidate
+
+
+VERSIONS = st.builds(version_of, NUMBERS, CANDIDATES)
 
 
 @pytest.mark.parametrize(
