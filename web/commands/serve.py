@@ -118,14 +118,9 @@ def _serve(settings: Any, first: FirstRun, *, as_json: bool) -> int:
             found = {"url": application.url, "data": str(application.data)}
             click.echo(orjson.dumps(found) if as_json else f"Console: {found['url']}/console")
 
-        async def offer() -> None:
-            # A service manager would write the token of the offer to its journal.
-            if not (as_json or manager.address):
-                await first.offer(application)
-
-        async def beside() -> None:
-            await asyncio.gather(offer(), _build_extension(settings))
-
+        # A service manager would write the token of the offer to its journal.
+        offering = None if as_json or manager.address else first
+        beside = partial(_beside, settings, application, offering)
         again = partial(_read_again, first.file)
         return await run(application, ready, tell, manager=manager, reload=again, beside=beside)
 
@@ -141,13 +136,19 @@ def _serve(settings: Any, first: FirstRun, *, as_json: bool) -> int:
     return 1
 
 
-async def _build_extension(settings: Any) -> None:
-    """Build Blender's extension, unless the settings say otherwise or it is there."""
+async def _beside(settings: Any, application: Any, first: FirstRun | None) -> None:
+    """Offer the console to the first admin, and build Blender's extension if it is missing."""
+    import asyncio
+
     from web.downloads.extension_build import build_missing
     from web.downloads.extensions import extensions_folder
 
-    if settings.downloads.build:
-        await build_missing(extensions_folder(settings.downloads.extensions))
+    async with asyncio.TaskGroup() as tasks:
+        if first is not None:
+            tasks.create_task(first.offer(application))
+        if settings.downloads.build:
+            folder = extensions_folder(settings.downloads.extensions)
+            tasks.create_task(build_missing(folder))
 
 
 def _read_again(file: Path | None) -> None:
