@@ -99,9 +99,6 @@ async def join(
     shown = await _shown(url, folder, accept_new_key=accept_new_key, code=code)
     if isinstance(shown, JoinRefused):
         return shown
-    refused = await _refused_code(shown)
-    if refused is not None:
-        return refused
     key = _key(folder, new_key=new_key)
     if isinstance(key, JoinRefused):
         return key
@@ -181,7 +178,7 @@ class _Gateway:
 async def _shown(
     url: str, folder: StateFolder, *, accept_new_key: bool, code: PinnedCode | None = None
 ) -> _Gateway | JoinRefused:
-    """Check that a gateway responds.
+    """Check that a gateway responds, and that it accepts the join code if there is one.
 
     If the node joined this gateway before, check that the gateway's key is the same.
     """
@@ -189,7 +186,8 @@ async def _shown(
     if address is None:
         return JoinRefused(reason=f"not an http or https URL: {url}")
     known = _Gateway(address, None) if accept_new_key else _known(folder, address)
-    return await _looked(attrs.evolve(known, code=code))
+    looked = await _looked(attrs.evolve(known, code=code))
+    return looked if isinstance(looked, JoinRefused) else await _refused_code(looked) or looked
 
 
 async def _looked(known: _Gateway) -> _Gateway | JoinRefused:
