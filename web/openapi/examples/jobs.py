@@ -41,6 +41,7 @@ JOB: Final[Example] = {
     "eta_reason": None,
     "name": "scene",
     "node_name": "gpu-node-east-1",
+    "verifying": False,
 }
 CANCELLED_JOB: Final[Example] = {
     **JOB,
