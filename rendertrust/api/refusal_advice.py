@@ -231,6 +231,11 @@ ADVICE: Final[Mapping[Code, str]] = {
         "Send the job with `queue` to let it wait for a node, ask for less (`needs`), or choose"
         " another pool."
     ),
+    Code.NO_BLENDER_VERSION: (
+        "`detail` names the versions that the nodes have. Allow newer ones with `or_newer`"
+        " (`--or-newer` of `rendertrust submit`), save the scene in one of these versions, or send"
+        " the job with `queue` to let it wait for a node."
+    ),
     Code.NODES_FULL: "Send the job with `queue` to let it wait, or try again in some seconds.",
     Code.TOO_MANY_OPEN_JOBS: ("Wait until a job ends, or cancel one. Send many frames as one job."),
     Code.TOO_MANY_PREFLIGHTS: (

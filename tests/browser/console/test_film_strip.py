@@ -149,7 +149,7 @@ async def test_two_jobs_of_a_scene_are_compared_with_a_wipe(browser: Browser, st
     job = await film(stage)
     async with visiting(browser, stage, "jane", f"/console/jobs/{job}?frame=3") as visit:
         page = visit.page
-        await page.get_by_role("link", name="Compare with an earlier job").click()
+        await page.get_by_role("link", name="Compare with another job").click()
         images = page.locator("#compared img")
         await expect(images).to_have_count(2)
         for image in await images.all():

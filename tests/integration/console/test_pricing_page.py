@@ -63,7 +63,7 @@ async def test_where_scenes_are_measured_it_says_what_counts_and_gives_an_exampl
         assert "outside the scene's range, its own first, middle and last frame" in words
         assert "Another size or number of samples needs no new measurement" in words
         assert "Frame 1 takes 8 s, frame 126 takes 14 s and frame 250 takes 11 s." in words
-        assert "all 250 frames take 2,934 s, and cost 489 .09 cr (34.24 USD)." in words
+        assert "all 250 frames take 2,934 s, and cost 489 .09 cr (≈ 34.24 USD)." in words
 
 
 async def test_a_request_costs_no_query(

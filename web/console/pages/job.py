@@ -165,11 +165,13 @@ def request_of(view: View[JobPageQuery], row: ConsoleJob) -> Shown:
 
 async def repeats_of(view: View[JobPageQuery], row: ConsoleJob) -> Shown:
     """Return the jobs that repeat this one or a frame of it, and the address to submit it again."""
+    related = view.gateway.tables.related_jobs
+    has_frames = row.job_type == RENDER and row.done > 0
     return {
         "again": address_again(row),
         "again_of": row.plan.again_of,
-        "agains": await view.gateway.tables.related_jobs.again(row.id),
-        "compares": row.job_type == RENDER and row.done > 0,
+        "agains": await related.again(row.id),
+        "compares": has_frames and bool(await related.same_scene(row.id)),
     }
 
 

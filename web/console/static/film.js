@@ -170,6 +170,7 @@ light.addEventListener("click", (event) => {
   }
 });
 light.querySelector("img").addEventListener("load", enlarge);
+addEventListener("resize", () => { if (light.open) enlarge(); });
 if (slider) {
   slider.addEventListener("input", () => {
     setPlaying(false);
