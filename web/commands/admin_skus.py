@@ -33,6 +33,14 @@ def list_(*, as_json: bool, **where: Any) -> None:
     tell(with_database(where, lambda database: Skus(database).all(withdrawn=True)), as_json=as_json)
 
 
+def _title_of(amount: str) -> str:
+    """Return the credits as buyers read them; what is no amount stays, and is refused later."""
+    try:
+        return credit_count(amount)
+    except ValueError:
+        return amount
+
+
 @skus.command("set")
 @click.argument("sku")
 @click.option(
@@ -72,7 +80,7 @@ def set_(
 
     terms = as_requested(
         Terms,
-        title=credit_count(credits_) if title is None else title,
+        title=_title_of(credits_) if title is None else title,
         credits=credits_,
         amount=amount,
         currency=currency,

@@ -85,9 +85,11 @@ async def _build(folder: Path, command: Sequence[str]) -> None:
     """Build into a new folder, and move the zips from there once all are built."""
     with tempfile.TemporaryDirectory(prefix=".extension-", dir=folder) as new:
         log.info("Blender's extension is being built", folder=str(folder))
-        code, said = await _run(*command, "--out", new)
+        code, output = await _run(*command, "--out", new)
         if code != 0:
-            _warn(said.strip().rpartition("\n")[2][-LAST_WORDS_MAX:] or f"it ended with {code}")
+            lines = output.split("\n")
+            last = next((line for line in reversed(lines) if line.strip()), f"it ended with {code}")
+            _warn(last[-LAST_WORDS_MAX:])
             return
         for path in _zips(Path(new)):
             path.replace(folder / path.name)

@@ -159,7 +159,7 @@ async def test_old_gateways_and_nodes_are_named_with_what_to_do(
     face: Face, ann: Visitor, database: PostgresEndpoint
 ) -> None:
     assert (await needs(ann))["versions"][0] == "good"
-    candidate = {"id": str(uuid4()), "url": "http://c:8000", "version": "0.1.0rc1"}
+    candidate = {"id": str(uuid4()), "url": "http://c:8000", "version": "0.1.0+own"}
     since = datetime.now(UTC).isoformat()
     face.gateway.console.gateways.hear(json.dumps({**candidate, "since": since}).encode())
     assert (await needs(ann))["versions"][0] == "good", "only the suffix differs"

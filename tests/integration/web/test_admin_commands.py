@@ -122,7 +122,7 @@ def test_a_grant_is_done_when_its_amount_is_typed_again(
 ) -> None:
     ended = grant(jane, "50", "--reason", "an apology", typed="50.0\n")
     assert ended.exit_code == 0, ended.output
-    assert "Give 50 credits to jane@example.org. Jane has 100, 0 of" in ended.output
+    assert "Give 50 credits to jane@example.org. Jane has 100 credits, 0 of" in ended.output
     assert ended.output.endswith("Done: jane@example.org had 150 credits after it.\n")
     assert balance(jane) == "150.0000"
     (_, (name, actor, reason)) = acts(database, engine_loop)
@@ -239,7 +239,7 @@ def test_work_that_was_charged_is_given_back(
     refund = ("credits", "refund", job, "--reason", "a black picture")
     assert call(*refund, "--amount", "11", "--yes").exit_code == 2
     ended = call(*refund, typed="10\n")
-    assert "Refund 10 of 10 credits to jane@example.org" in ended.output
+    assert "Refund 10 credits of a charge of 10 to jane@example.org" in ended.output
     assert balance(jane) == "100.0000"
     assert call(*refund, "--yes").output.startswith("Already done: ")
     assert call("credits", "refund", str(uuid4()), "--reason", "x", "--yes").exit_code == 1
@@ -279,11 +279,11 @@ def test_a_sku_is_set_withdrawn_and_listed() -> None:
     ended = call("skus", "set", *words, "--reason", "a new price")
     assert (ended.exit_code, ended.output) == (
         0,
-        "cred10\t120.5000\t11.00 eur\t120.5 credits\n",
+        "cred10\t120.5000\t11.00 EUR\t120.5 credits\n",
     )
     words = ("cred10", "--credits", "120.5", "--amount", "1100", "--currency", "jpy")
     ended = call("skus", "set", *words, "--reason", "for Japan")
-    assert ended.output == "cred10\t120.5000\t1100 jpy\t120.5 credits\n"
+    assert ended.output == "cred10\t120.5000\t1100 JPY\t120.5 credits\n"
     call("skus", "set", "cred50", "--credits", "500", "--amount", "4000", "--withdrawn")
     listed = [line.split("\t") for line in call("skus", "list").output.splitlines()]
     assert {line[0]: line[-1] for line in listed} == {
