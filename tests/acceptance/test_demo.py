@@ -25,7 +25,7 @@ from tests.support.gateway_process import none_alive_in
 from tests.support.ssim import ssim
 
 pytestmark = [pytest.mark.render, pytest.mark.timeout(600)]
-PAID = re.compile(r"([0-9.]+) credits were held, \1 charged")
+PAID = re.compile(r"([0-9.]+) credits held, \1 charged")
 SMALL_SCENE = """
 scene.cycles.samples = 4
 scene.render.resolution_x = scene.render.resolution_y = 32
