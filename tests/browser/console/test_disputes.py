@@ -30,7 +30,7 @@ async def test_a_dispute_is_opened_decided_and_leads_to_its_proof(
         await page.get_by_role("link", name="Report a problem").click()
         await page.get_by_label("It is black or empty").check()
         await page.get_by_label("In your words").fill("it is black <b>everywhere</b>")
-        picture = page.get_by_alt_text("The delivered picture")
+        picture = page.get_by_alt_text("The picture, to mark a place in it")
         await expect(picture).to_have_js_property("naturalWidth", 96)
         box = await picture.bounding_box()
         assert box is not None
