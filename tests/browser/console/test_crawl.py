@@ -37,7 +37,7 @@ READ: Final = """
     .map((each) => each.getAttribute("href")),
   title: page.querySelector("h1").textContent,
   changes: [...page.querySelectorAll("main :is(form[method=post], input[type=checkbox]," +
-    " button:not(#pause, [data-copy], [data-act], form[method=get] *))")]
+    " button:not(#pause, #reel-play, [data-by], [data-copy], [data-act], form[method=get] *))")]
     .map((each) => each.outerHTML),
   unnamed: [...page.querySelectorAll("table")]
     .filter((each) => !each.caption?.textContent.trim()).map((each) => each.outerHTML),

@@ -87,6 +87,7 @@ async def test_the_same_keys_work_on_every_page(browser: Browser, stage: Stage) 
     async with visiting(browser, stage, "ann") as visit:
         page, keys = visit.page, visit.page.keyboard
         menu = dict(await page.locator(".menu a[data-key]").evaluate_all(MENU))
+        menu.pop("i", None)  # Earnings, if another test of the gateway gave Ann a node
         others = {"o": "/console", "e": "/console/disputes"}
         assert menu == others | {key: f"/console/{there}" for key, there, _ in LEADS}
         for key, there, searches in LEADS:
