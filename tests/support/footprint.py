@@ -19,8 +19,8 @@ from pathlib import Path
 from tests.support.gateway_process import ROOT, alive_in, none_alive_in
 
 SHARED = (Path("/tmp"), Path("/var/tmp"), Path("/var/lib"), Path("/run"), Path("/dev/shm"))
-# Folders beside the sources into which Python, git and other tests write.
-NOT_OURS = ("__pycache__", ".git", ".hypothesis", ".pytest_cache")
+# Folders beside the sources into which Python, git and other tests write; those make environments.
+NOT_OURS = ("__pycache__", ".git", ".hypothesis", ".pytest_cache", ".venv")
 Listing = dict[str, tuple[int, int, int]]
 
 
