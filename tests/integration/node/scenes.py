@@ -6,16 +6,20 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from PIL import Image
 
+from rendertrust import blender_version
 from rendertrust.job_types import CHECK, CHECK_BATCH
 from rendertrust.node.plugin import Task, is_delivered
 from tests.integration.node.workshop import workshop
 
+# The Blender that makes these scenes: another one with each version of Python.
+INSTALLED: Final = blender_version.parse(metadata.version("bpy"))
 # The argument after -- is the path of the saved scene.
 SMALL = """
 import bpy, sys

@@ -23,13 +23,13 @@ from rendertrust.preflight.findings import Finding, NodeClass, findings, stops
 from rendertrust.preflight.frame_probe import spread_of
 from rendertrust.preflight.layout import laid_out
 from tests.integration.node.resident import Resident
-from tests.integration.node.scenes import build, make, task, unit
+from tests.integration.node.scenes import INSTALLED, build, make, task, unit
 from tests.support import programs
 from web.jobs.preflight_report import SceneFacts, facts_in
 
 pytestmark = pytest.mark.render
 
-CPU = NodeClass(blenders=((5, 2),), ram_bytes=8 * 2**30)
+CPU = NodeClass(blenders=(INSTALLED,), ram_bytes=8 * 2**30)
 # Make all scenes with one Blender; the argument is their folder.
 SCENES = """
 import bpy, os, sys
