@@ -3,8 +3,10 @@
 An admin begins a new epoch after the restore of a backup that lacks leaves of the log. From then on
 the log's origin ends with ``/epoch/{number}-{hash}``. The epoch's first leaf names the earlier log,
 with the size and root of that log's anchor on a chain. The ``{hash}`` in the origin is the start of
-this leaf's hash, so that no two epochs share a name. All leaves before an epoch's first leaf belong
-to earlier epochs. ``docs/PROOF-FORMATS.md`` describes the lines.
+this leaf's hash, so that no two epochs share a name. A farm without a chain has no anchor: the leaf
+then has chain 0, and names the newest checkpoint that a gateway kept outside the database. All
+leaves before an epoch's first leaf belong to earlier epochs. ``docs/PROOF-FORMATS.md`` describes
+the lines.
 """
 
 import re
@@ -16,6 +18,8 @@ import attrs
 from rendertrust.merkle import SIZE_MAX, leaf_hash
 
 VERSION: Final = "rendertrust-epoch-v1"
+NO_CHAIN: Final = 0  # the chain in the leaf of a farm without a chain
+NOWHERE: Final = "0x" + "0" * 40  # the contract if nothing was anchored before
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 _NAMED: Final = re.compile(r"(?P<base>[^\s+]+)/epoch/(?P<number>[1-9][0-9]{0,8})-[0-9a-f]{8}")
 _LEAF: Final = re.compile(
@@ -23,7 +27,7 @@ _LEAF: Final = re.compile(
     r"epoch (?P<number>[1-9][0-9]{0,8})\n"
     r"time (?P<time>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)\n"
     r"origin (?P<origin>[^\s+]{1,255})\n"
-    r"chain (?P<chain>[1-9][0-9]{0,18})\n"
+    r"chain (?P<chain>0|[1-9][0-9]{0,18})\n"
     r"contract (?P<contract>0x[0-9a-fA-F]{40})\n"
     r"size (?P<size>0|[1-9][0-9]{0,18})\n"
     r"root (?P<root>[0-9a-f]{64})\n",
@@ -35,8 +39,8 @@ _LEAF: Final = re.compile(
 class EpochLeaf:
     """First leaf of epoch ``number``.
 
-    ``origin``, ``size`` and ``root`` describe the earlier log at its anchor on the chain. ``time``:
-    UTC, whole seconds.
+    ``origin``, ``size`` and ``root`` describe the earlier log at its anchor on the chain; with
+    NO_CHAIN, at the newest checkpoint that a gateway kept. ``time``: UTC, whole seconds.
     """
 
     number: int

@@ -171,11 +171,8 @@ class Halts:
         return halt is not None and halt.reason in OF_ONE_GATEWAY
 
     async def _ask(self) -> Halt | None:
-        """Query the halt.
-
-        Without a chain the gateway's memory is ignored, as no epoch could be begun.
-        """
-        seen = self._seen() if self.chain else None
+        """Query the halt."""
+        seen = self._seen()
         known: tuple[Any, ...] = (None,) * 4
         if isinstance(seen, SeenHead):
             known = seen.origin, seen.size, seen.root, seen.at

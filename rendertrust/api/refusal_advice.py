@@ -97,7 +97,7 @@ ADVICE: Final[Mapping[Code, str]] = {
     ),
     Code.LOG_HALTED: (
         "Wait for an admin. Admins read"
-        " [After a restore, with anchors](OPERATIONS.md#after-a-restore-with-anchors)."
+        " [After a restore](OPERATIONS.md#after-a-restore)."
     ),
     Code.CHANGED_MEANWHILE: "Send the request again.",
     Code.CREDENTIALS_INVALID: (

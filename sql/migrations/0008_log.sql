@@ -107,8 +107,9 @@ CREATE TABLE epochs (
     leaf_index bigint NOT NULL UNIQUE CHECK (leaf_index >= 0), -- index of its first leaf; earlier leaves were kept
     leaf       text NOT NULL,
     origin     text NOT NULL,                     -- the log's name from then on
-    -- the chain, and the contract, size and root that it had of the previous epoch
-    chain_id   bigint NOT NULL CHECK (chain_id > 0),
+    -- the chain, and the contract, size and root that it had of the previous epoch; 0: the farm has no chain, and
+    -- size and root are those of the newest checkpoint that a gateway kept
+    chain_id   bigint NOT NULL CHECK (chain_id >= 0),
     contract   text NOT NULL,
     size       bigint NOT NULL CHECK (size >= 0),
     root       bytea NOT NULL CHECK (octet_length(root) = 32),

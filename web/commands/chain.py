@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from rendertrust.epoch import NO_CHAIN, NOWHERE
 from web.commands.admin_command import act, halts_of, require_confirmation, required_reason
 from web.commands.database import database_of, said
 from web.commands.options import settings_from, where_options
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ACT: Final = "chain.reopen"
-NOWHERE: Final = "0x" + "0" * 40  # the contract in an epoch's leaf if nothing was anchored before
 NONE: Final = (
     "No chain is configured, so nothing is anchored. Set chain.url (RENDERTRUST_CHAIN_URL); "
     '"embedded" starts a private chain for trials'
@@ -106,20 +106,22 @@ def reopen(*, reason: str, yes: bool, as_json: bool, **where: Any) -> None:
     """After a restore of an older backup: begin a new epoch of the log and resume writing.
 
     The new epoch gives up the leaves of the log that the chain, or the gateway's checkpoint file,
-    has and the database lacks. The first leaf of the epoch states what the chain has. The log gets
-    a new name, and a new contract anchors it. The command shows what is given up, and records it in
-    the audit log. If the database lacks nothing, writing resumes without a new epoch.
+    has and the database lacks. The first leaf of the epoch states what the chain has; without a
+    chain, what the file has. The log gets a new name, and a new contract anchors it. The command
+    shows what is given up, and records it in the audit log. If the database lacks nothing, writing
+    resumes without a new epoch.
     """
 
-    async def work(chain: "EvmChain", database: "Database", settings: Any) -> dict[str, Any]:
+    async def work(chain: "EvmChain | None", database: "Database", settings: Any) -> dict[str, Any]:
         from sql.halts import BEHIND, OF_ONE_GATEWAY, read_backlog
 
-        seen, halt = await _seen(chain, database), await halts_of(settings, database).now()
+        seen = None if chain is None else await _seen(chain, database)
+        halt = await halts_of(settings, database).now()
         if halt is not None and halt.reason in OF_ONE_GATEWAY:
             raise click.ClickException(halt.text)  # a new epoch would not end this halt
-        behind = halt if halt is not None and halt.reason == BEHIND else None
-        if seen.halt is None and not seen.lacks and behind is None:
-            return await _lifted(database, halt, reason)
+        differs = seen is not None and (seen.halt is not None or seen.lacks)
+        if not differs and (halt is None or halt.reason != BEHIND):
+            return await _lifted(database, seen, halt, reason)
         backlog = await read_backlog(database)
         left = left_behind(seen, halt, 0 if backlog is None else backlog.size)
         if not yes:
@@ -127,7 +129,11 @@ def reopen(*, reason: str, yes: bool, as_json: bool, **where: Any) -> None:
         await asyncio.to_thread(require_confirmation, "Begin a new epoch and give this up", yes=yes)
         return await _reopened(database, seen, halt, reason, left)
 
-    found = with_chain(where, work)
+    settings = settings_from(None, None, where["data"], where["config"])
+    if settings.chain.url:
+        found = with_chain(where, work)
+    else:
+        found = _with_database(settings, lambda database: work(None, database, settings))
     _tell(found, reopened_lines(found), as_json=as_json)
 
 
@@ -136,7 +142,6 @@ def with_chain(
 ) -> T:
     """Run ``work`` with the chain and the database of the settings, and return its result."""
     from config.data_folder import data_folder
-    from sql.database import Database
     from supervisors.engines.offline_chain import has_run, offline_chain
 
     settings = settings_from(None, None, where["data"], where["config"])
@@ -144,14 +149,24 @@ def with_chain(
         raise click.UsageError(NONE)
     data = data_folder(settings)
 
+    async def on_chain(database: "Database") -> T:
+        if not has_run(settings.chain, data):
+            raise click.UsageError(f"There is no chain in {data}: a gateway creates it")
+        async with offline_chain(settings.chain, data) as port:
+            return await work(port, database, settings)
+
+    return _with_database(settings, on_chain)
+
+
+def _with_database(settings: Any, work: "Callable[[Database], Awaitable[T]]") -> T:
+    """Run ``work`` with the database of the settings, and return its result."""
+    from sql.database import Database
+
     async def run() -> T:
         async with database_of(settings) as there:
-            if not has_run(settings.chain, data):
-                raise click.UsageError(f"There is no chain in {data}: a gateway creates it")
             database = Database(lambda: there.app_dsn)
             try:
-                async with offline_chain(settings.chain, data) as port:
-                    return await _expected(work(port, database, settings))
+                return await _expected(work(database))
             finally:
                 await database.close()
 
@@ -201,29 +216,38 @@ async def _seen(chain: "EvmChain", database: "Database") -> "ChainView":
     return await see(chain, Anchors(database), SystemClock())
 
 
-async def _lifted(database: "Database", halt: "Halt | None", reason: str) -> dict[str, Any]:
+async def _lifted(
+    database: "Database", seen: "ChainView | None", halt: "Halt | None", reason: str
+) -> dict[str, Any]:
     """End an older halt without a new epoch, because the chain agrees; return the result."""
     from sql.halts import end_halt
 
     if halt is None:
         raise click.ClickException(AGREES)
+    if seen is None:  # the halt is about a chain that is no longer configured
+        raise click.ClickException(f"{halt.found}. {NONE}")
     await end_halt(database, act("chain.lift", "log", reason, was=halt.found))
     return {"epoch": None, "lifted": halt.found}
 
 
 async def _reopened(
-    database: "Database", seen: "ChainView", halt: "Halt | None", reason: str, left: dict[str, Any]
+    database: "Database",
+    seen: "ChainView | None",
+    halt: "Halt | None",
+    reason: str,
+    left: dict[str, Any],
 ) -> dict[str, Any]:
     """Begin a new epoch, later than every signed checkpoint, and record which leaves the epoch
-    gives up.
+    gives up. ``seen``: None without a chain.
     """
     from datetime import timedelta
 
     from sql.epochs import ChainPosition, reopen
     from supervisors.engines.system_clock import SystemClock
 
-    state, (contract, size, root) = seen.state, _newest_of(seen)
-    there = ChainPosition(state.chain_id, contract, size, root, state.sender, state.nonce)
+    sender, nonce = ("", 0) if seen is None else (seen.state.sender, seen.state.nonce)
+    root = bytes.fromhex(left["root"])
+    there = ChainPosition(left["chain_id"], left["contract"], left["size"], root, sender, nonce)
 
     def details(row: "EpochRow") -> dict[str, Any]:
         return {**left, "leaves": row.leaf_index}
@@ -237,25 +261,27 @@ async def _reopened(
     return {"epoch": row.number, "origin": row.origin, **details(row)}
 
 
-def left_behind(seen: "ChainView", halt: "Halt | None", leaves: int) -> dict[str, Any]:
+def left_behind(seen: "ChainView | None", halt: "Halt | None", leaves: int) -> dict[str, Any]:
     """Return what a new epoch gives up: leaves that a chain or a checkpoint has and the database
     lacks.
 
-    ``kept`` is the gateway's checkpoint, if it caused the halt; ``others`` are contracts of later
-    epochs that the database does not know; ``lost`` is the least number of lost leaves.
+    ``seen``: None without a chain; then ``size`` and ``root`` are those of the gateway's
+    checkpoint. ``kept`` is the gateway's checkpoint, if it caused the halt; ``others`` are
+    contracts of later epochs that the database does not know; ``lost`` is the least number of lost
+    leaves.
     """
-    contract, size, root = _newest_of(seen)
+    contract, size, root = _newest_of(seen, halt)
     kept: dict[str, Any] | None = None
     if halt is not None and halt.size and halt.root and halt.origin:
         kept = {"origin": halt.origin, "size": halt.size, "root": halt.root.hex()}
     others: list[dict[str, Any]] = [
         {"contract": other.contract, "size": other.size, "root": other.root.hex()}
-        for other in seen.halts
+        for other in ([] if seen is None else seen.halts)
         if other.contract not in (None, contract) and other.root is not None
     ]
     known = max([size, *(one["size"] for one in ([kept] if kept else []) + others)])
     return {
-        "chain_id": seen.state.chain_id,
+        "chain_id": NO_CHAIN if seen is None else seen.state.chain_id,
         "contract": contract,
         "size": size,
         "root": root.hex(),
@@ -266,10 +292,17 @@ def left_behind(seen: "ChainView", halt: "Halt | None", leaves: int) -> dict[str
     }
 
 
-def _newest_of(seen: "ChainView") -> tuple[str, int, bytes]:
-    """Return the contract that an epoch leaves behind, and its newest anchor."""
+def _newest_of(seen: "ChainView | None", kept: "Halt | None") -> tuple[str, int, bytes]:
+    """Return the contract that an epoch leaves behind, and its newest anchor; without a chain,
+    NOWHERE and the checkpoint of ``kept``.
+    """
     from rendertrust.merkle import root
 
+    if seen is None:
+        assert kept is not None
+        assert kept.size is not None
+        assert kept.root is not None
+        return NOWHERE, kept.size, kept.root
     halt, newest = seen.halt, seen.newest
     if halt is not None and halt.contract and halt.size and halt.root:
         return halt.contract, halt.size, halt.root
@@ -381,24 +414,27 @@ def left_behind_lines(found: dict[str, Any]) -> list[str]:
     """Return lines that list the leaves which an epoch gives up."""
     lines = [
         f"Here: {found['leaves']} leaves of the log. Lost: at least {found['lost']}.",
-        f"Given up: contract {found['contract']}, with {found['size']} leaves.",
     ]
+    if found["contract"] != NOWHERE:
+        lines.append(f"Given up: {_contract(found)}.")
     if found["kept"] is not None:
         lines.append(
             f"Given up: a checkpoint of {found['kept']['size']} leaves that a gateway kept."
         )
-    lines += [
-        f"Given up: contract {other['contract']}, with {other['size']} leaves."
-        for other in found["others"]
-    ]
-    return lines
+    return [*lines, *(f"Given up: {_contract(other)}." for other in found["others"])]
+
+
+def _contract(one: dict[str, Any]) -> str:
+    return f"contract {one['contract']}, with {one['size']} leaves"
 
 
 def epoch_line(one: dict[str, Any]) -> str:
     """Return the line about an earlier epoch."""
     since = f"{one['at']:%Y-%m-%dT%H:%M:%SZ}, after {one['leaves']} leaves"
-    left = f"given up: contract {one['contract']}, with {one['size']} leaves"
-    return f"epoch {one['number']:<4} since {since}; {left}"
+    left = f"a checkpoint of {one['size']} leaves"
+    if one["contract"] != NOWHERE:
+        left = _contract(one)
+    return f"epoch {one['number']:<4} since {since}; given up: {left}"
 
 
 def _anchored(found: dict[str, Any]) -> str:

@@ -60,14 +60,16 @@ class HandDatabase(Database):
 
 
 class HandHalts(Halts):
-    """Halts of one gateway whose checkpoint file is unreadable, and counts while a test says so."""
+    """Halts of one gateway whose checkpoint file is unreadable while a test says so."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database, chain=False, seen=lambda: UnreadableHead("a test says so"))
+        self._unreadable: UnreadableHead | None = None
+        super().__init__(database, chain=False, seen=lambda: self._unreadable)
 
     def halt(self, is_halted: bool) -> None:
-        """Begin or end the halt: without a ``chain`` the gateway ignores its checkpoint file."""
-        self.chain, self._stale_at = is_halted, 0.0
+        """Begin or end the halt."""
+        self._unreadable = UnreadableHead("a test says so") if is_halted else None
+        self._stale_at = 0.0
 
 
 class HandStore(SqlStore):

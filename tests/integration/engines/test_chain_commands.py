@@ -38,6 +38,7 @@ from tests.support.examples import series
 from tests.support.until import until
 from tests.twins.signer import TwinSigner
 from web.commands.chain import chain as command
+from web.commands.chain import status_lines
 from web.commands.fsck import fsck
 from web.log.newest_checkpoint import FileMemory, memory_file
 
@@ -323,6 +324,34 @@ def test_a_database_that_was_put_back_is_reopened_though_the_chain_agrees(
     place.loop.run(place.log(4))
     assert place.loop.run(place.findings()) == []
     assert call("deploy")["made"]
+
+
+def test_without_a_chain_the_epoch_names_what_the_gateway_kept(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RENDERTRUST_CHAIN_URL")
+    monkeypatch.setenv("RENDERTRUST_DATA", str(tmp_path))
+    assert "nothing to reopen" in error_of("reopen", "--reason", "x", "--yes")
+    origin, at = place.loop.run(place.origin()), datetime.now(UTC)
+    memory = FileMemory(memory_file(tmp_path))
+    memory_file(tmp_path).parent.mkdir()
+    asyncio.run(memory.note(SeenHead(origin, 9, ROOT, at)))
+    reopened = CliRunner().invoke(
+        command, ["reopen", "--reason", "put back", "--yes"], standalone_mode=False
+    )
+    assert reopened.output.splitlines()[1:3] == [
+        "Here: 4 leaves of the log. Lost: at least 5.",
+        "Given up: a checkpoint of 9 leaves that a gateway kept.",
+    ]
+    assert "nothing to reopen" in error_of("reopen", "--reason", "x", "--yes")
+    place.loop.run(place.log(4))
+    assert place.loop.run(place.findings()) == []
+    ((act, reason, details),) = place.loop.run(place.acts())
+    assert (act, reason, details["chain_id"]) == ("chain.reopen", "put back", 0)
+    for name, value in place.settings().items():
+        monkeypatch.setenv(name, value)
+    epoch = next(line for line in status_lines(call("status")) if line.startswith("epoch 2"))
+    assert epoch.endswith("after 4 leaves; given up: a checkpoint of 9 leaves")
 
 
 def test_a_chain_that_is_away_or_another_is_said_to_be(

@@ -14,6 +14,10 @@ import aiohttp
 import attrs
 import pytest
 
+from rendertrust.checkpoint import Checkpoint
+from rendertrust.consistency import names
+from rendertrust.epoch import NO_CHAIN, NOWHERE
+from rendertrust.proof_check import read_epochs
 from sql.anchors import Anchors
 from sql.audit_log import Act
 from sql.database import Database
@@ -48,10 +52,12 @@ class Machine:
     file: Path
 
     @contextlib.asynccontextmanager
-    async def gateway(self, file: Path | None = None) -> AsyncGenerator[tuple[Whole, Person]]:
+    async def gateway(
+        self, file: Path | None = None, *, chain: bool = True
+    ) -> AsyncGenerator[tuple[Whole, Person]]:
         settings = settings_for_tests(credits={"starter": "100"}, proof={"checkpoint_seconds": 0.1})
         memory = FileMemory(file or self.file)
-        anchoring = (self.chain, SETTINGS)
+        anchoring = (self.chain, SETTINGS) if chain else None
         async with whole(self.database, settings, anchoring=anchoring, memory=memory) as running:
             yield running, Person(self.http, running.url)
 
@@ -212,6 +218,44 @@ async def test_the_chains_word_does_not_end_it_and_an_epoch_does(machine: Machin
         again.headers = jane.headers
         await deduct_when_accepted(again, "at another gateway")
         assert (await ready(again))["log"]["halted"] is None
+
+
+async def test_without_a_chain_the_file_halts_it_too_and_an_epoch_names_what_was_lost(
+    machine: Machine,
+) -> None:
+    async with machine.gateway(chain=False) as (_, jane):
+        await jane.register()
+        await proved(jane, await deduct_when_accepted(jane, "first"))
+    await machine.copy()
+    async with machine.gateway(chain=False) as (_, again):
+        again.headers = jane.headers
+        lost = await proved(again, await deduct_when_accepted(again, "second"))
+        await until(lambda: machine.kept["size"] >= lost["tree_size"])
+    await machine.put_back()
+    before = machine.kept
+    async with machine.gateway(chain=False) as (_, again):
+        again.headers = jane.headers
+        assert "chain reopen" in await reason_of_refusal(again, "no")
+        assert machine.kept == before
+
+        pool, now = Database(lambda: machine.database.app_dsn), CLOCK.now()
+        there = ChainPosition(
+            NO_CHAIN, NOWHERE, before["size"], bytes.fromhex(before["root"]), "", 0
+        )
+        act = Act(now, None, "me", "chain.reopen", "log", "why")
+        row = await reopen(pool, there, now, lambda _: act)
+        await pool.close()
+        proof = await proved(again, await deduct_when_accepted(again, "yes"))
+        assert proof["checkpoint"].startswith(f"{row.origin}\n")
+        size = proof["tree_size"]
+        listed = read_epochs((await again.answered("GET", f"/ledger/epochs?size={size}"))[1])
+        assert not isinstance(listed, str)
+        (link,) = listed
+        kept = Checkpoint(before["origin"], before["size"], bytes.fromhex(before["root"]), NOW)
+        newer = Checkpoint(row.origin, size, bytes.fromhex(proof["merkle_root"]), NOW)
+        assert names([link], kept, newer) == link
+    async with connected(machine.database.app_dsn) as connection:
+        assert await run_fsck(connection) == []
 
 
 async def test_a_copy_of_before_an_epoch_is_found_too(machine: Machine) -> None:

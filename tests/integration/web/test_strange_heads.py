@@ -101,7 +101,7 @@ async def test_an_operator_moves_it_away_and_the_gateway_goes_on(
         await until(lambda: machine.file.exists() and machine.kept["size"] >= proof["tree_size"])
 
 
-async def test_without_a_chain_it_halts_nothing_and_stays_as_it_is(tmp_path: Path) -> None:
+async def test_it_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "log-seen"
     for text in KEPT:
         path.write_text(text, "latin-1")

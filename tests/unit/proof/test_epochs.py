@@ -107,6 +107,8 @@ def links(size: int) -> tuple[LeafLink, ...]:
 
 def test_the_golden_leaf_is_read() -> None:
     assert epoch.read(GOLDEN) == EPOCH
+    without_chain = attrs.evolve(EPOCH, chain_id=epoch.NO_CHAIN, contract=epoch.NOWHERE)
+    assert epoch.read(without_chain.canonical.decode()) == without_chain
 
 
 def test_a_name_says_the_epoch() -> None:
