@@ -555,8 +555,8 @@ class Downloads:
     )
     build: bool = setting(
         True,
-        "build Blender's extension after the start, if it was not built for this version: that"
-        " downloads some 90 MB from the package index",
+        "build Blender's extension after the start, if no zip is built from the gateway's"
+        " sources: that downloads some 90 MB from the package index",
     )
 
 

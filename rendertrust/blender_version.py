@@ -31,7 +31,7 @@ def name_of(version: Iterable[int]) -> str | None:
     return text_of((major, minor)) if 2 <= major <= 9 and 0 <= minor <= 99 else None
 
 
-def in_words(versions: Iterable[BlenderVersion]) -> str:
+def list_text(versions: Iterable[BlenderVersion]) -> str:
     """Return a list of versions in a sentence, like ``4.5, 5.1 and 5.2``."""
     *others, last = [text_of(version) for version in sorted(set(versions))]
     return f"{', '.join(others)} and {last}" if others else last

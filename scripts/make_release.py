@@ -163,14 +163,8 @@ def add_built(copy: Path, out: Path) -> None:
     say("The documentation")
     run(CHECKOUT / "scripts" / "docs", "--to", copy / "web" / "documentation" / "site")
     say("The TypeScript client")
-    scripts = CHECKOUT / "scripts"
-    finder = [str(scripts / "python"), str(scripts / "environment.py"), "dev"]
-    found = subprocess.run(finder, stdout=subprocess.PIPE, text=True, check=False)
-    if found.returncode:
-        raise ReleaseRefused("the environment dev cannot be made; see above")
-    python = Path(found.stdout.strip()) / "bin" / "python"
     folder = copy / "web" / "downloads" / "built"
-    run(python, "-m", "scripts.typescript_client", "--into", folder)
+    run(CHECKOUT / "scripts" / "npm-package", "--into", folder)
     for package in folder.iterdir():
         shutil.copy(package, out)
 

@@ -8,6 +8,7 @@ from config.declaration import Setting
 from config.settings import SETTINGS
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs/OPERATIONS.md"
+LARGEST = 2**63 - 1  # of PostgreSQL's bigint
 BEGIN, END = "<!-- settings: scripts/settings_table.py -->\n", "<!-- end of settings -->\n"
 
 
@@ -18,8 +19,7 @@ def table(settings: Iterable[Setting] = SETTINGS) -> str:
         defaults = [f"`{_toml(one.default)}`"]
         for environment, default in one.declared.by_environment.items():
             defaults.append(f"{environment}: `{_toml(default)}`")
-        bounds = one.declared.bounds
-        limits = "" if bounds is None else f"{bounds[0]:,} to {bounds[1]:,}"
+        limits = "" if one.declared.bounds is None else _bounds(*one.declared.bounds)
         meaning = one.declared.meaning.replace("|", "\\|")
         rows.append(f"| {one.name} | {', '.join(defaults)} | {limits} | {meaning} |")
     return "\n".join(rows) + "\n"
@@ -30,6 +30,10 @@ def with_table(document: str) -> str:
     before, _, rest = document.partition(BEGIN)
     _, _, after = rest.partition(END)
     return before + BEGIN + table() + END + after
+
+
+def _bounds(least: float, most: float) -> str:
+    return f"{least:,} or more" if most == LARGEST else f"{least:,} to {most:,}"
 
 
 def _toml(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Build the TypeScript client: ``python -m scripts.typescript_client`` writes a package for npm.
+"""Build the TypeScript client: ``scripts/npm-package`` writes a package for npm.
 
 The package ``rendertrust-VERSION.tgz`` is made from this checkout's OpenAPI document, in a new
 folder; the same sources give the same bytes. Without ``--into`` a gateway of this checkout then

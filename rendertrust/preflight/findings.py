@@ -11,7 +11,7 @@ from typing import Any, Final
 import attrs
 
 from rendertrust import frame_range
-from rendertrust.blender_version import UNKNOWN, BlenderVersion, in_words, text_of
+from rendertrust.blender_version import UNKNOWN, BlenderVersion, list_text, text_of
 from rendertrust.job_spec import SIDE_MAX
 
 EEVEE: Final = "BLENDER_EEVEE"
@@ -143,7 +143,7 @@ def _too_new(facts: Facts, nodes: NodeClass) -> Finding:
             setting="Check the scene again: a node of its version is connected",
         )
     known = tuple(one for one in (nodes.blenders or (tried,)) if one != UNKNOWN)
-    has = f"Blender {in_words(known)}" if known else "the Blender that tried"
+    has = f"Blender {list_text(known)}" if known else "the Blender that tried"
     return Finding(
         code="newer_version",
         level="error",
@@ -185,7 +185,7 @@ def _other_version(
     return Finding(
         code="older_version" if saved < max(others) else "newer_version",
         level=level,
-        message=f"the file was saved by Blender {text_of(saved)}; {does} {in_words(others)}",
+        message=f"the file was saved by Blender {text_of(saved)}; {does} {list_text(others)}",
         setting=setting,
     )
 

@@ -1,10 +1,12 @@
-"""Hooks of MkDocs: adds the generated pages and pages of other folders, and moves scripts out of
-pages, because the gateway's policy allows none in them.
+"""Hooks of MkDocs: adds the generated pages and pages of other folders, names pages by their titles
+where links have the names of files, and moves scripts out of pages, because the gateway's policy
+allows none in them.
 """
 
 import hashlib
 import posixpath
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ ELSEWHERE = {
 }
 _SITE_OF = {source: page for page, source in ELSEWHERE.items()}
 _LINK = re.compile(r"(\]\()([^)#\s]+)(#[^)\s]*)?(\))")
+_FILE_NAME = re.compile(r"\[[\w/-]+\.md(\]\()([^)#\s]+)")
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
@@ -45,7 +48,9 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Files) -> 
     place = page.file.src_uri
     markdown = included.filled(markdown, place, docs)
     source = ELSEWHERE.get(place, f"docs/{place}")
-    return _LINK.sub(lambda found: _link(found, source, place, files), markdown)
+    markdown = _LINK.sub(lambda found: _link(found, source, place, files), markdown)
+    titles = dict(_titles(config.nav))
+    return _FILE_NAME.sub(lambda found: _titled(found, place, titles), markdown)
 
 
 def on_post_page(output: str, *, page: Any, config: Any) -> str:
@@ -70,6 +75,23 @@ def _link(found: re.Match[str], source: str, place: str, files: Files) -> str:
         return found.group()
     relative = posixpath.relpath(shown, posixpath.dirname(place) or ".")
     return f"{found.group(1)}{relative}{anchor}{found.group(4)}"
+
+
+def _titles(nav: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Yield the path and the title of each page of the navigation."""
+    for each in nav:
+        for title, below in each.items():
+            if isinstance(below, str):
+                yield below, title
+            else:
+                yield from _titles(below)
+
+
+def _titled(found: re.Match[str], place: str, titles: dict[str, str]) -> str:
+    """Return a link whose text is a file's name with the title of the page instead."""
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(place), found.group(2)))
+    title = titles.get(target)
+    return found.group() if title is None else f"[{title}{found.group(1)}{found.group(2)}"
 
 
 def _moved(script: str, page: Any, site: Path) -> str:

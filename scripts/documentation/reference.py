@@ -1,10 +1,13 @@
 """Reference pages, made from the declarations of commands, settings, operations and codes."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import click
 
+from config.declaration import Setting
+from config.settings import SETTINGS
 from rendertrust.cli import catalogue
 from rendertrust.cli.command import Root
 from scripts import settings_table
@@ -43,10 +46,13 @@ def commands() -> str:
 
 
 def settings() -> str:
-    """Return the page of all settings."""
-    table = settings_table.table().replace("](#", "](../OPERATIONS.md#")
+    """Return the page of all settings, with a table for each table of the settings file."""
     where = "[Operations](../OPERATIONS.md#settings) says where you write them."
-    return f"# Settings\n\nThis page lists the gateway's settings. {where}\n\n{table}"
+    parts = [f"# Settings\n\nThis page lists the gateway's settings. {where}\n"]
+    for name, group in itertools.groupby(SETTINGS, key=_table_of):
+        table = settings_table.table(group).replace("](#", "](../OPERATIONS.md#")
+        parts.append(f"## {name}\n\n{table}")
+    return "\n".join(parts)
 
 
 def operations() -> str:
@@ -81,6 +87,12 @@ asyncio.
 
 ::: rendertrust.client.errors
 """
+
+
+def _table_of(setting: Setting) -> str:
+    """Return the table that has the setting in a settings file."""
+    table, dot, _ = setting.name.partition(".")
+    return f"`[{table}]`" if dot else "General"
 
 
 def _command(root: click.Group, name: str) -> click.Command:

@@ -51,9 +51,10 @@ async def run_demo(checkout: Checkout, data: Path) -> tuple[int, str]:
 
 @pytest.mark.timeout(900)
 async def test_a_demo_with_a_small_scene_makes_a_picture_and_a_film_and_leaves_nothing_else(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Outside of the data folder, only Python's byte code changes."""
+    monkeypatch.delenv("RENDERTRUST_DOWNLOADS_BUILD")  # newcomers have the default
     scene, out = build(tmp_path / "scene.blend", SMALL_SCENE), tmp_path / "out"
     out.mkdir()
     done, told = await run_in_json(out, "--frames", "1-3", scene=str(scene))

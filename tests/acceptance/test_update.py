@@ -202,6 +202,9 @@ async def test_a_node_updates_itself_to_signed_releases_only(
     hand_out(gateway, checkout, "9.1.9")
     code, printed = await machine.run(machine.program, "node", "update")
     assert (code, "never goes back" in printed) == (0, True), printed
+    script = join_script(gateway.url, wheel_of(checkout, "9.1.9"))
+    code, printed = await machine.run("sh", "-s", told=script)
+    assert (code, "this farm has the older" in printed) == (1, True), printed
 
 
 async def updates_itself(machine: Machine, gateway: Gateway, version: str) -> None:

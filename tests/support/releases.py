@@ -40,8 +40,7 @@ def wheel_of(checkout: Path, version: str) -> Wheel:
 
 
 def statement_of(wheel: Wheel) -> ReleaseStatement:
-    version = wheel.name.removeprefix("rendertrust-").removesuffix("-py3-none-any.whl")
-    return ReleaseStatement(version, wheel.name, wheel.sha256, len(wheel.body))
+    return ReleaseStatement(wheel.version, wheel.name, wheel.sha256, len(wheel.body))
 
 
 def handed_out(wheel: Wheel, *keys: Ed25519PrivateKey) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Build of Blender's extension in the background, where no zip of this version is there yet.
+"""Build of Blender's extension in the background, where no zip of these sources is there yet.
 
 A process with low priority builds the zips by ``scripts/blender_extension.py``, which downloads
 other projects' wheels from the package index that is set for pip, and checks their hashes. Gateways
@@ -20,7 +20,8 @@ from typing import Final
 import structlog
 
 import rendertrust
-from web.downloads.wheel import CHECKOUT
+from web.downloads.extensions import found_extensions
+from web.downloads.wheel import CHECKOUT, built_wheel
 
 COMMAND: Final = (
     *("nice", "-n", "19", sys.executable),
@@ -34,13 +35,13 @@ log = structlog.get_logger("downloads")
 
 
 async def build_missing(folder: Path, command: Sequence[str] = COMMAND) -> None:
-    """Build the zips into the folder, unless it has some of this version.
+    """Build the zips into the folder, unless it has some that are made of this gateway's sources.
 
     A failure is logged: the gateway works without the extension.
     """
     try:
         with _lock(folder) as is_mine:
-            if is_mine and not _zips(folder):
+            if is_mine and not await asyncio.to_thread(_has_own, folder):
                 await _build(folder, command)
     except OSError as fault:
         _warn(str(fault))
@@ -75,6 +76,10 @@ def _lock(folder: Path) -> Generator[bool]:
         yield is_mine
     finally:
         os.close(descriptor)
+
+
+def _has_own(folder: Path) -> bool:
+    return bool(found_extensions(folder, built_wheel()))
 
 
 def _zips(folder: Path) -> list[Path]:

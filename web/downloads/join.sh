@@ -79,6 +79,13 @@ state_of() {
   done
 }
 
+# Print the version of the program that is here if it is newer than the one of this farm.
+newer_here() {
+  if [ ! -L "$venv" ]; then return; fi
+  "$venv/bin/python" -P -c 'import sys; from rendertrust import __version__ as here, program_version
+if program_version.is_older(sys.argv[1], here): print(here)' "$version" 2>/dev/null || :
+}
+
 # Remove the new environment, and end.
 give_up() {
   rm -rf "$new"
@@ -91,15 +98,22 @@ fill() {
   set -- "rendertrust$extra @ $farm/download/$wheel#sha256=$sha256"
   "$python" -m venv "$new" >&2 || give_up "no environment could be made in $new: see above."
   # Plugins of others come along.
-  if "$venv/bin/python" -c 'from rendertrust.node.program_tools import plugins_here; print(*plugins_here(), sep="\n")' \
+  if "$venv/bin/python" -P -c 'from rendertrust.node.program_tools import plugins_here; print(*plugins_here(), sep="\n")' \
     >"$new/plugins.txt" 2>/dev/null; then set -- "$@" -r "$new/plugins.txt"; fi
   "$new/bin/python" -m pip install --disable-pip-version-check --no-input "$@" >&2 || give_up \
     "pip could not install the program: see above. If the hash does not match, the farm may have been upgraded: get this script again."
 }
 
 # Install the program beside the one that is here. A program that works is replaced only by one that passes its
-# self-test, as by `rendertrust node update`; until then nothing changes. The arguments are those of `node join`.
+# self-test, as by `rendertrust node update`; until then nothing changes. A newer program is never replaced by an older
+# one. The arguments are those of `node join`.
 install_program() {
+  newer=$(newer_here)
+  if [ -n "$newer" ]; then
+    say "RenderTrust $newer is here, and this farm has the older $version: a machine never goes back to an older version."
+    if [ -z "$code" ]; then fail "nothing was changed. RENDERTRUST_PROGRAM names another folder for the older version."; fi
+    return
+  fi
   extra=$(program_extras)
   if [ -L "$venv" ] && [ "$(cat "$program/installed" 2>/dev/null || :)" = "$sha256$extra" ]; then return; fi
   say "Installing RenderTrust $version into $program"
@@ -154,7 +168,7 @@ main() {
   find_python
   install_program "$@"
   link_program
-  say "RenderTrust $version is installed: $venv/bin/rendertrust"
+  say "RenderTrust ${newer:-$version} is installed: $venv/bin/rendertrust"
   if [ -z "$code" ]; then
     say "If a node runs here, restart it. To add this machine: $farm/console/fleet/add"
     exit 0

@@ -5,7 +5,6 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-import rendertrust
 from rendertrust import join_code
 from web.downloads.wheel import Wheel
 
@@ -16,7 +15,7 @@ def join_script(url: str, wheel: Wheel) -> str:
     """Return the script of the gateway at ``url``, whose values are quoted for the shell."""
     values = {
         "@FARM@": url,
-        "@VERSION@": rendertrust.__version__,
+        "@VERSION@": wheel.version,
         "@WHEEL@": wheel.name,
         "@SHA256@": wheel.sha256,
         "@CHARACTERS@": str(join_code.CHARACTERS),

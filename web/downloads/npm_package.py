@@ -1,4 +1,4 @@
-"""The TypeScript client as a package for npm, which ``scripts.typescript_client`` builds."""
+"""The TypeScript client as a package for npm, which ``scripts/npm-package`` builds."""
 
 import hashlib
 from functools import lru_cache

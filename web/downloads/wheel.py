@@ -40,6 +40,10 @@ class Wheel:
     sha256: str
     body: bytes = attrs.field(repr=False)
 
+    @property
+    def version(self) -> str:
+        return self.name.split("-")[1]
+
 
 @lru_cache(maxsize=1)
 def built_wheel() -> Wheel:

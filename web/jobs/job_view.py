@@ -20,7 +20,7 @@ from actors.scheduler.messages import (
 from rendertrust import money
 from rendertrust.api.jobs import Job, Placed
 from rendertrust.api.refusal_code import RefusalCode
-from rendertrust.blender_version import in_words, parse, text_of
+from rendertrust.blender_version import list_text, parse, text_of
 from rendertrust.job_spec import JobSpec
 from rendertrust.job_words import part_rendered
 from rendertrust.preflight.frame_work import SECOND
@@ -84,7 +84,7 @@ def no_node(plan: JobPlan, outcome: NoCapableNode) -> Problem:
     needed = plan.needs.blender
     if needed is None or not outcome.blenders:
         return NO_NODE
-    text = f"No connected node has Blender {needed}; the nodes have {in_words(outcome.blenders)}. "
+    text = f"No connected node has Blender {needed}; the nodes have {list_text(outcome.blenders)}. "
     newer = [one for one in outcome.blenders if one > parse(needed)]
     if newer:
         text += "To render in a newer version, submit with or_newer (--or-newer)"

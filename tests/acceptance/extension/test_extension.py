@@ -22,6 +22,7 @@ from tests.support.agent_process import Agent, running_agent
 from tests.support.api_clients import PASSWORD, Creator
 from tests.support.gateway_process import ROOT, Gateway
 from tests.support.lent_engines import StartGateway
+from tests.support.network_namespace import Host, another_host
 from tests.support.until import until
 
 pytestmark = [
@@ -47,7 +48,11 @@ def zips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def gateway(start_gateway: StartGateway, zips: Path) -> AsyncIterator[Gateway]:
-    async with start_gateway(RENDERTRUST_DOWNLOADS_EXTENSIONS=str(zips)) as running:
+    async with start_gateway(
+        RENDERTRUST_DOWNLOADS_EXTENSIONS=str(zips),
+        RENDERTRUST_SERVER_HOST="0.0.0.0",
+        RENDERTRUST_SERVER_INSECURE_DEVELOPMENT="true",
+    ) as running:
         yield running
 
 
@@ -64,19 +69,27 @@ class Artist:
     def __init__(self, gateway: Gateway, creator: Creator, folder: Path) -> None:
         self.gateway, self.creator, self.folder = gateway, creator, folder
 
-    async def does(self, deed: str, blender: Blender | None = None) -> list[dict[str, Any]]:
+    def url(self, host: Host | None) -> str:
+        """Return the gateway's address as a host sees it; None: this one."""
+        return self.gateway.url if host is None else f"http://{host.here}:{self.gateway.port}"
+
+    async def does(
+        self, deed: str, blender: Blender | None = None, host: Host | None = None
+    ) -> list[dict[str, Any]]:
         """Run an action in Blender; return its JSON lines, of which the last shows the panel.
 
         A ``blender`` installs the extension from the gateway's repository, and has only what
-        Blender brings. Without one, this environment's Blender uses the checkout.
+        Blender brings. Without one, this environment's Blender uses the checkout. It runs on
+        ``host`` if there is one.
         """
         python, source, modules = [sys.executable], "checkout", ROOT
         if blender is not None:
             python, source = [blender.python, "-S"], "repository"
             modules = blender.link(self.folder / "modules")
-        words = (self.gateway.url, self.creator.email, PASSWORD, str(self.folder), source, deed)
+        words = (self.url(host), self.creator.email, PASSWORD, str(self.folder), source, deed)
+        command = [*python, str(ARTIST), *words]
         process = await asyncio.create_subprocess_exec(
-            *(*python, str(ARTIST), *words),
+            *(command if host is None else host.command(*command)),
             cwd=self.folder,
             env={**os.environ, **self._own(), "PYTHONPATH": str(modules)},
             stdout=PIPE,
@@ -116,11 +129,15 @@ async def build(line: str, zips: Path) -> None:
 async def test_a_scene_is_checked_quoted_rendered_and_its_frames_are_where_they_belong(
     artist: Artist, zips: Path, version: str
 ) -> None:
-    """The extension comes from the gateway's repository, with all packages that Blender lacks."""
+    """The extension comes from the gateway's repository, with all packages that Blender lacks.
+
+    Blender runs on another host, which reaches only the gateway.
+    """
     blender = found(version)
     await build(blender.line, zips)
-    before, panel = await artist.does("submit", blender)
-    assert before["gateway"] == artist.gateway.url, "nobody typed an address"
+    with another_host() as host:
+        before, panel = await artist.does("submit", blender, host)
+        assert before["gateway"] == artist.url(host), "nobody typed an address"
     own = artist.folder / "home" / "extensions" / ".local"
     assert str(own) in panel["client"]
     assert str(ROOT) not in panel["client"]

@@ -105,10 +105,12 @@ async def page(face: Face) -> str:
     return await (await face.client.get("/download")).text()
 
 
-async def test_the_extension_is_built_where_there_is_none(
+async def test_the_extension_is_built_where_there_is_none_of_these_sources(
     face: Face, dist: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     other = tmp_path_factory.mktemp("other")
+    own = built_wheel()
+    make_zip(dist, "5.1", "linux-x64", attrs.evolve(own, body=own.body + b"changed"))
     built = make_zip(other, "5.1", "linux-x64")
     os.mkfifo(gate := other / "gate")
     builder = ("sh", "-c", 'read -r _ <"$0"; cp "$1" "$3"', str(gate), str(built))
