@@ -458,6 +458,7 @@ class ConsoleFrame:
     delivered_at: datetime | None = None  # when its check began; None: no check
     has_receipt: bool = False
     dispute_upheld: bool = False  # a dispute of the unit, or of one of its tiles, was upheld
+    error_code: ErrorCode | None = None
 
 
 @attrs.frozen

@@ -341,6 +341,11 @@ def help_path(code: str) -> str:
     return f"{HELP}#{code}"
 
 
+def unit_help_path(code: str) -> str:
+    """Return the address at the gateway that explains a failed unit's code."""
+    return f"{HELP}#unit-{code}"
+
+
 _KNOWN: Final[Mapping[str, RefusalCode]] = {str(code): code for code in RefusalCode}
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 import attrs
 import click
 
+from rendertrust.api.refusal_code import unit_help_path
 from rendertrust.cli import (
     exit_codes,
     job_outcome,
@@ -63,6 +64,9 @@ def units(session: CliSession, job: UUID, state: str | None) -> None:
     session.output.table(COLUMNS, rows)
     if any(unit.verifying_seconds is not None for unit in found):
         session.output.note("TIME: on the node + for the verification of the result.")
+    for code in sorted({unit.error_code for unit in found if unit.error_code}):
+        url = f"{session.url.rstrip('/')}{unit_help_path(code)}"
+        session.output.note(f"More about {code}: {url}")
     back = [unit.frames for unit in found if unit.given_back is not None and unit.frames]
     if back:
         frames = ",".join(dict.fromkeys(back))

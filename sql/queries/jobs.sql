@@ -349,7 +349,7 @@ WHERE w.job_id = $1 ORDER BY w.number LIMIT 100;
 -- name: job_view_frames
 -- A page of a job's frames or chunks by number, in state $2 (null: any). The row of a frame in tiles is that of its
 -- assembled unit; its sums include the tiles.
-SELECT w.number, w.frames, w.state, w.attempt, n.name AS node_name, w.missing, w.error_message,
+SELECT w.number, w.frames, w.state, w.attempt, n.name AS node_name, w.missing, w.error_code, w.error_message,
        w.started_at, w.ended_at, c.opened_at AS delivered_at, w.result_size, w.result_key IS NOT NULL AS has_result,
        EXISTS (SELECT FROM receipts r WHERE r.job_id = w.job_id AND r.unit = w.number) AS has_receipt,
        coalesce(t.tiles, 0) AS tiles, (w.price + coalesce(t.price, 0))::bigint AS price,

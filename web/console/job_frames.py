@@ -8,6 +8,7 @@ from uuid import UUID
 import attrs
 
 from actors.notifier.messages import Progress
+from rendertrust.api.refusal_code import unit_help_path
 from rendertrust.frame_range import parse
 from rendertrust.job_status import UnitStatus
 from rendertrust.job_types import RENDER
@@ -29,7 +30,7 @@ class JobFrame:
 
     ``small``: the address of the node's thumbnail of the frame, or ''. ``progress``: the last
     report of the node, while the frame is rendered. ``frames``: the frame numbers as the job names
-    them; None if it names none.
+    them; None if it names none. ``help``: the page about the error, or ''.
     """
 
     number: int
@@ -53,6 +54,7 @@ class JobFrame:
     small: str = ""
     progress: Progress | None = None
     frames: str | None = None
+    help: str = ""
 
 
 def frames_of(
@@ -124,6 +126,7 @@ def _frame(job_type: str, params: Mapping[str, Any], row: ConsoleFrame) -> JobFr
         is_single=count == 1,
         ended_at=row.ended_at,
         frames=row.frames,
+        help=unit_help_path(row.error_code) if row.error_code else "",
     )
 
 

@@ -6,6 +6,7 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
+from rendertrust.api.refusal_code import unit_help_path
 from rendertrust.unit_error_code import GIVEN_BACK
 from sql.jobs import AttemptView, ConsoleCharges, ConsoleHold, ConsoleJob, ConsoleUnit
 from web.console.job_frames import seconds_between
@@ -214,7 +215,8 @@ class AttemptRow:
 
     ``frames``: the frames of the unit, None if the job has no frames; ``tile``: a tile of one
     frame. ``took``: the seconds on the node; None if the attempt never began, or is running.
-    ``checked``: the seconds of its verification; None if it was not verified.
+    ``checked``: the seconds of its verification; None if it was not verified. ``help``: the page
+    about the error, or ''.
     """
 
     place: tuple[int, int]
@@ -228,6 +230,7 @@ class AttemptRow:
     frames: str | None = None
     tile: int | None = None
     checked: float | None = None
+    help: str = ""
 
 
 def tries_of(attempts: Sequence[AttemptView], units: Sequence[ConsoleUnit]) -> list[AttemptRow]:
@@ -255,6 +258,7 @@ def _lost(of: AttemptView) -> AttemptRow:
         of.frames,
         of.tile,
         seconds_between(of.delivered_at, of.ended_at),
+        unit_help_path(of.error_code) if of.error_code else "",
     )
 
 

@@ -57,6 +57,9 @@ async def test_why_did_it_fail_and_what_did_i_pay_for_it(browser: Browser, stage
         hidden = await attempts.evaluate("it => it.scrollWidth - it.clientWidth")
         assert hidden <= 0, "the last column is seen without scrolling, however long a name is"
         await visit.check_page("job-failed")
+        await attempts.get_by_role("link", name="What to do").click()
+        await visit.page.wait_for_url(re.compile("/help/errors.*#unit-reported$"))
+        await expect(visit.page.locator("#unit-reported")).to_contain_text("reported")
 
 
 async def test_what_did_i_pay_for_it(browser: Browser, stage: Stage) -> None:

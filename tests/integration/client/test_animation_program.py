@@ -283,12 +283,21 @@ async def test_a_job_is_steered(jane: Program, gateway: GatewayDouble) -> None:
 
 async def test_units_are_listed_and_tried_again(jane: Program, gateway: GatewayDouble) -> None:
     job = gateway.add_job("FAILED", units=4)
-    gateway.add_units(job, PICTURE, "FAILED", "FAILED", "FAILED", error_message="no \x1bcamera")
+    gateway.add_units(
+        job,
+        PICTURE,
+        "FAILED",
+        "FAILED",
+        "FAILED",
+        error_message="no \x1bcamera",
+        error_code="reported",
+    )
     told = await jane.run("jobs", "units", job)
     rows = [line.split("\t") for line in told.out.splitlines()]
     assert (rows[0][:2], rows[0][-1]) == (["FRAME", "STATE"], "UNIT")
     assert (len(rows), rows[2][:2], rows[2][-1]) == (5, ["2", "FAILED"], "1")
     assert "\x1b" not in told.out
+    assert told.err.count(f"More about reported: {gateway.url}/help/errors/#unit-reported") == 1
     gateway.units[job][0] |= {"given_back": "a check found: invalid"}
     told = await jane.run("jobs", "units", job)
     assert "refunded: a check found: invalid" in told.out.splitlines()[1]

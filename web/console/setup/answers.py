@@ -54,8 +54,9 @@ KINDS: Final[Mapping[Kind, FarmKind]] = {
     ),
     "community": FarmKind(
         "Community",
-        "Everybody may open an account and add machines. Visitors see the farm's nodes and price."
-        " Nothing is for sale; each new user gets 100 credits, and nodes earn more.",
+        "Everybody may open an account and add machines. Visitors see how many nodes are online"
+        " and the price of a frame. Nothing is for sale; each new user gets 100"
+        " credits, and nodes earn more.",
         "open",
         "none",
         "100",
