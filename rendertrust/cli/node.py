@@ -14,7 +14,7 @@ from rendertrust.cli.command import Group
 from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.gateway_key_check import look_to_join, refused
 from rendertrust.cli.node_earnings import earnings
-from rendertrust.cli.node_maintenance import check_services, doctor, drain, install
+from rendertrust.cli.node_maintenance import check_services, devices, doctor, drain, install
 from rendertrust.cli.node_options import (
     accept_no_sandbox,
     accept_option,
@@ -66,7 +66,7 @@ def node() -> None:
     refuse_on_windows("Nodes run")
 
 
-for command in (status, drain, earnings, doctor, install, update, self_test, activate):
+for command in (status, devices, drain, earnings, doctor, install, update, self_test, activate):
     node.add_command(command)
 
 

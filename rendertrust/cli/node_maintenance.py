@@ -28,6 +28,11 @@ Start it now and at each login:
   systemctl --user daemon-reload
   systemctl --user enable --now rendertrust-node
 {LINGER}"""
+NO_CARD: Final = "No graphics card with a driver was found, so only the processor renders here."
+EXPERIMENTAL: Final = (
+    "Rendering on cards is experimental and off by default. To use one: rendertrust node run"
+    " --device NAME"
+)
 BY_HAND: Final = "Run the node in this terminal instead: rendertrust node run."
 
 
@@ -80,6 +85,27 @@ def told(check: "Diagnosis") -> str:
     """Return the result of a check in one line, and its remedy in a second line."""
     line = f"{check.state:<8} {check.name}: {value_text.harmless(check.said)}"
     return f"{line}\n{'':9}{value_text.harmless(check.remedy)}" if check.remedy else line
+
+
+@click.command(cls=Command)
+@pass_session
+def devices(session: CliSession) -> None:
+    """List the devices that can render: the processor, and the graphics cards with a driver."""
+    from rendertrust.node import devices as known
+    from rendertrust.node import machine_facts
+
+    cards = known.installed().cards()
+    session.output.document({"cpu": machine_facts.facts(), "cards": cards})
+    processor = f"{machine_facts.cores()} processors, {machine_facts.isa()}"
+    rows = [("cpu", processor, value_text.size(machine_facts.ram_bytes()), "")]
+    for card in cards:
+        memory = "unknown" if card.memory_bytes is None else value_text.size(card.memory_bytes)
+        rows.append((", ".join(known.names_of(card)), card.name, memory, card.driver))
+    session.output.table(
+        ("device", "what it is", "memory", "driver"),
+        [tuple(value_text.harmless(cell) for cell in row) for row in rows],
+    )
+    session.output.note(EXPERIMENTAL if cards else NO_CARD)
 
 
 @click.command(cls=Command)

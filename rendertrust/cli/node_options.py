@@ -14,7 +14,9 @@ from rendertrust.cli.session import CliSession, is_interactive
 
 if TYPE_CHECKING:
     from rendertrust.node.agent_settings import AgentSettings
+    from rendertrust.node.devices import Device
 
+SEE_DEVICES: Final = "See: rendertrust node devices"
 UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _SIZE: Final = re.compile(r"(\d{1,15}(?:\.\d{1,3})?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 MEMORY_LEAST: Final = 2 * 2**30  # bytes of memory per slot; Blender does not start with less
@@ -92,9 +94,21 @@ _RUN: Final[Sequence[Callable[[Any], Any]]] = (
         "--ram", type=SizeParam(MEMORY_LEAST), help="Memory for all slots together, like 16G."
     ),
     click.option(
+        "--device",
+        default="cpu",
+        show_default=True,
+        metavar="NAME",
+        help="The device that renders: cpu, or experimentally a card of `node devices`: optix:0.",
+    ),
+    click.option(
         "--vram",
         type=SizeParam(CACHE_LEAST),
-        help="GPU memory for all slots together, like 8G (default: none).",
+        help="With a card: its memory for all slots together, like 8G (default: all of it).",
+    ),
+    click.option(
+        "--any-user",
+        is_flag=True,
+        help="With a card: also render the scenes of users whom you do not trust.",
     ),
     click.option(
         "--cache",
@@ -165,6 +179,7 @@ def settings_of(given: dict[str, Any]) -> "AgentSettings":
     if given["idle_only"] and given["nice"] == 0:
         detail = "would take its own work for other programs; use at least --nice 1"
         raise click.UsageError(f"--idle-only: with --nice 0 the node {detail}")
+    device = device_of(given)
     port = given["health_port"]
     return AgentSettings(
         slots=slots,
@@ -172,6 +187,8 @@ def settings_of(given: dict[str, Any]) -> "AgentSettings":
         cores=given["cores"],
         ram_bytes=ram,
         vram_bytes=given["vram"],
+        device=device,
+        any_user=given["any_user"],
         cache_bytes_max=given["cache"],
         hours=given["hours"],
         nice=NICENESS if given["nice"] is None else given["nice"],
@@ -182,6 +199,24 @@ def settings_of(given: dict[str, Any]) -> "AgentSettings":
     )
 
 
+def device_of(given: dict[str, Any]) -> "Device | None":
+    """Return the card that the options name, None for the processor.
+
+    Raise UsageError if there is no such card, or options fit only a card.
+    """
+    from rendertrust.node import devices
+
+    found = devices.find(given["device"], devices.installed())
+    if isinstance(found, devices.NoDevice):
+        raise click.UsageError(f"--device {given['device']}: {found.reason}. {SEE_DEVICES}")
+    for option, value in (("--vram", given["vram"]), ("--any-user", given["any_user"])):
+        if found is None and value:
+            raise click.UsageError(f"{option} is for a graphics card; choose one with --device")
+    if found is not None and given["vram"] and given["vram"] > (found.card.memory_bytes or 2**62):
+        raise click.UsageError(f"--vram: {found.name} has less memory. {SEE_DEVICES}")
+    return found
+
+
 def words_of(settings: "AgentSettings", state: Path | None) -> list[str]:
     """Return the command line of ``node run`` for these settings."""
     plain = attrs.asdict(settings, recurse=False)
@@ -190,6 +225,7 @@ def words_of(settings: "AgentSettings", state: Path | None) -> list[str]:
         "--threads": plain["threads"],
         "--cores": plain["cores"],
         "--ram": plain["ram_bytes"],
+        "--device": None if settings.device is None else settings.device.name,
         "--vram": plain["vram_bytes"],
         "--cache": plain["cache_bytes_max"],
         "--hours": plain["hours"],
@@ -199,7 +235,11 @@ def words_of(settings: "AgentSettings", state: Path | None) -> list[str]:
         "--state": None if state is None else state.absolute(),
     }
     words = [f"{name}={value}" for name, value in named.items() if value is not None]
-    flags = {"--idle-only": settings.idle_only, "--update": settings.update}
+    flags = {
+        "--any-user": settings.any_user,
+        "--idle-only": settings.idle_only,
+        "--update": settings.update,
+    }
     return [*words, *(name for name, is_set in flags.items() if is_set)]
 
 

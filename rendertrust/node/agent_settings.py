@@ -5,6 +5,7 @@ from typing import Final
 import attrs
 
 from rendertrust.node import machine_facts
+from rendertrust.node.devices import Device
 from rendertrust.node.working_hours import WorkingHours
 
 GIB: Final = 2**30
@@ -17,7 +18,9 @@ class AgentSettings:
 
     ``threads``: threads per slot; None divides ``cores`` evenly. ``cores``: None means all
     processors. ``ram_bytes``: memory for all slots together; None means all memory. ``vram_bytes``:
-    graphics memory for all slots together; None means no graphics memory. ``health_port``: None
+    graphics memory for all slots together; None means all memory of the card. ``device``: the
+    graphics card that renders; None means the processor. ``any_user``: with a card, also take the
+    work of users whom the owner does not trust. ``health_port``: None
     turns the health page off, 0 takes a free port. ``nice``: the niceness of the workers, 0 to 19.
     When the agent is stopped, running units get ``finish_seconds`` to finish.
     ``unsafe_no_sandbox``: the machine's owner accepts rendering without a sandbox if the machine
@@ -29,6 +32,8 @@ class AgentSettings:
     cores: int | None = None
     ram_bytes: int | None = None
     vram_bytes: int | None = None
+    device: Device | None = None
+    any_user: bool = False
     hours: WorkingHours | None = None
     nice: int = attrs.field(default=NICENESS, validator=attrs.validators.in_(range(20)))
     idle_only: bool = False
@@ -70,3 +75,10 @@ class AgentSettings:
     def memory_each(self) -> int | None:
         """Return the bytes of memory per slot; return None without a limit."""
         return None if self.ram_bytes is None else self.ram_bytes // self.slots
+
+    @property
+    def card_bytes(self) -> int | None:
+        """Return the bytes of graphics memory for all slots; None without a card, or if unknown."""
+        if self.device is None:
+            return None
+        return self.vram_bytes or self.device.card.memory_bytes

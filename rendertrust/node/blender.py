@@ -13,7 +13,7 @@ from typing import Any, Final
 import attrs
 import orjson
 
-from rendertrust.node import blender_discovery, sandbox, shader_cache
+from rendertrust.node import blender_discovery, devices, sandbox, shader_cache
 from rendertrust.node.child_process import ProcessExit, converse
 from rendertrust.node.machine_facts import ram_bytes
 from rendertrust.node.resource_monitor import ResourceLimits, ResourceMonitor
@@ -22,6 +22,7 @@ from rendertrust.node.rmtree import clear
 TRIAL_SECONDS: Final = 90.0
 FILE_BYTES_MAX: Final = 4 * 2**30
 FILES_MAX: Final = 1024
+ADDRESS: Final = "address_bytes"
 ADDRESS_BYTES_LEAST: Final = 2 * 2**30  # Blender does not start with less address space
 # A container may lack the kernel setting that forbids namespaces.
 NAMESPACE_LIMIT: Final = "max_user_namespaces"
@@ -56,7 +57,8 @@ class Blender:
     machine. ``nice``: niceness of the process, 0 to 19. ``opengl``: EEVEE and Workbench can draw;
     None if unknown (``opengl_probe``). ``drawing``: the graphics driver, None without OpenGL.
     ``shaders``: folder with compiled shaders for the home folders of the processes. ``variables``:
-    further environment variables of the worker, as NAME=value.
+    further environment variables of the worker, as NAME=value. ``device``: the graphics card that
+    renders; None: the processor renders.
     """
 
     renderer: blender_discovery.Renderer
@@ -69,6 +71,7 @@ class Blender:
     drawing: str | None = None
     shaders: Path | None = None
     variables: tuple[str, ...] = ()
+    device: devices.Device | None = None
 
     async def obey(
         self,
@@ -89,11 +92,13 @@ class Blender:
         further order that it reads from the descriptor as a line in the format of ``said``.
         """
         full = dict(self.said(order, folder, threads)) | {"stays": orders is not None}
-        full["limits"] = {**limits_of(within, threads), **self.box.limits(threads)}
-        worker = self.box.view(folder, WORKER).worker
+        full["limits"] = {**self.limits(within, threads), **self.box.limits(threads)}
+        view = self.box.view(folder, WORKER)
         # Mesa's driver would take all processors of the machine.
         given = (f"LP_NUM_THREADS={threads}", *shader_cache.VARIABLES, *self.variables)
-        program = self.renderer.program(worker, orjson.dumps(full).decode())
+        if self.device is not None:
+            given = (*given, *devices.kernel_caches(Path(view.out).with_name("home")))
+        program = self.renderer.program(view.worker, orjson.dumps(full).decode())
         program = ["/usr/bin/env", *given, *program]
         if self.shaders is not None:
             await asyncio.to_thread(shader_cache.give, self.shaders, folder / "home")
@@ -112,7 +117,19 @@ class Blender:
         """Return an order for the worker, with paths that are valid in the sandbox."""
         view = self.box.view(folder, WORKER)
         known = {"out": view.out, "nice": self.nice, "threads": threads, "opengl": self.opengl}
+        if self.device is not None:
+            known["device"] = self.device.order
         return {**order, **known, **_placed(order, view)}
+
+    def limits(self, within: float, threads: int) -> Mapping[str, int]:
+        """Return the limits of an order, for a card without one on address space.
+
+        The driver of a card maps more address space than the machine has memory.
+        """
+        limits = limits_of(within, threads)
+        if self.device is None:
+            return limits
+        return {name: value for name, value in limits.items() if name != ADDRESS}
 
     @property
     def is_sandboxed(self) -> bool:
@@ -151,39 +168,45 @@ def limits_of(within: float, threads: int) -> Mapping[str, int]:
         "cpu_seconds": int(within * threads) + 60,
         "file_bytes": FILE_BYTES_MAX,
         "files": FILES_MAX,
-        "address_bytes": max(ram_bytes(), ADDRESS_BYTES_LEAST),
+        ADDRESS: max(ram_bytes(), ADDRESS_BYTES_LEAST),
     }
 
 
 async def find(
-    scratch: Path, *, unsafe: bool = False, memory_bytes: int | None = None
+    scratch: Path,
+    *,
+    unsafe: bool = False,
+    memory_bytes: int | None = None,
+    device: devices.Device | None = None,
 ) -> Blender | NoBlender:
     """Find Blender and test it in its sandbox, in a folder below ``scratch``.
 
     ``unsafe``: if the test in a sandbox fails, test Blender without a sandbox.
+    ``device``: the graphics card that renders.
     """
     program = blender_discovery.find()
     if program is None:
         return NoBlender(reason=blender_discovery.no_blender())
-    found = await _find_with(sandbox.find(program.readable), program, scratch, memory_bytes)
+    given = Blender(renderer=program, box=sandbox.NoSandbox(), memory_bytes=memory_bytes)
+    given = attrs.evolve(given, device=device)
+    found = await _find_with(sandbox.find(program.readable), given, scratch)
     if unsafe and isinstance(found, NoBlender):
         bare = sandbox.find(program.readable, unsafe=True)
-        return await _find_with(bare, program, scratch, memory_bytes)
+        return await _find_with(bare, given, scratch)
     return found
 
 
 async def _find_with(
     box: sandbox.Sandbox | sandbox.NoSandbox | sandbox.SandboxUnavailable,
-    program: blender_discovery.Renderer,
+    given: Blender,
     scratch: Path,
-    memory_bytes: int | None,
 ) -> Blender | NoBlender:
     if isinstance(box, sandbox.SandboxUnavailable):
         return NoBlender(reason=box.reason)
     folder = _trial_folder(scratch)
     try:
         box.prepare(folder)
-        given = Blender(renderer=program, box=box, memory_bytes=memory_bytes)
+        given = with_box(given, box)
         found = await _try_out(given, folder)
         is_limit = isinstance(found, NoBlender) and NAMESPACE_LIMIT in found.reason
         if is_limit and isinstance(box, sandbox.Sandbox):
@@ -193,6 +216,15 @@ async def _find_with(
         return found
     finally:
         clear(folder)
+
+
+def with_box(blender: Blender, box: sandbox.Sandbox | sandbox.NoSandbox) -> Blender:
+    """Return the Blender in this sandbox, in which its graphics card can be used, if it has one."""
+    if blender.device is None:
+        return attrs.evolve(blender, box=box)
+    if isinstance(box, sandbox.Sandbox):
+        box = attrs.evolve(box, card=devices.access_of(blender.device.card))
+    return attrs.evolve(blender, box=box)
 
 
 def _trial_folder(scratch: Path) -> Path:

@@ -7,6 +7,7 @@ from rendertrust import __version__
 from rendertrust.node import machine_facts
 from rendertrust.node.agent_settings import AgentSettings
 from rendertrust.node.blender import Blender
+from rendertrust.node.devices import Device
 from rendertrust.node.plugins import PluginOffer
 from rendertrust.protocol import Build, Hello, Running
 
@@ -16,7 +17,7 @@ OWN: Final = ("mine", "trusted")
 
 def pools_of(offer: PluginOffer) -> tuple[str, ...]:
     """Return the pools that a node serves. An empty tuple means all pools."""
-    return () if offer.has_sandbox else OWN
+    return () if offer.serves_strangers else OWN
 
 
 def hello(offer: PluginOffer, settings: AgentSettings, here: Iterable[Running]) -> Hello:
@@ -28,10 +29,10 @@ def hello(offer: PluginOffer, settings: AgentSettings, here: Iterable[Running]) 
     return Hello(
         version=__version__,
         slots=settings.slots,
-        device_class=f"cpu/{machine_facts.isa()}" + (f"/{blender.build}" if blender else ""),
+        device_class=_device_class(blender, settings.device),
         cores=settings.cores_given,
         ram=settings.ram_bytes or machine_facts.ram_bytes(),
-        vram=settings.vram_bytes or 0,
+        vram=settings.card_bytes or 0,
         blender=blender.version if blender else None,
         build=(blender.build or None) if blender else None,
         builds=_builds(blender),
@@ -42,6 +43,14 @@ def hello(offer: PluginOffer, settings: AgentSettings, here: Iterable[Running]) 
         opengl=blender.opengl if blender else None,
         drawing=blender.drawing if blender else None,
     )
+
+
+def _device_class(blender: Blender | None, device: Device | None) -> str:
+    """Return the device class: the processor's instruction set or the card, and the build."""
+    build = blender.build if blender else ""
+    if device is not None:
+        return device.device_class(build)
+    return f"cpu/{machine_facts.isa()}" + (f"/{build}" if blender else "")
 
 
 def _builds(blender: Blender | None) -> tuple[Build, ...]:

@@ -91,16 +91,30 @@ def started(place: str | Path, worker: Path) -> Path:
 
 
 @attrs.frozen(kw_only=True)
+class CardAccess:
+    """Files that a graphics card's driver needs inside the sandbox.
+
+    ``nodes``: the device files of this card. ``readable``: files below /sys, and the driver's
+    libraries outside the system's folders. ``groups``: the groups of the device files.
+    """
+
+    nodes: tuple[Path, ...]
+    readable: tuple[Path, ...] = ()
+    groups: tuple[int, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
 class Sandbox:
     """The sandbox: bubblewrap at ``bwrap``.
 
-    ``readable``: the renderer's folders, bound read-only.
+    ``readable``: the renderer's folders, bound read-only. ``card``: the graphics card, if any.
     """
 
     bwrap: str
     readable: tuple[Path, ...]
     as_root: bool
     forbids_namespaces: bool = True
+    card: CardAccess | None = None
 
     def view(self, folder: Path, worker: Path) -> SandboxView:
         """Return the paths of the worker's files."""
@@ -118,14 +132,14 @@ class Sandbox:
         mounts = ["--bind", str(folder / "tmp"), "/tmp"]  # noqa: S108 - the sandbox's own
         mounts += [*show_system(self.readable), *self._work(folder), "--dir", "/worker"]
         mounts += ["--ro-bind", str(worker), f"/worker/{worker.name}"]
-        for shown in (
-            "/proc",
-            "/dev",
-            "/",
-        ):  # if /proc were writable, a scene could lower its oom_score_adj
+        if self.card is not None:
+            mounts += show_card(self.card)
+        # If /proc were writable, a scene could lower its oom_score_adj. The drivers of graphics
+        # cards must write there: they name their threads in /proc/self/task/*/comm.
+        for shown in ("/proc", "/dev", "/") if self.card is None else ("/dev", "/"):
             mounts += ["--remount-ro", shown]
-        guest = guest_of(folder)
-        identity, drop = from_root_to(guest, guest) if self.as_root else self._as_user()
+        guest, groups = guest_of(folder), () if self.card is None else self.card.groups
+        identity, drop = from_root_to(guest, guest, groups) if self.as_root else self._as_user()
         command = [self.bwrap, *mounts, *self._rest(), *identity, "--", *drop, *program]
         return _coming_last(command, None if filter_of() is None else folder / FILTER)
 
@@ -174,16 +188,20 @@ class Sandbox:
         return ("--unshare-user", *forbid, "--uid", nobody, "--gid", nobody), ()
 
 
-def from_root_to(uid: int, gid: int) -> tuple[Sequence[str], Sequence[str]]:
+def from_root_to(
+    uid: int, gid: int, groups: Sequence[int] = ()
+) -> tuple[Sequence[str], Sequence[str]]:
     """Return bubblewrap's options for root, and a command prefix that switches to another user.
 
-    The options must follow ``--cap-drop ALL``. The switch cannot be undone.
+    ``groups``: the user's further groups. The options must follow ``--cap-drop ALL``. The
+    switch cannot be undone.
     """
     # setpriv uses the three capabilities, and then drops all capabilities.
     kept = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
     drop = (
         *("/usr/bin/setpriv", "--reuid", str(uid), "--regid", str(gid)),
-        *("--clear-groups", "--inh-caps=-all", "--ambient-caps=-all"),
+        *(("--groups", ",".join(map(str, groups))) if groups else ("--clear-groups",)),
+        *("--inh-caps=-all", "--ambient-caps=-all"),
         *("--bounding-set=-all", "--no-new-privs"),
     )
     return [word for name in kept for word in ("--cap-add", name)], drop
@@ -244,6 +262,30 @@ def show_system(readable: Sequence[Path]) -> Iterator[str]:
                 yield from ("--dir", str(parent))
     for path in readable:
         yield from ("--ro-bind", str(path), str(path))
+
+
+def show_card(card: CardAccess) -> Iterator[str]:
+    """Yield bubblewrap's options for a graphics card: its device files, and files below /sys.
+
+    A link below /sys, such as a card's place on its bus, leads to the same file as outside.
+    """
+    real = [path.resolve() for path in card.readable]
+    links = dict(zip(card.readable, real, strict=True))
+    made = {Path("/"), Path("/dev")}
+    shown = [path for path in _outermost(real) if not _is_system(path)]
+    linked = {path: target for path, target in links.items() if path != target}
+    for path in (*shown, *linked, *card.nodes):
+        for parent in reversed(path.parents):
+            is_shown = any(one == parent or one in parent.parents for one in shown)
+            if parent not in made and not is_shown and not _is_system(parent):
+                made.add(parent)
+                yield from ("--dir", str(parent))
+    for path in shown:
+        yield from ("--ro-bind", str(path), str(path))
+    for path, target in linked.items():
+        yield from ("--symlink", str(target), str(path))
+    for path in card.nodes:
+        yield from ("--dev-bind", str(path), str(path))
 
 
 def _coming_last(command: Sequence[str], refused: Path | None) -> list[str]:

@@ -62,6 +62,15 @@ class PluginOffer:
         return None if render is None or render.found is None else render.found.drawing
 
     @property
+    def serves_strangers(self) -> bool:
+        """Return True if the node may take the work of users whom its owner does not trust.
+
+        The driver of a graphics card gives scenes a way to the kernel, so the owner decides.
+        """
+        render = self.render
+        return self.has_sandbox and (render is None or render.device is None or render.any_user)
+
+    @property
     def has_sandbox(self) -> bool:
         """Return True if untrusted scenes cannot reach this machine's files and network."""
         render = self.render
@@ -123,8 +132,12 @@ def _ours(folder: StateFolder, settings: AgentSettings) -> Iterator[Plugin]:
         runtime_seconds_max=settings.runtime_seconds_max,
         memory_bytes=settings.memory_each,
         nice=settings.nice,
+        device=settings.device,
+        any_user=settings.any_user,
     )
     yield render
+    if settings.device is not None:
+        return  # one agent for one device: another agent does the processor's work
     yield VideoPlugin(render=render)
     yield CheckPlugin(render=render)
     yield CheckBatchPlugin(render=render)

@@ -17,16 +17,18 @@ from rendertrust.job_types import RENDER
 from rendertrust.node import blender, opengl_probe
 from rendertrust.node.agent_settings import NICENESS
 from rendertrust.node.child_process import ProcessExit
+from rendertrust.node.devices import Device
 from rendertrust.node.plugin import PREVIEW_BYTES_MAX, Completed, Failed, Result, Task
 from rendertrust.node.plugins import frame_zips
 from rendertrust.node.plugins.render_order import PATHS, order_of, placed_tiles, scene_of
 from rendertrust.node.resident_blender import BlenderKey, ResidentBlenders
 from rendertrust.node.resource_monitor import MACHINES, MEMORY, LimitExceeded
-from rendertrust.node.rmtree import empty
+from rendertrust.node.rmtree import clear, empty
 from rendertrust.node.safe_open import NotARegularFile, open_plain
 from rendertrust.protocol import LACKS
 
 TICK_SECONDS: Final = 1.0
+CARD_SECONDS_MAX: Final = 600.0  # a driver may first compile Cycles' kernels
 PACE: Final = 1.5  # when the estimated time has passed, 78 % of the remaining work counts as done
 FILES_OF_A_FRAME: Final = ("file", "noisy", "evidence")
 NAME_MAX: Final = 100  # longer file names are cut; the worker's own file names are shorter
@@ -50,6 +52,9 @@ class RenderPlugin:
     Parameters: ``frame`` or ``frames``, ``width`` and ``height`` (or ``resolution: [w, h]``),
     ``samples``, ``format`` (PNG, JPEG, OPEN_EXR), ``noisy``, ``tile`` or ``tiles``, and ``scene``
     if several inputs are scenes. The scene's settings apply to everything else.
+
+    ``device``: the graphics card that renders; None: the processor. ``any_user``: with a card, the
+    owner also accepts the scenes of strangers.
     """
 
     job_type: ClassVar[str] = RENDER
@@ -58,6 +63,8 @@ class RenderPlugin:
     runtime_seconds_max: float = 6 * 3600.0
     memory_bytes: int | None = None
     nice: int = NICENESS
+    device: Device | None = None
+    any_user: bool = False
     found: blender.Blender | None = None
     residents: ResidentBlenders = attrs.field(
         default=attrs.Factory(lambda self: ResidentBlenders(self.scratch), takes_self=True)
@@ -66,13 +73,37 @@ class RenderPlugin:
     async def why_not(self) -> str | None:
         """Find and test Blender; return why Blender does not work, or None."""
         found = await blender.find(
-            self.scratch, unsafe=self.unsafe_no_sandbox, memory_bytes=self.memory_bytes
+            self.scratch,
+            unsafe=self.unsafe_no_sandbox,
+            memory_bytes=self.memory_bytes,
+            device=self.device,
         )
         if isinstance(found, blender.NoBlender):
             return found.reason
+        if self.device is not None:
+            return await self._try_card(attrs.evolve(found, opengl=False, nice=self.nice))
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="draw-", dir=self.scratch))
         opengl = await opengl_probe.probe(found, folder)
         self.found = attrs.evolve(opengl_probe.with_opengl(found, opengl), nice=self.nice)
+        return None
+
+    async def _try_card(self, found: blender.Blender) -> str | None:
+        """Render a small picture on the card; return why that does not work, or None.
+
+        A card renders Cycles' scenes alone: drawn scenes go to processors.
+        """
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="card-", dir=self.scratch))
+        try:
+            found.box.prepare(folder)
+            ending = await found.obey(
+                {"do": "try"}, folder, within=CARD_SECONDS_MAX, hear=lambda _: None
+            )
+            result = await asyncio.to_thread(result_of, ending, folder)
+        finally:
+            await asyncio.to_thread(clear, folder)
+        if isinstance(result, Failed):
+            return f"a small picture could not be rendered on the card: {result.error}"
+        self.found = found
         return None
 
     async def warm(self) -> None:

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from rendertrust.node import blender
-from rendertrust.node.blender import Blender
+from rendertrust.node.blender import Blender, with_box
+from rendertrust.node.devices import Card, Device
 from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.node.sandbox import Sandbox
@@ -96,6 +97,19 @@ async def test_parameters_change_what_they_name_alone(
     assert picture(result).size == (80, 40)
     assert isinstance(result, Completed)
     assert (result.work["frame"], result.work["engine"]) == (7, "CYCLES")
+
+
+async def test_without_its_card_a_unit_fails_in_words(
+    found_blender: Blender, small: Path, tmp_path: Path
+) -> None:
+    """Cycles itself would render on the processor, and not say so."""
+    card = Card(maker="nvidia", number=0, name="", pci="00ff:01:00.0", architecture="", driver="")
+    lost = with_box(attrs.evolve(found_blender, device=Device("cuda", card)), found_blender.box)
+    render = RenderPlugin(scratch=tmp_path / "scratch", found=lost)
+    result = await render.run(task(tmp_path, small, {"samples": 1}, []))
+    assert isinstance(result, Failed), result
+    assert result.failure == "node"
+    assert "CUDA" in result.error
 
 
 SQUARE = "\nscene.render.resolution_x = scene.render.resolution_y = 32\n"

@@ -20,7 +20,9 @@ GIVEN = {
     "threads": None,
     "cores": 4,
     "ram": 8 << 30,
+    "device": "cpu",
     "vram": None,
+    "any_user": False,
     "cache": 20 << 30,
     "hours": WorkingHours(20 * 60, 8 * 60),
     "nice": 3,
@@ -54,10 +56,10 @@ def test_the_unit_runs_the_node_with_what_was_said(tmp_path: Path) -> None:
 
 
 def test_what_the_unit_says_is_understood(tmp_path: Path) -> None:
-    words = words_of(settings_of(GIVEN | {"vram": 3 << 30, "update": True}), tmp_path)
+    words = words_of(settings_of(GIVEN | {"ram": 6 << 30, "update": True}), tmp_path)
     made = run.make_context("run", words)
     given = {name: value for name, value in made.params.items() if name in GIVEN}
-    assert given == GIVEN | {"vram": 3 << 30, "update": True}
+    assert given == GIVEN | {"ram": 6 << 30, "update": True}
 
 
 def test_a_node_that_does_not_stand_back_cannot_wait_for_an_idle_machine() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..formats import picture_digest
 from ..ipc import MachineError, Progress, Say, SceneError, blamed, one_line
+from ..scene import device
 from ..scene.files import warnings_of
 from ..scene.loader import opened
 from ..scene.nondeterminism import drawing_class, is_drawn
@@ -73,6 +74,7 @@ def still(bpy: Any, scene: Any, frame: int, path: str) -> float:
     """Render one frame to ``path``; return the seconds."""
     scene.frame_set(frame)  # also for the current frame, because a file may be saved unevaluated
     scene.render.use_file_extension, scene.render.filepath = False, path
+    device.check(scene)
     started = time.monotonic()
     try:
         bpy.ops.render.render(write_still=True)

@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 from ..ipc import Say
+from ..scene import device
 from ..scene.nondeterminism import drawing_class
 from ..scene.output import choose_format
 from .frames import still
@@ -29,7 +30,8 @@ def try_out(bpy: Any, order: dict[str, Any], say: Say) -> None:
     bpy.ops.wm.read_factory_settings(use_empty=False)
     scene = bpy.context.scene
     render = scene.render
-    render.engine, scene.cycles.device = "CYCLES", "CPU"
+    render.engine = "CYCLES"
+    device.choose(scene, order.get("device"))
     scene.cycles.samples, scene.cycles.use_adaptive_sampling = SAMPLES, False
     scene.cycles.use_denoising = False
     render.resolution_x, render.resolution_y, render.resolution_percentage = WIDTH, HEIGHT, 100

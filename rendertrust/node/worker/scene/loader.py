@@ -22,6 +22,7 @@ from .settings import composite_on_processor, make_repeatable
 
 SAID_MAX = 1 << 20  # bytes of Blender's output while it loads a scene that are kept
 NO_OPENGL = "which needs OpenGL, but this node has none; Cycles renders everywhere"
+NO_SCRIPTS = "whose script shader runs on processors only, and this node renders on a graphics card"
 NO_ENGINE = re.compile(r"Engine '([^']*)' not available for scene '([^']*)'")
 NEWER = re.compile(r"newer version", re.IGNORECASE)
 HEAD_BYTES = 32
@@ -54,6 +55,8 @@ def opened(bpy: Any, order: dict[str, Any]) -> Any:
         raise SceneError(f"the render engine {lost} comes from an add-on; choose Cycles")
     if order.get("opengl") is False and (what := drawn_by_opengl(bpy, scene)) is not None:
         raise MissingCapability("opengl", f"{what}, {NO_OPENGL}")
+    if order.get("device") and (script := nondeterminism.script_shader(bpy)) is not None:
+        raise MissingCapability("scripts", f"{script}, {NO_SCRIPTS}")
     if (reader := nondeterminism.seed_reader(bpy)) is not None:
         raise SceneError(f"{reader} reads the seed of the render; only the noise may depend on it")
     shut(bpy, order["inputs"])

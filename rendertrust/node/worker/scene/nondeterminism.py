@@ -97,6 +97,11 @@ def _looked_up(owner: Any) -> Iterator[tuple[str, str]]:
             yield f"Attribute node {node.name}", node.attribute_name
 
 
+def script_shader(bpy: Any) -> str | None:
+    """Return the first script shader (Open Shading Language); None if no scene has one."""
+    return next(_script_nodes(bpy), None)
+
+
 def _script_nodes(bpy: Any) -> Iterator[str]:
     """Yield the script shaders, which can read any picture on the machine."""
     if not any(getattr(scene.cycles, "shading_system", False) for scene in bpy.data.scenes):

@@ -5,6 +5,7 @@ from collections.abc import Container, Generator, Iterator
 from typing import Any
 
 from ..ipc import SceneError
+from . import device
 from .output import WORDS, compositor_nodes, shows_strips, unmade
 
 # Metadata that Blender can stamp into pictures. These stamps differ between machines or renders.
@@ -19,7 +20,7 @@ COMPOSITOR_DEVICES = ("compositor_device", "compositor_denoise_device")
 
 
 def prepare(scene: Any, order: dict[str, Any]) -> None:
-    """Apply the order's settings and make the render repeatable. Raises SceneError."""
+    """Apply the order's settings, and choose the device. Raises SceneError, MachineError."""
     render = scene.render
     if "width" in order:
         render.resolution_x, render.resolution_y = order["width"], order["height"]
@@ -28,7 +29,7 @@ def prepare(scene: Any, order: dict[str, Any]) -> None:
         _mute(scene, SAMPLES)
         set_samples(scene, order["samples"])
     if render.engine == "CYCLES":
-        scene.cycles.device = "CPU"
+        device.choose(scene, order.get("device"))
     if order.get("threads"):
         render.threads_mode, render.threads = "FIXED", order["threads"]
     if scene.camera is None and not shows_strips(scene):
