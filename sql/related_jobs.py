@@ -46,6 +46,7 @@ class SameScene:
     """A job that rendered the scene of another job. ``params``: its parameters, if it has any."""
 
     id: UUID
+    name: str
     created_at: datetime
     params: Mapping[str, Any] | None
     status: JobStatus

@@ -204,7 +204,7 @@ def paused(unit: Assignment) -> UnitRequeue:
 
 def stolen(unit: Assignment) -> UnitRequeue:
     """Requeue an unsent unit that an idle node can begin at once (work stealing)."""
-    return _unsent(unit, "another node had nothing to do")
+    return _unsent(unit, "it was moved to a node that had nothing to do")
 
 
 def unsendable(unit: Assignment, node: UUID) -> UnitRequeue:

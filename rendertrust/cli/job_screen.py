@@ -128,8 +128,9 @@ class JobScreen:
         if job.units == 1:
             return job.progress
         running = sum(unit.progress or 0.0 for unit in self.units if unit.state == "RUNNING")
-        verifying = sum(unit.state == "VERIFYING" for unit in self.units)
-        return part_rendered(job.units, job.done, verifying + running)
+        counts = Counter(unit.state for unit in self.units)
+        done = max(job.done, counts["COMPLETED"])  # the units are read after the job
+        return part_rendered(job.units, done, counts["VERIFYING"] + running)
 
     def _remarks(self) -> list[Text]:
         """Return why the estimate rose, why units wait, how the last one failed, and what to do."""

@@ -478,7 +478,7 @@ WITH this AS (
             AND up.sha256 = decode(substring(j.payload_ref FROM '/([0-9a-f]{64})[^/]*$'), 'hex')) AS filename
     FROM jobs j WHERE j.id = $1
 )
-SELECT o.id, o.created_at, o.plan #> '{spec,params}' AS params, o.status, o.units
+SELECT o.id, o.name, o.created_at, o.plan #> '{spec,params}' AS params, o.status, o.units
 FROM this, LATERAL (SELECT * FROM jobs j WHERE j.user_id = this.user_id
                     ORDER BY j.created_at DESC, j.id DESC LIMIT 2000) o
 LEFT JOIN uploads up ON up.user_id = o.user_id

@@ -21,7 +21,7 @@ from playwright.async_api import Browser, FilePayload, Page, Request, Route, exp
 from rendertrust.testing import FakeNode, FakeTask, works
 from tests.browser.console.stage import Stage, person, picture
 from tests.browser.console.test_preflight import FILE, UNPROBED
-from tests.browser.console.visits import LOOKS, visiting
+from tests.browser.console.visits import LOOKS, NARROW, WIDE, visiting
 from tests.support.lent_engines import StartGateway
 from web.console.assets import assets
 
@@ -384,6 +384,9 @@ async def test_too_few_credits_are_bought_on_the_way_to_a_finished_job(
             await expect(few).to_contain_text("You need 25 more credits.")
             await expect(page.get_by_role("button", name="Submit")).to_be_hidden()
             await visit.check_page("new-job-poor", LOOKS)
+            await page.set_viewport_size(NARROW)
+            await expect(page.get_by_role("link", name="Buy credits")).to_be_in_viewport(ratio=1)
+            await page.set_viewport_size(WIDE)
             await page.get_by_role("link", name="Buy credits").click()
             await page.wait_for_url("**/console/credits?**")
             need = page.locator("#buy-need")

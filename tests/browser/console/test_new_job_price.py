@@ -9,7 +9,9 @@ from tests.browser.console.stage import Stage
 from tests.browser.console.test_preflight import farm, scene_of
 from tests.browser.console.visits import LOOKS, visiting
 from tests.support.lent_engines import StartGateway
+from web.console.assets import assets
 
+TIMES = "async ([url, seconds]) => seconds.map((await import(url)).time)"
 JOB_PAGE = re.compile(r"/console/jobs/[0-9a-f-]{36}$")
 
 
@@ -78,12 +80,16 @@ async def test_the_price_contains_the_video(browser: Browser, stage: Stage) -> N
     async with visiting(browser, stage, "jane", "/console/jobs/new") as visit:
         page = visit.page
         await page.get_by_label("Frames", exact=True).fill("1-3")
-        await page.get_by_text("More settings").click()
         await expect(page.locator("#cost")).to_contain_text("3 frames · 30 credits")
-        await page.get_by_label("Video", exact=True).select_option("MP4")
+        await page.get_by_label("Video of the frames").select_option("MP4")
         await expect(page.locator("#cost")).to_contain_text("3 frames and a video · 31 credits")
         await page.get_by_text("Price and time").click()
         await expect(page.locator("[data-of=price]")).to_have_text("30")
         await expect(page.locator("[data-of=video_price]")).to_have_text("1")
+        await page.set_viewport_size({"width": 1280, "height": 500})
+        await expect(page.get_by_role("button", name="Submit")).to_be_in_viewport(ratio=1)
+        seconds = [0.2, 161, 839, 10_000, 35_990]
+        said = await page.evaluate(TIMES, [assets().url("look.js"), seconds])
+        assert said == ["1 s", "2 min 41 s", "14 min", "2 h 46 min", "10 h"]
         await visit.check_page("new-job-video", LOOKS)
         await visit.check_no_faults()

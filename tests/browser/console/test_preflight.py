@@ -290,7 +290,7 @@ async def test_two_test_frames_come_first_and_the_others_on_a_click(
         await visit.check_page("job-tests")
         await page.get_by_role("link", name="Render the other 8 frames").click()
         await expect(page.get_by_label("Frames", exact=True)).to_have_value("2-5,7-10")
-        await expect(plan).to_have_text("Only the frames 2-5,7-10.")
+        await expect(plan).to_have_text("Only frames 2-5,7-10.")
         await expect(page.locator("#scene-title")).to_have_text("tests.blend")
         await expect(page.locator("#cost")).to_contain_text("8 frames")
         await submit(page)

@@ -192,6 +192,7 @@ async def test_the_same_frame_of_two_jobs_of_a_scene_is_compared(
     _, text = await jane.get(f"/console/jobs/{alone}/compare")
     assert "Nothing to compare with" in text
     old, new = await film(face, dsn, jane, done=4), await film(face, dsn, jane, done=4)
+    await execute(dsn, f"UPDATE jobs SET name = 'first take' WHERE id = '{old}'")
     assert (
         f'href="/console/jobs/{new}/compare?frame=' in (await jane.get(f"/console/jobs/{new}"))[1]
     )
@@ -200,6 +201,8 @@ async def test_the_same_frame_of_two_jobs_of_a_scene_is_compared(
         pictures = re.findall(r'<img src="([^"]+)"', html.unescape(text.partition("compared")[2]))
         assert pictures == [f"/console/frames/{each}?unit=2&of=1" for each in (old, new)]
         assert str(alone) not in text
+        words = f"first take, 4 units, {str(old)[:8]}"
+        assert f'<option value="{old}" selected><bdi>{words}</bdi>' in text
     _, text = await jane.get(f"/console/jobs/{new}/compare?frame=9")
     assert "The jobs do not both have frame 9." in text
     stranger = f"/console/jobs/{new}/compare?other={alone}"

@@ -91,6 +91,12 @@ def test_a_later_estimate_says_why() -> None:
     assert found[-1] == "later because frames are rendered again"
 
 
+def test_units_that_are_completed_after_the_job_was_read_stay_rendered() -> None:
+    units = [*several("COMPLETED", 1, 2, 3), *several("VERIFYING", 4, 5, 6)]
+    found = lines(of(units=6, done=2), units)
+    assert found[-1].endswith("  100 % rendered")
+
+
 def test_what_does_not_go_on_says_why() -> None:
     waiting = Waiting("no_node", "No node is there that renders.")
     found = lines(of("QUEUED", units=2), several("QUEUED", 1, 2, waiting=waiting))

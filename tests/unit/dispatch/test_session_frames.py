@@ -421,7 +421,9 @@ async def test_for_another_node_only_what_was_not_sent_goes_back() -> None:
         for unit in (0, 1):
             play.ref.tell(Recall(JOB, unit, 1, for_another=True))
         assert await play.told(RecallDeclined) == RecallDeclined(JOB, 0, 1)
-        effect = UnitRequeue(JOB, 1, 1, "another node had nothing to do", unsent=True)
+        effect = UnitRequeue(
+            JOB, 1, 1, "it was moved to a node that had nothing to do", unsent=True
+        )
         assert await play.effect() == effect
         play.ref.tell(Recall(JOB, 7, 1, for_another=True))
         assert (await play.told(RecallDeclined)).unit == 7

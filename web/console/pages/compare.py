@@ -89,11 +89,12 @@ def chosen_of(others: Sequence[SameScene], named: str) -> UUID | None:
 
 
 def described(job: SameScene) -> str:
-    """Return a job's parameters in words, to tell the jobs of a scene apart."""
+    """Return a job's name and parameters in words, to tell the jobs of a scene apart."""
     params = job.params or {}
     words = [f"{params['width']} by {params['height']}"] if "width" in params else []
     words += [f"{params[name]} {word}".strip() for name, word in _PARAMS if name in params]
-    return ", ".join([*words, f"{job.units} units" if job.units > 1 else "", str(job.id)[:8]])
+    words += [f"{job.units} units"] if job.units > 1 else []
+    return ", ".join([job.name, *words, str(job.id)[:8]])
 
 
 async def _frames_of_both(

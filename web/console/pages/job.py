@@ -120,9 +120,9 @@ async def job(view: View[JobPageQuery]) -> Shown | Problem:
         "title": row.name,
         "job": row,
         "units": units,
-        "attempts": table(tries, ATTEMPTS, sort, "place", "attempts"),
+        "attempts": table(listed_of(tries), ATTEMPTS, sort, "place", "attempts"),
         "tries": max(row.attempts, len(tries)),
-        "shows_attempts": any(map(is_notable, tries)),
+        "has_all_attempts": row.attempts <= len(tries),
         "steps": steps_of(known),
         "spans": spans_of(known),
         "sold": view.gateway.console.prices.of_credits,
@@ -304,8 +304,14 @@ def cut_into(row: ConsoleJob, parts: Sequence[ConsolePart]) -> str:
     return "chunks" if len(parse(parts[0].frames)) > 1 else "frames"
 
 
+def listed_of(tries: Sequence[AttemptRow]) -> Sequence[AttemptRow]:
+    """Return the attempts of units of which one attempt is worth a look."""
+    units = {each.place[0] for each in tries if is_notable(each)}
+    return [each for each in tries if each.place[0] in units]
+
+
 def is_notable(attempt: AttemptRow) -> bool:
-    """Return True if an attempt is listed: it is not the first, or it failed, or was refunded."""
+    """Return True if an attempt is not the unit's first, or failed, or was refunded."""
     return attempt.place[1] > 1 or attempt.error is not None or attempt.verdict == "refunded"
 
 

@@ -33,9 +33,9 @@ ORDERS: Final[Mapping[Order, str]] = {
     "middle_first": "both ends, then the middle",
 }
 POOLS: Final[Mapping[Pool, str]] = {
-    "any": "anybody's",
-    "trusted": "mine and those of users I trust",
-    "mine": "mine and my organisations': free",
+    "any": "anybody's nodes",
+    "trusted": "my nodes and those of users I trust",
+    "mine": "my nodes and my organisations': free",
 }
 MAILS: Final[Mapping[Notify, str]] = {
     "all": "when it completes, fails or reaches its cap",
@@ -51,7 +51,7 @@ FOLDED: Final[Mapping[str, tuple[str, ...]]] = {
     "order": ("", "sequential"),
     "chunk": ("", "1"),
     **dict.fromkeys(
-        ("tiles", "video", "params", "max_credits", "start_after", "notify", "webhook", "or_newer"),
+        ("tiles", "params", "max_credits", "start_after", "notify", "webhook", "or_newer"),
         ("",),
     ),
 }

@@ -32,7 +32,7 @@ export function framesOf(what, typed, range, current) {
 
 // Says which frames are rendered.
 export function saidOf(what, typed, range, current) {
-  if (what === "some") return typed ? `Only the frames ${typed}.` : "Type the frames, or choose the whole animation.";
+  if (what === "some") return typed ? `Only ${isNaN(typed) ? "frames" : "frame"} ${typed}.` : "Type the frames, or choose the whole animation.";
   if (what === "one") return `One picture: ${current === undefined ? "the scene's current frame" : `frame ${current}`}.`;
   if (!range) return "The whole animation. The check finds out which frames it has.";
   const number = counted(range);

@@ -5,7 +5,8 @@ const NOBODY = ["no_node", "nobody"]; // why a check waits
 const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 
 export function time(seconds) {
-  const whole = Math.max(1, Math.round(seconds)); // shorter times are shown as one second
+  let whole = Math.max(1, Math.round(seconds)); // shorter times are shown as one second
+  for (const [size] of UNITS.slice(0, 3).reverse()) if (whole >= 10 * size) whole = Math.round(whole / size) * size;
   const first = UNITS.findIndex(([size]) => whole >= size);
   if (first < 0 || first === 3) return `${whole} s`;
   const [[size, unit], [smaller, rest]] = UNITS.slice(first, first + 2);

@@ -325,7 +325,7 @@ function enable() {
 }
 
 function showPlan() {
-  part("animation-fields").hidden = !isAnimation();
+  part("animation-fields").hidden = part("video-field").hidden = !isAnimation();
   showLook(looked, unlooked, unknown());
   enable();
   part("own-picture").hidden = !own.head.picture || !part("look-picture").hidden;
