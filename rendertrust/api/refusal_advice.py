@@ -96,8 +96,7 @@ ADVICE: Final[Mapping[Code, str]] = {
         " `Idempotency-Key`, it takes effect once only."
     ),
     Code.LOG_HALTED: (
-        "Wait for an admin. Admins read"
-        " [After a restore](OPERATIONS.md#after-a-restore)."
+        "Wait for an admin. Admins read [After a restore](OPERATIONS.md#after-a-restore)."
     ),
     Code.CHANGED_MEANWHILE: "Send the request again.",
     Code.CREDENTIALS_INVALID: (
