@@ -310,10 +310,10 @@ async def history(stage: Stage, nodes: Sequence[FakeNode]) -> None:
     for frame in (FAILING, SHOWN):
         stage.jobs.insert(0, await submitted(jane, frame))
         await stage.ended(stage.jobs[0])
-    await execute(stage.dsn, LONGER, UUID(stage.jobs[0]))
     await wait_for_anchor(jane)
     await execute(stage.dsn, HOUR)
     await execute(stage.dsn, DAYS)
+    await execute(stage.dsn, LONGER, UUID(stage.jobs[0]))
     await execute(stage.dsn, CHECKS)
     await request_payout(stage.people["otto"])
     await make_organisation(stage, nodes)

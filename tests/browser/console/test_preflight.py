@@ -134,6 +134,11 @@ async def test_a_scene_is_looked_into_estimated_shown_priced_and_rendered(
         await page.reload()
         await expect(page.locator("#look-time")).to_contain_text("of one node")
         await expect(page.locator("#scene-title")).to_have_text("clean.blend")
+        await page.get_by_label("Samples").fill("3000")
+        await expect(page.locator("#look-time")).to_contain_text(
+            re.compile(r"^About [0-9]{2} min of one node for 10 frames")
+        )
+        await page.get_by_label("Samples").fill("")
         await page.get_by_label("Frames", exact=True).fill("1-2")
         await expect(page.get_by_label("Only these frames")).to_be_checked()
         await expect(page.locator("#look-time")).to_contain_text("for 2 frames")

@@ -19,7 +19,7 @@ async def test_the_form_offers_each_choice(jane: Visitor) -> None:
     [field] = re.findall(r'<select id="format".*?</select>', text)
     assert re.findall(r'value="(\w+)"', field) == list(FORMATS)
     assert re.findall(r"<option[^>]* selected>([^<]+)", html.unescape(text)) == [
-        *("mine and my organisations': free", "high", "every tenth, then the others")
+        *("my nodes and my organisations': free", "high", "every tenth, then the others")
     ]
 
 
