@@ -16,6 +16,7 @@ from rendertrust.cli.app import main
 from rendertrust.cli.argv import split
 from rendertrust.cli.node import run
 from rendertrust.cli.node_options import settings_of, words_of
+from rendertrust.device_class import are_comparable, is_kin
 from rendertrust.node import devices
 from rendertrust.node.agent_settings import AgentSettings
 from rendertrust.node.blender import Blender, with_box
@@ -66,7 +67,11 @@ def test_cards_are_listed_with_architecture_driver_and_memory(tmp_path: Path) ->
 def test_a_device_class_is_backend_architecture_driver_and_build(
     tmp_path: Path, name: str, expected: str
 ) -> None:
-    assert device(tmp_path, name).device_class("b1") == expected
+    named = device(tmp_path, name).device_class("b1")
+    assert named == expected
+    processor = "cpu/x86_64/avx2/b1"
+    assert are_comparable(named, processor), "its results are compared with a processor's"
+    assert not is_kin(named, processor), "as those of another kind of device"
 
 
 @pytest.mark.parametrize(
