@@ -99,6 +99,13 @@ async def test_parameters_change_what_they_name_alone(
     assert (result.work["frame"], result.work["engine"]) == (7, "CYCLES")
 
 
+SCRIPT_SHADER = """
+scene.cycles.shading_system = True
+material = bpy.data.objects["Cube"].data.materials[0]
+material.node_tree.nodes.new("ShaderNodeScript")
+"""
+
+
 async def test_without_its_card_a_unit_fails_in_words(
     found_blender: Blender, small: Path, tmp_path: Path
 ) -> None:
@@ -110,6 +117,11 @@ async def test_without_its_card_a_unit_fails_in_words(
     assert isinstance(result, Failed), result
     assert result.failure == "node"
     assert "CUDA" in result.error
+    script = build(tmp_path / "script.blend", SCRIPT_SHADER)
+    result = await render.run(task(tmp_path / "2", script, {"samples": 1}, []))
+    assert isinstance(result, Failed), result
+    assert (result.failure, result.lacks) == ("node", "scripts")
+    assert "script shader runs on processors only" in result.error
 
 
 SQUARE = "\nscene.render.resolution_x = scene.render.resolution_y = 32\n"
