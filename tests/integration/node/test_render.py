@@ -111,7 +111,11 @@ async def test_without_its_card_a_unit_fails_in_words(
 ) -> None:
     """Cycles itself would render on the processor, and not say so."""
     card = Card(maker="nvidia", number=0, name="", pci="00ff:01:00.0", architecture="", driver="")
-    lost = with_box(attrs.evolve(found_blender, device=Device("cuda", card)), found_blender.box)
+    device = Device("cuda", card)
+    why = await RenderPlugin(scratch=tmp_path / "start", device=device).why_not() or ""
+    assert "could not be rendered on the card" in why, "such a node offers no renders"
+    assert "CUDA" in why
+    lost = with_box(attrs.evolve(found_blender, device=device), found_blender.box)
     render = RenderPlugin(scratch=tmp_path / "scratch", found=lost)
     result = await render.run(task(tmp_path, small, {"samples": 1}, []))
     assert isinstance(result, Failed), result
