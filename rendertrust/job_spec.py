@@ -115,6 +115,11 @@ class NodeNeeds:
         Doc("Nodes with OpenGL, which EEVEE, Workbench and Grease Pencil need."),
     ] = None
 
+    vram: Annotated[
+        Memory | None,
+        Doc("Graphics memory for a unit, in bytes; only graphics cards have it."),
+    ] = None
+
     def members(self) -> dict[str, Any]:
         """Return the requirements that are given, by their names in the API."""
         return _said(self, NodeNeeds())

@@ -49,7 +49,7 @@ POOLS: Final = ("mine", "trusted", "any")
 DELIVERED: Final = ("result", "evidence")
 STANDINGS: Final = ("ACTIVE", "QUARANTINED")
 FAILURE_CLASSES: Final = ("scene", "node", "network", "gateway", "verifier")
-LACKS: Final = ("memory", "opengl")
+LACKS: Final = ("memory", "opengl", "vram", "scripts")
 UNREAD: Final = "unread"  # member of a failed check's ``work``: the file that could not be read
 
 

@@ -87,7 +87,7 @@ class UnitCommits:
     def find_alternatives(self, held: HeldUnit) -> None:
         """Ask the Scheduler which other nodes could do the unit; repeat until it answers."""
         lacks = None if held.result is None else held.result.lacks
-        memory = self._state.unit_memory + 1 if lacks == unit_failures.MEMORY else 0
+        memory = self._state.unit_memory + 1 if lacks in unit_failures.MEMORIES else 0
         attempt = (*held.id, self._state.node.id, self._actor.ref)
         self._scheduler.tell(
             FindAlternatives(*attempt, memory=memory, opengl=lacks == unit_failures.OPENGL)

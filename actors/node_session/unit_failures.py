@@ -28,7 +28,8 @@ ERROR_CHARACTERS_MOST: Final = 500
 MIB: Final = 2**20
 SCENE: Final = "scene"
 TOO_MUCH: Final = "too much memory"
-MEMORY, OPENGL = LACKS
+MEMORY, OPENGL, VRAM, SCRIPTS = LACKS
+MEMORIES: Final = (MEMORY, VRAM)
 LESS_MEMORY: Final = (
     "use smaller textures, less subdivision or Simplify, or a node of your own with more memory"
 )
@@ -141,11 +142,12 @@ def incapable(
     """Return the effect of an attempt on a node that lacks what the unit needs.
 
     The attempt does not count as a failure. If the node ``is_trusted`` (no outside node) and lacks
-    memory, and no node has more, the unit ends. In all other cases the unit is retried. The report
-    of a trusted node raises the unit's requirements. The report of an outside node raises the
-    requirements only if a node of another owner has tried the unit, too, and a capable node exists.
+    memory or graphics memory, and no node has more, the unit ends. In all other cases the unit is
+    retried. The report of a trusted node raises the unit's requirements. The report of an outside
+    node raises the requirements only if a node of another owner has tried the unit, too, and a
+    capable node exists.
     """
-    is_memory = lack.what == MEMORY
+    is_memory = lack.what in MEMORIES
     ends = is_memory and is_trusted and not others.is_able
     is_noted = is_trusted or (others.is_seconded and others.is_able)
     is_last = not (others.is_able or (others.is_untried and not is_trusted))
@@ -161,7 +163,7 @@ def incapable(
         retry_at=None if ends else now + timedelta(seconds=_lacking_seconds(unit, others)),
         uncounted=True,
         needs_memory=lack.given + 1 if is_memory and is_noted else 0,
-        needs_opengl=not is_memory and is_noted,
+        needs_opengl=lack.what == OPENGL and is_noted,
     )
 
 

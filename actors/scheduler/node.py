@@ -31,7 +31,8 @@ class Requirements:
     ``device``: cpu or gpu. ``blender``: exactly this version, or with ``or_newer`` at least this
     one. ``undeclared``: nodes that do not say which version they have may run it, too. ``memory``:
     the least bytes. ``device_class``: exactly this device, instruction set and build of Blender.
-    ``opengl``: the scene's render engine needs OpenGL (EEVEE, Workbench).
+    ``opengl``: the scene's render engine needs OpenGL (EEVEE, Workbench). ``vram``: the least bytes
+    of graphics memory; ``memory`` then is main memory alone.
     """
 
     device: str = ""
@@ -41,6 +42,7 @@ class Requirements:
     memory: int = 0
     device_class: str = ""
     opengl: bool = False
+    vram: int = 0
 
 
 NOTHING: Final = Requirements()
@@ -51,7 +53,8 @@ class NodeResources:
     """Resources of a node; the defaults are of a node that has not sent a hello.
 
     ``blenders``: the versions of its builds of Blender, the newest last. ``memory``: bytes for one
-    unit. ``opengl`` is True if the node does not declare it.
+    unit; on a GPU at most its graphics memory. ``opengl`` is True if the node does not declare it.
+    ``ram`` and ``vram``: bytes of main and of graphics memory for one unit.
     """
 
     device: str = ""
@@ -59,6 +62,8 @@ class NodeResources:
     memory: int = 0
     device_class: str = ""
     opengl: bool = True
+    ram: int = 0
+    vram: int = 0
 
     def has(self, needs: Requirements) -> bool:
         """Return whether the resources meet the requirements."""
@@ -70,7 +75,8 @@ class NodeResources:
                 or (needs.or_newer and (needs.blender,) < self.blenders[-1:])
                 or (needs.undeclared and not self.blenders)
             )
-            and needs.memory <= self.memory
+            and needs.memory <= (self.ram if needs.vram else self.memory)
+            and needs.vram <= self.vram
             and needs.device_class in ("", self.device_class)
             and needs.opengl <= self.opengl
         )
@@ -286,7 +292,11 @@ def resources_of(
     device = kind if kind in ("", CPU) else GPU
     memory = unit_memory(device_class, ram, vram, slots)
     versions = tuple(sorted({parse(named) for named in blenders} - {UNKNOWN_VERSION}))
-    return NodeResources(device, versions, memory, device_class or "", opengl is not False)
+    main, graphics = unit_memory(None, ram, None, slots), unit_memory(None, vram, None, slots)
+    named = device_class or ""
+    if device != GPU:
+        graphics = 0
+    return NodeResources(device, versions, memory, named, opengl is not False, main, graphics)
 
 
 def requirements_of(
@@ -296,20 +306,22 @@ def requirements_of(
 
     ``or_newer`` and ``undeclared`` count only if the units need a version of Blender.
 
-    Memory is rounded up to a power of two, from 1 GiB, so that there are few kinds of units.
+    Memory is rounded up to a power of two, from 1 GiB, so that there are few kinds of units;
+    graphics memory, which only GPUs have, to a whole GiB.
     """
     memory = needs.memory or 0
     rounded = 0 if memory <= 0 else max(GIB, 1 << (memory - 1).bit_length())
     version = parse(needs.blender or "")
     is_versioned = version != UNKNOWN_VERSION
     return Requirements(
-        device=needs.device or "",
+        device=needs.device or (GPU if needs.vram else ""),
         blender=version,
         or_newer=or_newer and is_versioned,
         undeclared=undeclared and is_versioned,
         memory=rounded,
         device_class=needs.device_class or "",
         opengl=bool(needs.opengl),
+        vram=-(-(needs.vram or 0) // GIB) * GIB,
     )
 
 
@@ -323,4 +335,5 @@ def raised_requirements(needs: Requirements, memory: int, *, opengl: bool) -> Re
         return needs
     step = max(GIB >> 2, 1 << max(memory.bit_length() - 4, 0))
     most = max(needs.memory, -(-memory // step) * step)
-    return attrs.evolve(needs, memory=most, opengl=needs.opengl or opengl)
+    vram = max(needs.vram, most) if needs.vram and memory else needs.vram
+    return attrs.evolve(needs, memory=most, opengl=needs.opengl or opengl, vram=vram)

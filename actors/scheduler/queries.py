@@ -113,7 +113,7 @@ ABLE: Final = ("ready", "full")
 # By reason: the requirement that a node does not meet, with a value that every node meets.
 LACKS: Final[Mapping[str, Mapping[str, Any]]] = {
     "wrong_class": {"device_class": ""},
-    "low_memory": {"memory": 0},
+    "low_memory": {"memory": 0, "vram": 0},
     "wrong_device": {"device": ""},
     "other_blender": {"blender": UNKNOWN},
     "no_opengl": {"opengl": False},

@@ -39,7 +39,7 @@ class RequirementsParam(click.ParamType[Any]):
                 return {"alike": True}
             case "memory" | "vram":
                 size = SIZE.convert(given, param, ctx)
-                return {"memory": size} | ({"device": "gpu"} if name == "vram" else {})
+                return {name: size} | ({"device": "gpu"} if name == "vram" else {})
             case "device" if given in DEVICES:
                 return {"device": given}
             case "blender" if _is_version(given):
@@ -58,8 +58,9 @@ def _is_version(text: str) -> bool:
 def said(what: NodeNeeds) -> str:
     """Return the requirements for people: ``device gpu, memory 8.6 GB, alike``."""
     told = what.members()
-    if what.memory is not None:
-        told["memory"] = value_text.size(what.memory)
+    for name in ("memory", "vram"):
+        if name in told:
+            told[name] = value_text.size(told[name])
     words = (name if value is True else f"{name} {value}" for name, value in told.items())
     return ", ".join(word.replace("device_class", "class") for word in words)
 

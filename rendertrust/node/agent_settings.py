@@ -82,3 +82,8 @@ class AgentSettings:
         if self.device is None:
             return None
         return self.vram_bytes or self.device.card.memory_bytes
+
+    @property
+    def card_bytes_each(self) -> int | None:
+        """Return the bytes of graphics memory per slot; None without a card, or if unknown."""
+        return None if self.card_bytes is None else self.card_bytes // self.slots

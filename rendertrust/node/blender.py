@@ -16,7 +16,7 @@ import orjson
 from rendertrust.node import blender_discovery, devices, sandbox, shader_cache
 from rendertrust.node.child_process import ProcessExit, converse
 from rendertrust.node.machine_facts import ram_bytes
-from rendertrust.node.resource_monitor import ResourceLimits, ResourceMonitor
+from rendertrust.node.resource_monitor import GraphicsMemory, ResourceLimits, ResourceMonitor
 from rendertrust.node.rmtree import clear
 
 TRIAL_SECONDS: Final = 90.0
@@ -58,7 +58,8 @@ class Blender:
     None if unknown (``opengl_probe``). ``drawing``: the graphics driver, None without OpenGL.
     ``shaders``: folder with compiled shaders for the home folders of the processes. ``variables``:
     further environment variables of the worker, as NAME=value. ``device``: the graphics card that
-    renders; None: the processor renders.
+    renders; None: the processor renders. ``card_bytes``: the graphics
+    memory of a unit; None if unknown.
     """
 
     renderer: blender_discovery.Renderer
@@ -72,6 +73,7 @@ class Blender:
     shaders: Path | None = None
     variables: tuple[str, ...] = ()
     device: devices.Device | None = None
+    card_bytes: int | None = None
 
     async def obey(
         self,
@@ -108,7 +110,7 @@ class Blender:
             within=within,
             hear=hear,
             overhear=overhear,
-            watch=ResourceMonitor(folder, self.bounds),
+            watch=ResourceMonitor(folder, self.bounds, self.graphics),
             orders=orders,
             started=started,
         )
@@ -135,6 +137,13 @@ class Blender:
     def is_sandboxed(self) -> bool:
         """Return True if scenes cannot reach this machine's files and network."""
         return not isinstance(self.box, sandbox.NoSandbox)
+
+    @property
+    def graphics(self) -> GraphicsMemory | None:
+        """Return the graphics memory of an order; None without a card, or if it is unknown."""
+        if self.device is None or self.card_bytes is None:
+            return None
+        return GraphicsMemory(self.device.card, self.card_bytes, devices.installed())
 
     @property
     def bounds(self) -> ResourceLimits:

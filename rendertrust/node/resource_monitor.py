@@ -16,6 +16,7 @@ from typing import Final
 
 import attrs
 
+from rendertrust.node.devices import Card, CardReader
 from rendertrust.node.machine_facts import ram_bytes
 
 MIB: Final = 2**20
@@ -23,6 +24,7 @@ MEMORY_EVERY: Final = 0.5
 DISK_EVERY: Final = 2  # number of memory checks per disk check
 SCENES, MACHINES = "scene", "node"
 MEMORY: Final = "memory"
+VRAM: Final = "vram"
 # If the machine's memory runs out, a scene that uses over a fourth of its limit counts as too large
 # for this node.
 LARGE_PART: Final = 4
@@ -57,11 +59,26 @@ class ResourceLimits:
 
 
 @attrs.frozen
+class GraphicsMemory:
+    """Graphics memory of a unit: the card, and the ``most`` bytes that the unit may use."""
+
+    card: Card
+    most: int
+    reader: CardReader
+
+    def excess(self, pids: list[int]) -> LimitExceeded | None:
+        """Check the graphics memory of these processes, if the maker's tool reports it."""
+        used = self.reader.used_bytes(self.card, pids)
+        return None if used is None or used <= self.most else out_of_vram(self.most)
+
+
+@attrs.frozen
 class ResourceMonitor:
-    """Monitor of a program that works in ``folder``."""
+    """Monitor of a program that works in ``folder``, and of its graphics memory, if it has any."""
 
     folder: Path
     bounds: ResourceLimits
+    graphics: GraphicsMemory | None = None
 
     async def until_excess(self, pid: int) -> LimitExceeded:
         """Watch ``pid`` and its descendants until a limit is exceeded."""
@@ -74,8 +91,13 @@ class ResourceMonitor:
             await asyncio.sleep(MEMORY_EVERY)
 
     def _look(self, pid: int, *, disk: bool) -> LimitExceeded | None:
-        found = too_much_memory(family(pid), self.bounds)
-        return disk_excess(self.folder, self.bounds) if disk and found is None else found
+        processes = family(pid)
+        found = too_much_memory(processes, self.bounds)
+        if not disk or found is not None:
+            return found
+        if self.graphics is not None and (excess := self.graphics.excess(processes)) is not None:
+            return excess
+        return disk_excess(self.folder, self.bounds)
 
 
 def too_much_memory(pids: list[int], bounds: ResourceLimits) -> LimitExceeded | None:
@@ -96,6 +118,12 @@ def out_of_memory(given: int) -> LimitExceeded:
     """Return the exceeded limit of a scene that needs more than ``given`` bytes of memory."""
     said = f"the scene needs more memory than the {given // MIB} MiB that this node gives it"
     return LimitExceeded(said, MACHINES, MEMORY)
+
+
+def out_of_vram(given: int | None) -> LimitExceeded:
+    """Return the exceeded limit of a scene that needs more than ``given`` graphics memory."""
+    has = "this node has" if given is None else f"the {given // MIB} MiB that this node gives it"
+    return LimitExceeded(f"the scene needs more graphics memory than {has}", MACHINES, VRAM)
 
 
 def held_bytes(pids: list[int]) -> int:

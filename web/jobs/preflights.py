@@ -94,7 +94,8 @@ async def with_needs_of_scene(gateway: Gateway, user: UUID, plan: JobPlan) -> Jo
         return attrs.evolve(plan, needs=needs)
     if needs_opengl(facts.engine, facts.grease_pencil):
         needs = attrs.evolve(needs, opengl=True)
-    if facts.device_dependent and needs.device_class is None and needs.device is None:
+    is_free = needs.device_class is None and needs.device is None and needs.vram is None
+    if facts.device_dependent and is_free:
         needs = attrs.evolve(needs, device="cpu")
     return attrs.evolve(plan, needs=needs)
 

@@ -53,6 +53,9 @@ class NewJob(JobSpec):
     )
 
 
+NO_VRAM: Final = "A processor has no graphics memory: leave out vram, or ask for the device gpu"
+
+
 @attrs.frozen
 class PricedJob:
     """A validated job with its price and all its ``frames``."""
@@ -70,7 +73,8 @@ async def offer_of(call: Call[Any], asked: JobSpec, terms: JobTerms) -> PricedJo
     plan = await with_needs_of_scene(call.gateway, call.caller, plan)
     if not terms.active:
         return TOKEN_REFUSED
-    if (fault := await _uncheckable_class(call.gateway, plan)) is not None:
+    fault = _contradiction(plan) or await _uncheckable_class(call.gateway, plan)
+    if fault is not None:
         return invalid([fault])
     tariff = await tariff_of(call.gateway, call.caller, plan, terms.price)
     if isinstance(tariff, Problem):
@@ -81,6 +85,12 @@ async def offer_of(call: Call[Any], asked: JobSpec, terms: JobTerms) -> PricedJo
     plan = attrs.evolve(plan, units=split.units, pricing=tariff.pricing(split.frames))
     faults = _unpayable(plan)
     return invalid(faults) if faults else PricedJob(plan, tariff, split.frames)
+
+
+def _contradiction(plan: JobPlan) -> Fault | None:
+    """Return a fault if the job needs graphics memory on a processor."""
+    is_processor = plan.needs.device == "cpu" and plan.needs.vram is not None
+    return Fault("needs.vram", "value", NO_VRAM) if is_processor else None
 
 
 async def _uncheckable_class(gateway: Gateway, plan: JobPlan) -> Fault | None:

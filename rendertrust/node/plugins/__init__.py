@@ -133,6 +133,7 @@ def _ours(folder: StateFolder, settings: AgentSettings) -> Iterator[Plugin]:
         memory_bytes=settings.memory_each,
         nice=settings.nice,
         device=settings.device,
+        card_bytes=settings.card_bytes_each,
         any_user=settings.any_user,
     )
     yield render

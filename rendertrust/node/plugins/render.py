@@ -22,7 +22,7 @@ from rendertrust.node.plugin import PREVIEW_BYTES_MAX, Completed, Failed, Result
 from rendertrust.node.plugins import frame_zips
 from rendertrust.node.plugins.render_order import PATHS, order_of, placed_tiles, scene_of
 from rendertrust.node.resident_blender import BlenderKey, ResidentBlenders
-from rendertrust.node.resource_monitor import MACHINES, MEMORY, LimitExceeded
+from rendertrust.node.resource_monitor import MACHINES, MEMORY, LimitExceeded, out_of_vram
 from rendertrust.node.rmtree import clear, empty
 from rendertrust.node.safe_open import NotARegularFile, open_plain
 from rendertrust.protocol import LACKS
@@ -41,6 +41,12 @@ _WORK: Final = (
 _NO_MEMORY: Final = re.compile(
     r"[mc]alloc returns null|std::bad_alloc|\bMemoryError\b", re.IGNORECASE
 )
+# What Cycles says of the backends' errors.
+_NO_VRAM: Final = re.compile(
+    r"out of GPU|CUDA_ERROR_OUT_OF_MEMORY|hipErrorOutOfMemory|Out of memory in (?:cu|hip)"
+    r"|ERROR_OUT_OF_DEVICE_MEMORY",
+    re.IGNORECASE,
+)
 _THUMBNAIL: Final = re.compile(r"-?[0-9]{4,7}\.thumbnail\.jpg")
 _PICTURE: Final = re.compile(r"(?:frame|tile|-?[0-9]{4,7})(?:\.(?:noisy|evidence))?\.[a-z]{3,4}")
 
@@ -53,8 +59,8 @@ class RenderPlugin:
     ``samples``, ``format`` (PNG, JPEG, OPEN_EXR), ``noisy``, ``tile`` or ``tiles``, and ``scene``
     if several inputs are scenes. The scene's settings apply to everything else.
 
-    ``device``: the graphics card that renders; None: the processor. ``any_user``: with a card, the
-    owner also accepts the scenes of strangers.
+    ``device``: the graphics card that renders; None: the processor. ``card_bytes``: the graphics
+    memory of a unit. ``any_user``: with a card, the owner also accepts the scenes of strangers.
     """
 
     job_type: ClassVar[str] = RENDER
@@ -64,6 +70,7 @@ class RenderPlugin:
     memory_bytes: int | None = None
     nice: int = NICENESS
     device: Device | None = None
+    card_bytes: int | None = None
     any_user: bool = False
     found: blender.Blender | None = None
     residents: ResidentBlenders = attrs.field(
@@ -81,7 +88,9 @@ class RenderPlugin:
         if isinstance(found, blender.NoBlender):
             return found.reason
         if self.device is not None:
-            return await self._try_card(attrs.evolve(found, opengl=False, nice=self.nice))
+            return await self._try_card(
+                attrs.evolve(found, opengl=False, nice=self.nice, card_bytes=self.card_bytes)
+            )
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="draw-", dir=self.scratch))
         opengl = await opengl_probe.probe(found, folder)
         self.found = attrs.evolve(opengl_probe.with_opengl(found, opengl), nice=self.nice)
@@ -315,6 +324,8 @@ def result_of(ending: ProcessExit, folder: Path, files: list[str] | None = None)
 def ran_out(ending: ProcessExit) -> LimitExceeded | None:
     """Return an exceeded memory limit if Blender failed for lack of memory; otherwise None."""
     told = f"{ending.last.get('error', '')}\n{ending.tail}"
+    if ending.last.get("event") != "done" and _NO_VRAM.search(told):
+        return out_of_vram(None)
     if ending.last.get("event") == "done" or not _NO_MEMORY.search(told):
         return None
     return LimitExceeded("the scene needs more memory than this node has", MACHINES, MEMORY)

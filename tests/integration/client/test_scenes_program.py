@@ -322,7 +322,7 @@ async def test_what_a_node_must_have_is_told_to_the_gateway(
     asked = ("--needs", "vram=8G, blender=5.2", "--needs", "alike")
     told = await jane.run("submit", str(blend), "--no-preflight", "--yes", *asked)
     assert told.code == 0, told
-    wanted = {"device": "gpu", "memory": 8 << 30, "blender": "5.2", "alike": True}
+    wanted = {"device": "gpu", "vram": 8 << 30, "blender": "5.2", "alike": True}
     assert gateway.bodies[-1]["needs"] == wanted
 
 
@@ -343,4 +343,4 @@ async def test_where_no_node_has_what_is_needed_that_is_said(
     asked = ("--needs", "vram=8G,alike,class=gpu/x", "--no-preflight", "--yes")
     told = await jane.run("submit", str(blend), *asked)
     assert told.code == exit_codes.UNAVAILABLE
-    assert "The node must have: device gpu, memory 8.6 GB, class gpu/x, alike." in told.err, told
+    assert "The node must have: device gpu, class gpu/x, alike, vram 8.6 GB." in told.err, told

@@ -51,5 +51,8 @@ async def test_a_job_that_names_a_build_without_a_verifier_is_refused(farm: Farm
     assert (fault["field"], fault["code"]) == ("needs.device_class", "value")
     own = {**body, "pool": "mine"}
     assert (await farm.jane.call("POST", "/jobs/dispatch", own))[0] == 202
+    odd = {**body, "needs": {"device": "cpu", "vram": 8 << 30}}
+    status, answer = await farm.jane.call("POST", "/jobs/dispatch", odd)
+    assert (status, answer["errors"][0]["field"]) == (422, "needs.vram")
     known = {**body, "needs": {"device_class": "cpu/sse/5.2"}}
     assert (await farm.jane.call("POST", "/jobs/dispatch", known))[0] == 202

@@ -99,17 +99,33 @@ async def test_parameters_change_what_they_name_alone(
     assert (result.work["frame"], result.work["engine"]) == (7, "CYCLES")
 
 
+SCRIPT_SHADER = """
+scene.cycles.shading_system = True
+material = bpy.data.objects["Cube"].data.materials[0]
+material.node_tree.nodes.new("ShaderNodeScript")
+"""
+
+
 async def test_without_its_card_a_unit_fails_in_words(
     found_blender: Blender, small: Path, tmp_path: Path
 ) -> None:
     """Cycles itself would render on the processor, and not say so."""
     card = Card(maker="nvidia", number=0, name="", pci="00ff:01:00.0", architecture="", driver="")
-    lost = with_box(attrs.evolve(found_blender, device=Device("cuda", card)), found_blender.box)
+    device = Device("cuda", card)
+    why = await RenderPlugin(scratch=tmp_path / "start", device=device).why_not() or ""
+    assert "could not be rendered on the card" in why, "such a node offers no renders"
+    assert "CUDA" in why
+    lost = with_box(attrs.evolve(found_blender, device=device), found_blender.box)
     render = RenderPlugin(scratch=tmp_path / "scratch", found=lost)
     result = await render.run(task(tmp_path, small, {"samples": 1}, []))
     assert isinstance(result, Failed), result
     assert result.failure == "node"
     assert "CUDA" in result.error
+    script = build(tmp_path / "script.blend", SCRIPT_SHADER)
+    result = await render.run(task(tmp_path / "2", script, {"samples": 1}, []))
+    assert isinstance(result, Failed), result
+    assert (result.failure, result.lacks) == ("node", "scripts")
+    assert "script shader runs on processors only" in result.error
 
 
 SQUARE = "\nscene.render.resolution_x = scene.render.resolution_y = 32\n"

@@ -43,7 +43,7 @@ def test_each_option_is_a_field_of_the_job() -> None:
         priority="high",
         max_credits="12.5",
         pool="mine",
-        needs=NodeNeeds(device="gpu", memory=8 << 30, blender="5.2", alike=True),
+        needs=NodeNeeds(device="gpu", vram=8 << 30, blender="5.2", alike=True),
         queue=True,
         as_is=True,
         or_newer=True,

@@ -74,9 +74,11 @@ def test_whether_another_owners_node_has_failed_it_and_who_has_not() -> None:
 
 
 @simulated
-@pytest.mark.parametrize(("gib", "ends"), [(8, True), (24, False)])
+@pytest.mark.parametrize(
+    ("lacks", "gib", "ends"), [("memory", 8, True), ("vram", 8, True), ("vram", 24, False)]
+)
 async def test_a_unit_too_big_for_a_gpu_ends_only_if_no_gpu_has_more(
-    gib: int, *, ends: bool
+    lacks: str, gib: int, *, ends: bool
 ) -> None:
     """Both nodes have more main memory than GPU memory."""
     board, _ = board_with(node_row(NODE), node_row(OTHER))
@@ -93,9 +95,11 @@ async def test_a_unit_too_big_for_a_gpu_ends_only_if_no_gpu_has_more(
         play.assign(assignment(is_trusted=True))
         await play.welcome()
         await play.socket.expect(JobDispatch)
-        play.hear(result(status="failed", failure="node", error="it is big", lacks="memory"))
+        play.hear(result(status="failed", failure="node", error="it is big", lacks=lacks))
         assert play.ref.tell(alternatives(board, await play.told(FindAlternatives)))
-        assert ((await play.effect()).retry_at is None) == ends
+        effect = await play.effect()
+        assert (effect.retry_at is None) == ends
+        assert (effect.uncounted, effect.needs_memory) == (True, 8 * GIB + 1)
 
 
 def test_who_may_not_see_it_is_not_there() -> None:

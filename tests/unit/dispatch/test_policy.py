@@ -263,7 +263,7 @@ def test_whatever_a_hello_says_makes_a_kit(device: str, blender: str, ram: int |
 
 def test_needs_are_met_by_as_much_or_more() -> None:
     resources = resources_of("cpu/x86_64/abc", ["5.2.0 LTS"], 8 * GIB)
-    assert resources == NodeResources("cpu", ((5, 2),), 8 * GIB, "cpu/x86_64/abc")
+    assert resources == NodeResources("cpu", ((5, 2),), 8 * GIB, "cpu/x86_64/abc", ram=8 * GIB)
     said = NodeNeeds(device="cpu", blender="5.2", memory=7 * GIB)
     assert resources.has(requirements_of(said))
     assert not resources.has(requirements_of(attrs.evolve(said, memory=9 * GIB)))

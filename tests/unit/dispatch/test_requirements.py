@@ -3,10 +3,19 @@
 import attrs
 
 from actors.scheduler.messages import WaitCounts
-from actors.scheduler.node import NodeResources, Requirements
+from actors.scheduler.node import (
+    GIB,
+    NodeResources,
+    Requirements,
+    raised_requirements,
+    requirements_of,
+    resources_of,
+)
 from actors.scheduler.queries import LACKS
+from rendertrust.job_spec import NodeNeeds
 
 RESOURCE_OF = {"blender": "blenders"}  # of requirements that have another name than the resource
+ALSO = {"ram"}  # main memory, with which ``memory`` is compared where graphics memory is named
 HOW = {"or_newer", "undeclared"}  # which other nodes meet the requirement of a version
 
 
@@ -16,6 +25,37 @@ def names_of(kind: type[attrs.AttrsInstance]) -> set[str]:
 
 def test_each_requirement_has_a_resource_and_a_count_of_nodes_that_lack_it() -> None:
     required = names_of(Requirements) - HOW
-    assert {RESOURCE_OF.get(name, name) for name in required} == names_of(NodeResources)
+    assert {RESOURCE_OF.get(name, name) for name in required} == names_of(NodeResources) - ALSO
     assert {name for asks_not in LACKS.values() for name in asks_not} == required
     assert set(LACKS) <= names_of(WaitCounts)
+
+
+def card(ram: int, vram: int | None, slots: int = 1) -> NodeResources:
+    """Return the resources of a node with a card; memory in GiB."""
+    given = None if vram is None else vram * GIB
+    return resources_of("optix/sm_89/550/b1", ("5.2.0",), ram * GIB, given, slots)
+
+
+def test_graphics_memory_is_a_cards_and_main_memory_the_machines() -> None:
+    needs = requirements_of(NodeNeeds(memory=32 * GIB, vram=11 * GIB + 1))
+    assert (needs.device, needs.vram) == ("gpu", 12 * GIB)
+    assert card(ram=32, vram=12).has(needs)
+    assert not card(ram=32, vram=11).has(needs)
+    assert not card(ram=16, vram=24).has(needs)
+    assert not card(ram=64, vram=16, slots=2).has(needs), "each slot has a half"
+    assert not card(ram=64, vram=None).has(needs)
+    processor = resources_of("cpu/x86_64/avx2/b1", ("5.2.0",), 64 * GIB, 24 * GIB)
+    assert not processor.has(needs)
+    assert processor.has(requirements_of(NodeNeeds(memory=32 * GIB)))
+
+
+def test_what_ran_out_of_graphics_memory_goes_to_a_larger_card_or_a_processor() -> None:
+    any_device = raised_requirements(requirements_of(NodeNeeds()), 8 * GIB + 1, opengl=False)
+    named = requirements_of(NodeNeeds(vram=8 * GIB))
+    on_cards = raised_requirements(named, 8 * GIB + 1, opengl=False)
+    processor = resources_of("cpu/x86_64/avx2/b1", ("5.2.0",), 16 * GIB)
+    for needs in (any_device, on_cards):
+        assert not card(ram=64, vram=8).has(needs)
+        assert card(ram=64, vram=24).has(needs)
+    assert processor.has(any_device)
+    assert not processor.has(on_cards)

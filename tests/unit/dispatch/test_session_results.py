@@ -407,6 +407,22 @@ async def test_what_needs_opengl_goes_to_nodes_that_have_it_where_two_owners_say
 
 
 @simulated
+async def test_what_has_script_shaders_goes_to_another_node_than_a_gpu() -> None:
+    async with session() as play:
+        play.hear(Hello(version="1", device_class="optix/sm_89/550/b1"))
+        play.assign(assignment())
+        await play.welcome()
+        await play.socket.expect(JobDispatch)
+        play.hear(result(**{**BEYOND, "lacks": "scripts"}))
+        await play.told(FindAlternatives)
+        known = AlternativesFound(JOB, 0, 1, is_able=True, is_other=True, is_seconded=True)
+        assert play.ref.tell(known)
+        effect = await play.effect()
+        assert effect.retry_at is not None
+        assert (effect.uncounted, effect.needs_opengl, effect.needs_memory) == (True, False, 0)
+
+
+@simulated
 async def test_who_said_that_it_has_opengl_has_failed_where_it_has_none() -> None:
     async with session() as play:
         play.hear(Hello(version="1", opengl=True))

@@ -1,6 +1,8 @@
 """Graphics cards: what the drivers show, the device that is chosen, and its sandbox."""
 
+import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,14 +16,18 @@ from rendertrust.cli.app import main
 from rendertrust.cli.argv import split
 from rendertrust.cli.node import run
 from rendertrust.cli.node_options import settings_of, words_of
+from rendertrust.device_class import are_comparable, is_kin
 from rendertrust.node import devices
 from rendertrust.node.agent_settings import AgentSettings
 from rendertrust.node.blender import Blender, with_box
 from rendertrust.node.blender_discovery import Renderer
+from rendertrust.node.child_process import ProcessExit
 from rendertrust.node.devices import Device, NoDevice
 from rendertrust.node.hello import hello
+from rendertrust.node.plugin import Failed
 from rendertrust.node.plugins import PluginOffer
-from rendertrust.node.plugins.render import RenderPlugin
+from rendertrust.node.plugins.render import RenderPlugin, result_of
+from rendertrust.node.resource_monitor import GraphicsMemory, ResourceLimits, ResourceMonitor
 from rendertrust.node.sandbox import Sandbox
 from rendertrust.node.worker.ipc import MachineError
 from rendertrust.node.worker.scene import device as worker_device
@@ -61,7 +67,11 @@ def test_cards_are_listed_with_architecture_driver_and_memory(tmp_path: Path) ->
 def test_a_device_class_is_backend_architecture_driver_and_build(
     tmp_path: Path, name: str, expected: str
 ) -> None:
-    assert device(tmp_path, name).device_class("b1") == expected
+    named = device(tmp_path, name).device_class("b1")
+    assert named == expected
+    processor = "cpu/x86_64/avx2/b1"
+    assert are_comparable(named, processor), "its results are compared with a processor's"
+    assert not is_kin(named, processor), "as those of another kind of device"
 
 
 @pytest.mark.parametrize(
@@ -214,6 +224,41 @@ def test_an_order_names_the_card_and_sets_no_limit_on_address_space(tmp_path: Pa
     assert "device" not in processor.said({}, Path("/w"), 1)
     assert "address_bytes" not in card.limits(60, 1)
     assert "address_bytes" in processor.limits(60, 1)
+
+
+# ── graphics memory ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_unit_that_takes_more_graphics_memory_than_its_slot_lacks_it(tmp_path: Path) -> None:
+    cards = machine(tmp_path, "nvidia", used=[(os.getpid(), 3000), (1, 9000)])
+    card = cards.cards()[0]
+    limits = ResourceLimits(memory_bytes=2**62, memory_left=0, disk_left=0)
+    processes = [os.getpid()]
+    assert GraphicsMemory(card, 4 * GIB, cards).excess(processes) is None
+    found = GraphicsMemory(card, 2 * GIB, cards).excess(processes)
+    assert found is not None
+    assert (found.failure, found.lacks) == ("node", "vram")
+    assert "the 2048 MiB that this node gives it" in found.reason
+    monitor = ResourceMonitor(tmp_path, limits, GraphicsMemory(card, 2 * GIB, cards))
+    assert asyncio.run(monitor.until_excess(os.getpid())) == found
+    no_tool = attrs.evolve(cards, tool=str(tmp_path / "missing"))
+    assert GraphicsMemory(card, 2 * GIB, no_tool).excess(processes) is None, "it is not watched"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "System is out of GPU and shared host memory",
+        "Out of memory in cuMemAlloc(&device_pointer, size)",
+        "Failed to allocate: CUDA_ERROR_OUT_OF_MEMORY",
+    ],
+    ids=["cycles", "cuda", "code"],
+)
+def test_a_card_that_runs_out_of_memory_is_nobodys_fault(tmp_path: Path, error: str) -> None:
+    last = {"event": "failed", "failure": "node", "error": error}
+    result = result_of(ProcessExit(code=1, last=last, tail=""), tmp_path)
+    assert isinstance(result, Failed)
+    assert (result.failure, result.lacks) == ("node", "vram")
 
 
 # ── the worker ────────────────────────────────────────────────────────────────────────────────────
