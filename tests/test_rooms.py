@@ -4,7 +4,7 @@ import ast
 import importlib
 import re
 import sys
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import pytest
@@ -32,6 +32,13 @@ SQL_TEXT = re.compile(
 )
 
 
+@pytest.fixture(scope="module", params=MAY_IMPORT)
+def room(request: pytest.FixtureRequest) -> str:
+    """A room; all tests of one room run before those of the next, so that it is parsed once."""
+    return str(request.param)
+
+
+@lru_cache(maxsize=1)
 def sources(room: str) -> list[tuple[str, ast.Module]]:
     paths = sorted((ROOT / room).rglob("*.py"))
     return [(path.relative_to(ROOT).as_posix(), ast.parse(path.read_text())) for path in paths]
@@ -52,7 +59,6 @@ def rooms_of(names: set[str]) -> set[str]:
     return {name.split(".")[0] for name in names} & MAY_IMPORT.keys()
 
 
-@pytest.mark.parametrize("room", MAY_IMPORT)
 def test_room_imports_only_what_it_may(room: str) -> None:
     for name, tree in sources(room):
         stray = rooms_of(imported(tree)) - MAY_IMPORT[room] - {room} - DOORS.get(name, set())
@@ -131,13 +137,12 @@ def test_no_handler_waits_for_another_actor() -> None:
                 assert not asks, f"{name}:{node.lineno} awaits an ask"
 
 
-@pytest.mark.parametrize("room", sorted(MAY_IMPORT.keys() - {"sql"}))
 def test_sql_text_is_in_its_room(room: str) -> None:
     for name, tree in sources(room):
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 # The node's spool is a file of the node, not part of the gateway's database.
-                own = name.startswith("rendertrust/node/")
+                own = room == "sql" or name.startswith("rendertrust/node/")
                 assert own or not SQL_TEXT.match(node.value), f"{name}:{node.lineno} holds SQL"
 
 
@@ -163,7 +168,6 @@ NOUNS = frozenset(
 )
 
 
-@pytest.mark.parametrize("room", MAY_IMPORT)
 def test_modules_are_named_by_nouns(room: str) -> None:
     """A participle (``looked``, ``waiting``) does not name what a module holds."""
     for name, _ in sources(room):
@@ -183,7 +187,6 @@ REPLACED = frozenset(
 DOCUMENTED = {"HookWish", "JobWish"}
 
 
-@pytest.mark.parametrize("room", MAY_IMPORT)
 def test_names_use_the_words_of_the_glossary(room: str) -> None:
     for name, tree in sources(room):
         classes = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
@@ -193,7 +196,6 @@ def test_names_use_the_words_of_the_glossary(room: str) -> None:
             assert not REPLACED & set(said.split("_")), f"{name}: {said}"
 
 
-@pytest.mark.parametrize("room", MAY_IMPORT)
 def test_a_class_name_is_used_once(room: str) -> None:
     where: dict[str, str] = {}
     for name, tree in sources(room):
@@ -206,7 +208,6 @@ def test_a_class_name_is_used_once(room: str) -> None:
 PROTOCOLS = "actors/ports/"  # a port may combine several ports
 
 
-@pytest.mark.parametrize("room", MAY_IMPORT)
 def test_no_class_is_made_of_mixins(room: str) -> None:
     """Reading a class that inherits from several of ours means reading as many files."""
     for name, tree in sources(room):
@@ -241,7 +242,6 @@ def importers() -> dict[str, set[str]]:
     return users
 
 
-@pytest.mark.parametrize("room", MAY_IMPORT)
 def test_no_module_is_a_fragment_of_another(room: str) -> None:
     """A short module with one importer in its folder should be part of that importer."""
     users = importers()
@@ -257,7 +257,6 @@ def test_no_module_is_a_fragment_of_another(room: str) -> None:
         )
 
 
-@pytest.mark.parametrize("room", MAY_IMPORT)
 def test_files_and_functions_are_short(room: str) -> None:
     for name, tree in sources(room):
         lines = (ROOT / name).read_text().count("\n")
@@ -268,7 +267,6 @@ def test_files_and_functions_are_short(room: str) -> None:
                 assert size <= LINES_PER_FUNCTION, f"{name}:{node.lineno} {node.name}: {size} lines"
 
 
-@pytest.mark.parametrize("room", MAY_IMPORT)
 def test_room_is_this_checkout(room: str) -> None:
     """An installed package of the same name must not take the place of a room."""
     module = importlib.import_module(room)

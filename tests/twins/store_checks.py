@@ -144,8 +144,9 @@ def unchecked_earnings(store: "StoreTwin", limit: int) -> list[UncheckedEarning]
     caught: dict[UUID, datetime] = {}
     for row in store.checks.values():
         counts = row.strike or (row.verifier_id is not None and len(waiting) < limit)
-        is_cleared = any(one.withdrawn for one in _of_unit(store, row))
-        if row.verdict == "invalid" and counts and not is_cleared:
+        if row.verdict != "invalid" or not counts:
+            continue
+        if not any(one.withdrawn for one in _of_unit(store, row)):
             assert row.decided_at is not None, "an invalid result has a verdict"
             for node in _nodes_of_owner(store, row.node):
                 caught[node] = max(row.decided_at, caught.get(node, row.decided_at))

@@ -1,4 +1,4 @@
-"""Fixture with one gateway for all console tests that do not change what others see."""
+"""Fixture with one gateway per module, so that no test sees what another module did."""
 
 from collections.abc import AsyncIterator
 
@@ -9,7 +9,7 @@ from tests.support.engines import LoopThread
 from tests.support.lent_engines import StartGateway
 
 
-@pytest_asyncio.fixture(loop_scope="session", scope="session")
+@pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def stage(engine_loop: LoopThread, start_gateway: StartGateway) -> AsyncIterator[Stage]:
     async with on_stage(engine_loop, start_gateway) as there:
         yield there

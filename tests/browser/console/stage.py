@@ -1,5 +1,6 @@
 """Content of the pages: a gateway in its own process, users of every role, nodes and jobs."""
 
+import asyncio
 import math
 import struct
 import zlib
@@ -193,9 +194,9 @@ async def on_stage(loop: LoopThread, start_gateway: StartGateway) -> AsyncGenera
         aiohttp.ClientSession() as http,
     ):
         dsn = gateway.settings["RENDERTRUST_DATABASE_OWNER_URL"]
-        people = {name: await person(gateway, http, name, dsn) for name in ROLES}
-        stage = Stage(gateway, http, people, [], dsn)
-        token = people["otto"].token
+        there = await asyncio.gather(*[person(gateway, http, name, dsn) for name in ROLES])
+        stage = Stage(gateway, http, dict(zip(ROLES, there, strict=True)), [], dsn)
+        token = stage.people["otto"].token
         shades = iter(range(1000))
 
         async def paint(node: FakeNode, dispatch: JobDispatch) -> None:
@@ -212,6 +213,6 @@ async def on_stage(loop: LoopThread, start_gateway: StartGateway) -> AsyncGenera
         async with keep_connected(loop, good, bad):
             for kind in ("render", "render", "echo", "render", "broken", "render", "echo"):
                 stage.jobs.append(await stage.job(job_type=kind))
-                await stage.ended(stage.jobs[-1])
+            await asyncio.gather(*map(stage.ended, stage.jobs))
             await stage.job(job_type="nobody-does-this")
             yield stage

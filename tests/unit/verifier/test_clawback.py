@@ -125,7 +125,7 @@ async def test_what_another_gateway_settles_within_the_minute_is_held_back_too()
 
 
 @simulated
-@pytest.mark.parametrize("after", [30.0, 90.0, 1000.0])
+@pytest.mark.parametrize("after", [30.0, 90.0, pytest.param(1000.0, marks=pytest.mark.nightly)])
 async def test_what_was_delivered_before_is_held_back_however_late_it_is_settled(
     after: float,
 ) -> None:
