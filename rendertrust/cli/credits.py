@@ -124,8 +124,8 @@ def buy(
 
 
 @credits.command()
-@click.option("--from", "first", type=DAY, help="First day (UTC), like 2026-03-01.")
-@click.option("--to", "last", type=DAY, help="Last day (UTC; default: today).")
+@click.option("--from", "first", type=DAY, metavar="DAY", help="First day (UTC), like 2026-03-01.")
+@click.option("--to", "last", type=DAY, metavar="DAY", help="Last day (UTC; default: today).")
 @click.option(
     "--format",
     "form",

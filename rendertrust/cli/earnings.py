@@ -65,8 +65,8 @@ LINE_COLUMNS: Final = ("AT", "KIND", "AMOUNT", "BALANCE", "JOB", "UNIT", "NODE",
 @click.option("--by", type=click.Choice(("day", "node")), help="Show sums by day or by node.")
 @click.option("--unpaid", is_flag=True, help="Show results that were not paid, and why.")
 @click.option("--node", type=NODE, help="With --unpaid: only this node's, by its name or id.")
-@click.option("--from", "first", type=DAY, help="First day (UTC), like 2026-03-01.")
-@click.option("--to", "last", type=DAY, help="Last day (UTC; default: today).")
+@click.option("--from", "first", type=DAY, metavar="DAY", help="First day (UTC), like 2026-03-01.")
+@click.option("--to", "last", type=DAY, metavar="DAY", help="Last day (UTC; default: today).")
 @click.pass_context
 def earnings(
     context: click.Context,

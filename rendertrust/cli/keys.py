@@ -41,6 +41,7 @@ def keys() -> None:
 @click.option(
     "--expires",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]),
+    metavar="DAY",
     help="When the key expires, in UTC, like 2027-01-31 (default: never).",
 )
 @pass_session

@@ -127,5 +127,5 @@ def verifier_of(row: ShownReceipt) -> str | None:
     """Return the kind of verifier; None if there was none."""
     if not row.is_verified:
         return None
-    kind = "embedded in the gateway" if row.is_embedded else "a machine of the gateway's operator"
+    kind = "embedded in the gateway" if row.is_embedded else "a separate machine of the gateway"
     return f"{kind}, {row.verifier_class}" if row.verifier_class else kind

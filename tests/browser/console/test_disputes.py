@@ -57,6 +57,11 @@ async def test_a_dispute_is_opened_decided_and_leads_to_its_proof(
         await expect(anns.page.get_by_role("status").first).to_contain_text("is refunded")
         await expect(page.locator("#state")).to_contain_text("it is, indeed")
         await expect(page.locator("#state")).to_contain_text("refunded")
+        await anns.go("/console/jobs")
+        row = anns.page.locator("tbody tr").filter(has_text=job[:8])
+        await expect(row).to_contain_text("after refunds")
+        rest = await anns.page.locator("#rows").evaluate("it => it.scrollWidth - it.clientWidth")
+        assert rest <= 0, "the last column is seen without scrolling"
         await anns.check_no_faults()
         await page.get_by_role("link", name="entry no.").click()
         await expect(page.locator("#about")).to_contain_text("refund")

@@ -5,6 +5,7 @@ from playwright.async_api import Browser, expect
 from tests.browser.console.periods import check_statement
 from tests.browser.console.stage import HOSTILE, PASSWORD, Stage
 from tests.browser.console.visits import LOOKS, visiting
+from tests.support.databases import execute
 
 
 async def test_an_operator_says_where_money_is_sent(browser: Browser, stage: Stage) -> None:
@@ -15,10 +16,10 @@ async def test_an_operator_says_where_money_is_sent(browser: Browser, stage: Sta
         await expect(page.locator("main")).to_contain_text("No account yet")
         await check_statement(page, page.get_by_role("button", name="Statement (PDF)"))
         await page.get_by_label("Pay me out").select_option("every Monday")
-        await page.get_by_label("At least, in credits").fill("12.5")
+        await page.get_by_label("Minimum, in credits").fill("12.5")
         await page.get_by_role("button", name="Save the schedule").click()
         await expect(page.get_by_role("status").first).to_contain_text("Saved")
-        rules = page.get_by_role("region", name="Without asking")
+        rules = page.get_by_role("region", name="Automatic payouts")
         await expect(rules).to_contain_text("The next payout is on")
         await expect(rules).to_contain_text("12.5")
         await page.get_by_label("Method").fill(HOSTILE[0])
@@ -29,6 +30,8 @@ async def test_an_operator_says_where_money_is_sent(browser: Browser, stage: Sta
         await expect(page.get_by_role("status").first).to_contain_text("The account is saved")
         shown = page.get_by_role("region", name="Where your money is sent")
         await expect(shown).to_contain_text("No account is used yet")
+        remove = page.get_by_role("button", name="Remove")
+        await expect(remove).to_have_count(0)
         waiting = page.get_by_role("region", name="A change waits")
         await expect(waiting).to_contain_text("…2051")
         await expect(waiting).not_to_contain_text("1203")
@@ -42,7 +45,10 @@ async def test_an_operator_says_where_money_is_sent(browser: Browser, stage: Sta
         await page.get_by_role("button", name="Save the account").click()
         await expect(page.get_by_role("alert")).to_contain_text("The account must be a line")
         visit.errors.clear()  # the browser logs the status 422
-        await page.get_by_role("button", name="Remove").click()
+        await execute(stage.dsn, "UPDATE payout_accounts SET usable_at = changed_at")
+        await visit.go("/console/account/payout-account")
+        await expect(shown).to_contain_text("…2051")
+        await remove.click()
         await expect(page.get_by_role("status").first).to_contain_text("The account is removed")
         await visit.check_no_faults()
 

@@ -16,7 +16,7 @@ SAID = (
     "consistent",
     "Regions, rendered again; and the picture, made again from the evidence",
     "at most 0.05 times the noise",
-    f"a machine of the gateway's operator, {CLASS}",
+    f"a separate machine of the gateway, {CLASS}",
     "no dispute about it was upheld",
 )
 

@@ -120,7 +120,7 @@ async def test_a_picture_is_shared_seen_and_taken_back(
         await seen.goto(link)
         image = seen.get_by_alt_text("The verified picture")
         assert await image.evaluate(LOADED) == WIDTH
-        for said in ("exact", "Rendered by", "gateway's operator", "Paid"):
+        for said in ("exact", "Rendered by", "machine of the gateway", "Paid"):
             await expect(seen.get_by_label("The receipt")).to_contain_text(said)
         await until(lambda: has_block(seen))
         await guest.check_page("shared", LOOKS)

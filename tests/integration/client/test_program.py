@@ -40,6 +40,7 @@ async def test_exit_codes_are_listed(program: Program) -> None:
         (("help",), "Rendering:"),
         (("help", "jobs", "list"), "--status"),
         (("jobs", "--help"), "cancel"),
+        (("earnings", "--help"), "--from DAY"),
         (("submit", "--help"), "--frame"),
         (("version",), "rendertrust 0."),
         (("--version",), "rendertrust 0."),

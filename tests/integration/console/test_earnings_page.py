@@ -95,7 +95,9 @@ async def test_earnings_are_shown_by_day_and_by_node(
     await execute(dsn, f"UPDATE nodes SET name = 'studio' WHERE id = '{otto.node}'")
     noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
     noon, hour = noon - timedelta(days=2), timedelta(hours=1)
-    await placed(dsn, await otto.earn(creator), noon, noon + hour, "1-10")
+    first = await otto.earn(creator)
+    await placed(dsn, first, noon, noon + hour, "1-10")
+    await judged(dsn, first, "exact")
     await placed(dsn, await otto.earn(creator), noon, noon + 2 * hour, "1-9x2,20")
     await placed(dsn, await second.earn(creator, price=50_000), noon, noon + hour)
     _, text = await visitor.get(PAGE)
@@ -106,6 +108,8 @@ async def test_earnings_are_shown_by_day_and_by_node(
     assert "14 cr" in nodes[0]
     assert "2 h" in nodes[0], "both units at once are two hours, not three"
     assert "7 cr" in nodes[0], "per hour"
+    assert " 16 " in nodes[0], "frames a day"
+    assert "none: this gateway verifies nothing" in nodes[0]
     assert "8 cores" in nodes[1]
     assert all("Frames a day" not in row for row in nodes)
 

@@ -6,8 +6,9 @@ from uuid import uuid4
 import attrs
 import pytest
 
+from sql.skus import CreditPrice
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.console.people import Visitor, newcomer
+from tests.integration.console.people import Visitor, newcomer, signed_in
 from tests.integration.console.test_second_factor import wholly_signed_in
 from tests.integration.web.accounts import Person, log_in, register
 from tests.integration.web.earners import Earner, earner, set_usable_account
@@ -58,13 +59,21 @@ async def office(face: Face, database: PostgresEndpoint) -> Office:
 
 
 async def test_payouts_are_approved_exported_and_marked_as_paid(office: Office) -> None:
+    prices = office.ann.face.gateway.console.prices
+    prices.note({}, CreditPrice(7_000, 1_000 * 10_000, "usd"))
     status, page = await office.ann.get(PATH)
-    assert (status, page.count("to approve")) == (200, 2)
+    assert (status, page.count("to approve"), page.count("data-all")) == (200, 2, 1)
+    assert "≈ 0.49 USD" in page, "the amounts are shown as money, too"
+    otto = await signed_in(office.ann.face, "otto@example.org")
+    _, fleet = await otto.get("/console/fleet")
+    assert "7 cr requested as money" in re.sub(r"<[^>]+>", "", fleet)
     status, to = await office.does("/approve", *office.payouts, reason="checked")
     assert status == 303
     assert re.fullmatch(rf"{PATH}/batches/[0-9a-f-]{{36}}", to)
     status, page = await office.ann.get(to)
-    assert "14 cr" in re.sub(r"<[^>]+>", "", page)
+    assert "14 cr ≈ 0.98 USD" in re.sub(r"<[^>]+>", "", page)
+    _, rest = await office.ann.get(PATH)
+    assert ("data-all" in rest, 'aria-label="Reject' in rest) == (False, False)
     status, file = await office.ann.get(f"{to}/file?format=csv")
     assert status == 200
     assert [line.split(",")[2] for line in file.splitlines()[1:]] == [

@@ -135,7 +135,7 @@ def test_the_page_says_what_was_compared(
 def test_the_page_says_which_verifier_it_was_and_why_there_was_none() -> None:
     assert verifier_of(receipt_row()) == f"embedded in the gateway, {CLASS}"
     other = receipt_row(is_embedded=False, verifier_class=OTHER_CLASS)
-    assert verifier_of(other) == f"a machine of the gateway's operator, {OTHER_CLASS}"
+    assert verifier_of(other) == f"a separate machine of the gateway, {OTHER_CLASS}"
     assert verifier_of(receipt_row(verifier_class=None)) == "embedded in the gateway"
     assert verifier_of(receipt_row(is_verified=False)) is None
     assert (

@@ -9,7 +9,6 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
-from rendertrust.money import shortened
 from sql.operator_accounts import PayoutShown
 from sql.page import Page
 from web.console.registry import MONEY, Nav, Pages
@@ -28,7 +27,6 @@ from web.routes.payouts import (
     approved,
     paid_out,
     rejected,
-    summed,
 )
 
 pages = Pages()
@@ -103,14 +101,22 @@ async def payouts(view: View[PayoutsQuery]) -> Shown:
     found = await operators.payouts(None, state, Page(SORTED_MOST)) or ()
     counts = {word: await operators.payouts_count(None, word.upper()) for _, word in TABS}
     rows = page_of(table(found, COLUMNS, query.sort, USUAL), query.offset, ROWS)
+    accounts = await accounts_shown(view.gateway, rows.rows, whole=False)
     return {
         "rows": rows,
         "tabs": [
             ("All", PATH, sum(counts.values()), not query.is_),
             *((name, f"{PATH}?is={word}", counts[word], word == query.is_) for name, word in TABS),
         ],
-        "accounts": await accounts_shown(view.gateway, rows.rows, whole=False),
-        "own": view.who.user,
+        "accounts": accounts,
+        "approvable": {
+            row.id
+            for row in rows.rows
+            if row.state == "REQUESTED"
+            and row.operator_id in accounts
+            and row.operator_id != view.who.user
+        },
+        "sold": view.gateway.console.prices.of_credits,
         "waiting": counts["requested"],
     }
 
@@ -169,7 +175,8 @@ async def batch(view: View[PayoutBatchQuery]) -> Shown | Problem:
         "id": view.ids["id"],
         "rows": table(rows, COLUMNS[:-1], view.query.sort, "requested_at"),
         "accounts": await accounts_shown(view.gateway, rows, whole=view.is_admin),
-        "amount": shortened(summed(rows)),
+        "amount": sum(row.amount for row in rows if row.state != "REJECTED"),
+        "sold": view.gateway.console.prices.of_credits,
         "left": sum(row.state == "APPROVED" for row in rows),
         "reference": next((row.reference for row in rows if row.state == "PAID"), ""),
     }
