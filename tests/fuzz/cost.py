@@ -15,9 +15,10 @@ from tests.support.examples import chosen
 
 DOUBLINGS: Final = 4
 EXPONENT_MAX: Final = 1.4  # linear time, as inputs larger than the caches add up to 0.24 to it
-# The best of five measurements counts; up to 400 are made while the cost seems too high, because
+# The best of these measurements counts; up to 400 are made while the cost seems too high, because
 # other load may be the cause.
-TRIES, TRIES_MOST = 5, 400
+TRIES: Final = chosen(day=3, night=5)
+TRIES_MOST: Final = 400
 # A sample repeats its call until this CPU time has passed.
 SAMPLE_SECONDS: Final = chosen(day=0.002, night=0.004)
 MEASURABLE: Final = 0.001  # seconds; shorter times are lost in the noise of the process

@@ -70,12 +70,12 @@ def _took(unit: UnitRow, row: CheckRow) -> float:
 def pending_checks(store: "StoreTwin", limit: int, after: Place | None) -> list[Pending]:
     """Return the pending checks that have waited longest."""
     found: list[Pending] = []
-    for row in store.checks.values():
-        if row.id[:2] not in store.units or row.job not in store.jobs:
+    for name, row in store.checks.items():
+        if row.job not in store.jobs or name[:2] not in store.units:
             continue
-        dispute = store.disputes.get(row.id[:2])
-        newest = store.units[row.id[:2]].attempt == row.attempt
-        waits = row.state == "PENDING" and row is _first_delivered(store, row.id[:2])
+        dispute = store.disputes.get(name[:2])
+        newest = store.units[name[:2]].attempt == row.attempt
+        waits = row.state == "PENDING" and row is _first_delivered(store, name[:2])
         if dispute is not None and dispute.state == "OPEN" and newest:
             disputed, is_found = store.comparisons.get(dispute.id), dispute.id in store.findings
             if (dispute.by_gateway or disputed is not None) and not is_found:
@@ -217,7 +217,8 @@ def _owners_of_equal_results(store: "StoreTwin", of: CheckRow) -> frozenset[UUID
 
 
 def _of_unit(store: "StoreTwin", of: CheckRow) -> list[CheckRow]:
-    return [row for row in store.checks.values() if (row.job, row.unit) == of.id[:2]]
+    checks = store.checks.values()
+    return [row for row in checks if row.job == of.job and row.unit == of.unit]
 
 
 def scene_reports(store: "StoreTwin", job: UUID, unit: int) -> list[SceneReport]:
@@ -255,8 +256,7 @@ def records(store: "StoreTwin", nodes: Sequence[UUID]) -> list[Record]:
     """Return the record of each node's verdicts, by device class."""
     told: dict[tuple[UUID, str], list[Told]] = {}
     for row in store.checks.values():
-        letter = _letter(store, row)
-        if row.node in nodes and letter is not None:
+        if row.node in nodes and (letter := _letter(store, row)) is not None:
             assert row.decided_at is not None, "a check with a letter has a verdict"
             share = store.price_of(row) * row.share_percent // 100 if letter == "v" else 0
             found = (row.decided_at, row.job, row.unit, letter, share)

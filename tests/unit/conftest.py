@@ -15,6 +15,7 @@ ABOUT_RULES = (
 # Files with many slow variants, of which one shows that the modules work on a version of Python.
 FIRST_ONLY = (
     "config/test_mail_server.py",
+    "config/test_settings.py",
     "test_dependencies.py",
     "verifier/test_clawback.py",
     "verifier/test_excuses.py",
