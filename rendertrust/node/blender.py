@@ -172,6 +172,13 @@ async def find(
     return found
 
 
+async def try_out(
+    program: blender_discovery.Renderer, scratch: Path, memory_bytes: int | None
+) -> Blender | NoBlender:
+    """Test a renderer in its sandbox, in a folder below ``scratch``."""
+    return await _find_with(sandbox.find(program.readable), program, scratch, memory_bytes)
+
+
 async def _find_with(
     box: sandbox.Sandbox | sandbox.NoSandbox | sandbox.SandboxUnavailable,
     program: blender_discovery.Renderer,

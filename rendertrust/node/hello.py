@@ -6,9 +6,8 @@ from typing import Final
 from rendertrust import __version__
 from rendertrust.node import machine_facts
 from rendertrust.node.agent_settings import AgentSettings
-from rendertrust.node.blender import Blender
 from rendertrust.node.plugins import PluginOffer
-from rendertrust.protocol import Build, Hello, Running
+from rendertrust.protocol import Hello, Running
 
 RUNNING_MAX: Final = 256
 OWN: Final = ("mine", "trusted")
@@ -34,7 +33,7 @@ def hello(offer: PluginOffer, settings: AgentSettings, here: Iterable[Running]) 
         vram=settings.vram_bytes or 0,
         blender=blender.version if blender else None,
         build=(blender.build or None) if blender else None,
-        builds=_builds(blender),
+        builds=offer.render.builds() if offer.render else (),
         isa=machine_facts.isa(),
         capabilities=tuple(sorted(offer.plugins)),
         running=tuple(dict.fromkeys(here))[:RUNNING_MAX],
@@ -42,10 +41,3 @@ def hello(offer: PluginOffer, settings: AgentSettings, here: Iterable[Running]) 
         opengl=blender.opengl if blender else None,
         drawing=blender.drawing if blender else None,
     )
-
-
-def _builds(blender: Blender | None) -> tuple[Build, ...]:
-    """Return the builds of Blender that render here."""
-    if blender is None or not blender.version:
-        return ()
-    return (Build(version=blender.version, build=blender.build or None),)

@@ -21,6 +21,7 @@ from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.node.plugins.sandboxed_plugin import source_of
 from rendertrust.node.plugins.third_party import in_thread
 from rendertrust.node.plugins.video import VideoPlugin
+from rendertrust.node.renderer_store import RendererStore
 from rendertrust.node.state_folder import StateFolder
 
 GROUP: Final = "rendertrust.plugins"
@@ -123,7 +124,10 @@ def _ours(folder: StateFolder, settings: AgentSettings) -> Iterator[Plugin]:
         runtime_seconds_max=settings.runtime_seconds_max,
         memory_bytes=settings.memory_each,
         nice=settings.nice,
+        binaries=settings.blenders,
     )
+    if settings.renderers_bytes_max is not None:
+        render.store = RendererStore(folder.renderers, settings.renderers_bytes_max, render.try_out)
     yield render
     yield VideoPlugin(render=render)
     yield CheckPlugin(render=render)
