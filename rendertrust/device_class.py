@@ -21,6 +21,11 @@ def are_comparable(one: str, other: str) -> bool:
     return kin_of(one)[1] == kin_of(other)[1]
 
 
+def with_build(device_class: str, own: str, build: str) -> str:
+    """Return the device class of a node that renders in another ``build`` than its ``own``."""
+    return f"{device_class.removesuffix(f'/{own}')}/{build}"
+
+
 @lru_cache(maxsize=256)
 def kin_of(device_class: str) -> Kin:
     """Return the kind of device and the Blender build of a device class, without the instruction

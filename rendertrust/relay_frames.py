@@ -183,7 +183,8 @@ class JobDispatch:
     members of the organisation that the node is lent to, ``trusted`` for a user whom the owner
     trusts, ``any`` for other users. ``manifest`` lists further inputs (``rendertrust.manifest``);
     the node requests their URLs. ``evidence``: the destination of the evidence, if the gateway
-    wants evidence.
+    wants evidence. ``blender``: the version of Blender in which the unit is rendered, one of the
+    node's ``builds``, like ``4.5``.
     """
 
     job_id: str = attrs.field(validator=_JOB_ID)
@@ -200,6 +201,7 @@ class JobDispatch:
     output: Output | None = attrs.field(default=None, validator=_OUTPUT)
     evidence: Output | None = attrs.field(default=None, validator=_OUTPUT)
     pool: str | None = attrs.field(default=None, validator=optional(one_of(*POOLS)))
+    blender: str | None = attrs.field(default=None, validator=optional(text(64)))
 
 
 @attrs.frozen(kw_only=True)

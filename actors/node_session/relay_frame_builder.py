@@ -13,8 +13,9 @@ from actors.node_session.result_validation import EVIDENCE, RESULT, SCHEME, is_c
 from actors.node_session.settings import URL_SECONDS, NodeSessionSettings
 from actors.ports import ObjectMissing, Objects
 from actors.scheduler.messages import Assignment
+from rendertrust.blender_version import parse, text_of
 from rendertrust.manifest import KEPT_BYTES_MAX, ManifestEntry, ManifestError, read
-from rendertrust.protocol import Input, JobDispatch, Output, Urls, encode
+from rendertrust.protocol import Build, Input, JobDispatch, Output, Urls, encode
 from sql.job_plan import FileList
 from sql.units import MINE, is_result_of, result_key, sheet_key
 
@@ -78,8 +79,13 @@ class RelayFrameBuilder:
     settings: NodeSessionSettings
     base: str | None = None
 
-    async def dispatch(self, unit: Assignment, owner: UUID | None = None) -> JobDispatch:
-        """Return the relay frame that sends the unit to a node of ``owner``. Raises Unsendable."""
+    async def dispatch(
+        self, unit: Assignment, owner: UUID | None = None, build: Build | None = None
+    ) -> JobDispatch:
+        """Return the relay frame that sends the unit to a node of ``owner``. Raises Unsendable.
+
+        ``build``: the build that shall render it; None for the node's own.
+        """
         settings = self.settings
         inputs, output, evidence = await self._signed(unit)
         try:
@@ -96,6 +102,7 @@ class RelayFrameBuilder:
                 output=output,
                 evidence=evidence,
                 pool=pool_of(unit, owner),
+                blender=None if build is None else text_of(parse(build.version)),
             )
         except ValueError as fault:
             raise Unsendable(str(fault)) from fault

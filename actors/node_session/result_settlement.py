@@ -174,7 +174,7 @@ class ResultSettlement:
             GIVEN_BACK if is_returned else REPORTED,
             returned=is_returned,
             confirmed=confirmed,
-            accused=self._state.device_class if result.failure == SCENE else None,
+            accused=self._state.class_for(held.assignment) if result.failure == SCENE else None,
         )
         self._commits.fail(held, failure, others=others)
 
@@ -189,7 +189,7 @@ class ResultSettlement:
 
     def _refuse(self, held: HeldUnit, refused: ResultRefused) -> None:
         """Fail the attempt as its node's failure; a lie also counts against the node's record."""
-        caught = self._state.device_class if refused.is_lie else None
+        caught = self._state.class_for(held.assignment) if refused.is_lie else None
         self._commits.fail(held, Failure("node", refused.error, caught=caught))
 
     # -- completed
@@ -247,7 +247,7 @@ class ResultSettlement:
             self._refuse(held, named)
             return
         now = self._state.clock.now()
-        device_class = self._state.device_class
+        device_class = self._state.class_for(unit)
         work = result_validation.read_signed_work(
             result, unit, node, seen, now, device_class=device_class
         )
@@ -263,7 +263,8 @@ class ResultSettlement:
         if not (waits or settings.pays_unverified):
             effect = attrs.evolve(effect, verified=False, operator=None)
         if isinstance(named, OwnObject) and waits:
-            await self._deliver(held, self._delivery(effect, work, seen.proof))
+            made = self._delivery(effect, work, seen.proof, device_class)
+            await self._deliver(held, made)
         else:
             receipt = self._receipt(unit, work)
             self._commits.end(held, attrs.evolve(effect, receipt=receipt))
@@ -280,12 +281,16 @@ class ResultSettlement:
         self._commits.end(held, attrs.evolve(delivery, draw=number, odds=odds))
 
     def _delivery(
-        self, made: UnitComplete, work: SignedWork | None, proof: DeliveredEvidence | None
+        self,
+        made: UnitComplete,
+        work: SignedWork | None,
+        proof: DeliveredEvidence | None,
+        device_class: str,
     ) -> UnitDeliver:
         """Return the effect of a result that waits for its verdict, instead of being settled."""
         return UnitDeliver(
             made,
-            self._state.device_class,
+            device_class,
             work=None if work is None else canonical(work.work.document).decode(),
             node_signature=None if work is None else work.signature,
             evidence_sha256=None if proof is None else proof.sha256,

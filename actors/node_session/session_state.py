@@ -16,7 +16,9 @@ from actors.node_session.settings import NodeSessionSettings
 from actors.node_session.unit_failures import Failure
 from actors.ports import Clock
 from actors.scheduler.messages import Assignment, unit_memory
-from rendertrust.protocol import Hello, JobResult, PartsWanted, Running
+from rendertrust.blender_version import UNKNOWN, parse
+from rendertrust.device_class import with_build
+from rendertrust.protocol import Build, Hello, JobResult, PartsWanted, Running
 from sql.nodes import NodeIdentity, StandingRecord
 
 UnitKey: TypeAlias = tuple[UUID, int]
@@ -300,6 +302,27 @@ class SessionState:
     def device_class(self) -> str:
         """The node's device class from its hello; '' if unknown."""
         return (self.hello.device_class if self.hello is not None else None) or ""
+
+    def build_for(self, unit: Assignment) -> Build | None:
+        """Return the build in which the node renders a unit, of the version that the unit needs.
+
+        With ``or_newer``, a newer version only if the node lacks that one, the nearest first. None
+        if the unit needs no version, or the node does not say that it has it.
+        """
+        wanted = parse(unit.plan.needs.blender or "")
+        if self.hello is None or wanted == UNKNOWN:
+            return None
+        newest_last = sorted(self.hello.builds, key=lambda each: parse(each.version))
+        able = [each for each in newest_last if parse(each.version) >= wanted]
+        is_chosen = bool(able) and (unit.plan.spec.or_newer or parse(able[0].version) == wanted)
+        return able[0] if is_chosen else None
+
+    def class_for(self, unit: Assignment) -> str:
+        """Return the device class in which the node renders a unit; '' if unknown."""
+        hello, build = self.hello, self.build_for(unit)
+        if hello is None or build is None or not build.build or not self.device_class:
+            return self.device_class
+        return with_build(self.device_class, hello.build or "", build.build)
 
     @property
     def unit_memory(self) -> int:

@@ -153,8 +153,9 @@ class UnitDispatcher:
     async def _send(self, held: HeldUnit) -> bool:
         """Send one unit, whose lease then begins; return False if nothing else can be sent now."""
         state, unit = self._state, held.assignment
+        build = state.build_for(unit)
         try:
-            dispatch = await self._relay_frames.dispatch(unit, state.node.owner)
+            dispatch = await self._relay_frames.dispatch(unit, state.node.owner, build)
             if not await self._connection.send(dispatch):
                 return False
         except ObjectsUnavailable:

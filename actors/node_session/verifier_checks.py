@@ -145,7 +145,8 @@ class VerifierChecks:
 
         Raises the same exceptions as ``RelayFrameBuilder.dispatch``.
         """
-        unit = await self._relay_frames.dispatch(order.unit)
+        build = self._state.build_for(order.unit)
+        unit = await self._relay_frames.dispatch(order.unit, build=build)
         delivered = [
             await self._relay_frames.input(path, of.key, of.sha256, of.size)
             for path, of in _files_of(order)

@@ -9,6 +9,7 @@ from attrs import field, frozen
 from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.note import Verifier
+from rendertrust.renderer_list import RendererList
 
 
 @frozen
@@ -75,4 +76,8 @@ class LogSigner(CheckpointSigner, ReceiptSigner, Protocol):
 
     def sign_nonce(self, origin: str, nonce: str) -> str:
         """Return the note over a nonce of 64 hexadecimal digits, with a signature by each key."""
+        ...
+
+    def sign_renderers(self, origin: str, listed: RendererList) -> str:
+        """Return the note of a list of renderers, with a signature by each key."""
         ...

@@ -21,6 +21,7 @@ UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _SIZE: Final = re.compile(r"(\d{1,15}(?:\.\d{1,3})?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 MEMORY_LEAST: Final = 2 * 2**30  # bytes of memory per slot; Blender does not start with less
 CACHE_LEAST: Final = 2**30  # bytes of the cache, and of GPU memory
+RENDERERS_LEAST: Final = 2**30  # bytes of a version of Blender
 
 
 class SizeParam(click.ParamType[int]):
@@ -118,6 +119,19 @@ _RUN: Final[Sequence[Callable[[Any], Any]]] = (
         help="Disk space for inputs that are kept for later units.",
     ),
     click.option(
+        "--renderers",
+        type=SizeParam(RENDERERS_LEAST),
+        help="Disk space for further versions of Blender, like 6G: the node installs those that "
+        "work needs, from a list that the gateway signs (default: installs none).",
+    ),
+    click.option(
+        "--blender",
+        "blenders",
+        multiple=True,
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        help="A further blender binary, whose version the node then has, too. Repeatable.",
+    ),
+    click.option(
         "--hours",
         type=WorkingHoursParam(),
         help="Work only at these hours, local time; 20-8 is from 20:00 to 8:00.",
@@ -190,6 +204,8 @@ def settings_of(given: dict[str, Any]) -> "AgentSettings":
         device=device,
         any_user=given["any_user"],
         cache_bytes_max=given["cache"],
+        renderers_bytes_max=given["renderers"],
+        blenders=tuple(path.absolute() for path in given["blenders"]),
         hours=given["hours"],
         nice=NICENESS if given["nice"] is None else given["nice"],
         idle_only=given["idle_only"],
@@ -228,6 +244,7 @@ def words_of(settings: "AgentSettings", state: Path | None) -> list[str]:
         "--device": None if settings.device is None else settings.device.name,
         "--vram": plain["vram_bytes"],
         "--cache": plain["cache_bytes_max"],
+        "--renderers": plain["renderers_bytes_max"],
         "--hours": plain["hours"],
         "--nice": plain["nice"],
         "--finish": int(settings.finish_seconds) or None,
@@ -235,6 +252,7 @@ def words_of(settings: "AgentSettings", state: Path | None) -> list[str]:
         "--state": None if state is None else state.absolute(),
     }
     words = [f"{name}={value}" for name, value in named.items() if value is not None]
+    words += [f"--blender={path}" for path in settings.blenders]
     flags = {
         "--any-user": settings.any_user,
         "--idle-only": settings.idle_only,

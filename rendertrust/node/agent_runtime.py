@@ -24,6 +24,7 @@ from rendertrust.node.health_page import HealthPage
 from rendertrust.node.hello import hello, pools_of
 from rendertrust.node.plugin import Failed
 from rendertrust.node.readiness import readiness_of
+from rendertrust.node.renderer_list_updates import RendererListUpdates
 from rendertrust.node.result_delivery import Uploader
 from rendertrust.node.rmtree import clear
 from rendertrust.node.slots import Slots
@@ -108,6 +109,7 @@ class Agent:
         self._uploader = Uploader(
             self._spool, session, settings, send=self._connection.send, narrate=narrate
         )
+        self._renderers = self._list_updates(session)
         self._slots: Slots
 
     async def run(self, stop: asyncio.Event) -> AgentExit:
@@ -158,6 +160,8 @@ class Agent:
             ]
             if self._updates is not None:
                 background.append(tasks.create_task(self._updates.run()))
+            if self._renderers is not None:
+                background.append(tasks.create_task(self._renderers.run()))
             ended = await self._wait_for_end(stop, connection)
             if ended is _STOP and self._settings.finish_seconds:
                 await self._finish(stop)
@@ -167,6 +171,21 @@ class Agent:
             for task in background:
                 task.cancel()
         return ended
+
+    def _list_updates(self, session: aiohttp.ClientSession) -> RendererListUpdates | None:
+        """Return the upkeep of the store's list of renderers; None without a store."""
+        store = self._offer.render.store if self._offer.render else None
+        if store is None:
+            return None
+        store.narrate = self._narrate
+        login = self._login
+        return RendererListUpdates(
+            store,
+            session,
+            login.enrolment.url,
+            lambda: login.enrolment.gateway_key,
+            self._say_hello,
+        )
 
     def _make_slots(self, tasks: asyncio.TaskGroup) -> Slots:
         return Slots(
@@ -274,10 +293,13 @@ class Agent:
         # ACTIVE.
         self._doing.standing, self._doing.standing_reason = ACTIVE, ""
         self._resume()
-        here = [*self._slots.units, *self._spool.held()]
-        self._connection.send(hello(self._offer, self._settings, here))
+        self._say_hello()
         self._slots.tell()
         self._uploader.resend()
+
+    def _say_hello(self) -> None:
+        here = [*self._slots.units, *self._spool.held()]
+        self._connection.send(hello(self._offer, self._settings, here))
 
     async def _take(self, frame: FromGateway) -> None:
         if isinstance(frame, JobDispatch):

@@ -1,5 +1,6 @@
 """Settings of the node agent."""
 
+from pathlib import Path
 from typing import Final
 
 import attrs
@@ -24,7 +25,9 @@ class AgentSettings:
     turns the health page off, 0 takes a free port. ``nice``: the niceness of the workers, 0 to 19.
     When the agent is stopped, running units get ``finish_seconds`` to finish.
     ``unsafe_no_sandbox``: the machine's owner accepts rendering without a sandbox if the machine
-    has no sandbox. ``update``: the node updates its program itself.
+    has no sandbox. ``renderers_bytes_max``: disk space for further versions of Blender, which the
+    node installs when work needs them; None means that it installs none. ``blenders``: further
+    ``blender`` binaries. ``update``: the node updates its program itself.
     """
 
     slots: int = attrs.field(default=1, validator=attrs.validators.in_(range(1, 65)))
@@ -44,6 +47,8 @@ class AgentSettings:
     unsafe_no_sandbox: bool = False
     update: bool = False
     cache_bytes_max: int = 10 * GIB
+    renderers_bytes_max: int | None = None
+    blenders: tuple[Path, ...] = ()
     disk_bytes_least: int = GIB  # the node rests with less free disk space
     queued_units_max: int = 64
     runtime_seconds_max: float = 6 * 3600.0

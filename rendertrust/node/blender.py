@@ -118,7 +118,12 @@ class Blender:
     def said(self, order: Mapping[str, Any], folder: Path, threads: int) -> Mapping[str, Any]:
         """Return an order for the worker, with paths that are valid in the sandbox."""
         view = self.box.view(folder, WORKER)
-        known: dict[str, object] = {"out": view.out, "nice": self.nice, "threads": threads, "opengl": self.opengl}
+        known: dict[str, object] = {
+            "out": view.out,
+            "nice": self.nice,
+            "threads": threads,
+            "opengl": self.opengl,
+        }
         if self.device is not None:
             known["device"] = self.device.order
         return {**order, **known, **_placed(order, view)}
@@ -203,6 +208,13 @@ async def find(
         bare = sandbox.find(program.readable, unsafe=True)
         return await _find_with(bare, given, scratch)
     return found
+
+
+async def try_out(
+    program: blender_discovery.Renderer, scratch: Path, memory_bytes: int | None
+) -> Blender | NoBlender:
+    """Test a renderer in its sandbox, in a folder below ``scratch``."""
+    return await _find_with(sandbox.find(program.readable), program, scratch, memory_bytes)
 
 
 async def _find_with(

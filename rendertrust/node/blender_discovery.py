@@ -50,7 +50,14 @@ def find() -> Renderer | None:
     if module is not None and module.origin is not None:
         return _module(Path(module.origin).parent)
     binary = shutil.which("blender")
-    return None if binary is None else _binary(Path(binary))
+    return None if binary is None else binary_at(Path(binary))
+
+
+def in_environment(folder: Path, base: Path) -> Renderer:
+    """Return the module of an environment whose Python is installed in ``base``."""
+    python = folder / "bin" / "python"
+    readable = (folder, base, base.resolve(), *_targets(python))
+    return Renderer(kind="bpy", before=(str(python), "-I", "-B"), after=(), readable=readable)
 
 
 def _module(package: Path) -> Renderer:
@@ -63,7 +70,8 @@ def _module(package: Path) -> Renderer:
     )
 
 
-def _binary(binary: Path) -> Renderer:
+def binary_at(binary: Path) -> Renderer:
+    """Return the ``blender`` binary at a path."""
     flags = ("-b", "--factory-startup", "--disable-autoexec", "-noaudio", "--python-exit-code", "1")
     real = binary.resolve()
     return Renderer(
@@ -77,7 +85,11 @@ def _binary(binary: Path) -> Renderer:
 def interpreter() -> Iterator[Path]:
     """Yield the folders of this interpreter: environment, base, and targets of symbolic links."""
     yield from (Path(sys.prefix), Path(sys.base_prefix), Path(sys.base_prefix).resolve())
-    executable = Path(sys.executable)
+    yield from _targets(Path(sys.executable))
+
+
+def _targets(executable: Path) -> Iterator[Path]:
+    """Yield the folders of the Pythons to which a program's chain of links leads."""
     while executable.is_symlink():
         executable = executable.parent / executable.readlink()
         yield executable.parent.parent

@@ -15,7 +15,10 @@ from rendertrust.node.resource_monitor import LimitExceeded, ResourceMonitor
 LINE_BYTES_MAX: Final = 64 * 1024
 TAIL_BYTES_MAX: Final = 4 * 1024
 LAST_WORDS_SECONDS: Final = 5.0  # time for reading the pipes after the process has ended
+WORDS_MAX: Final = 500  # characters of a program's last words
 _CHUNK: Final = 16 * 1024
+# These would let a program see the modules of this environment.
+_LEFT_OUT: Final = frozenset(("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"))
 
 
 @attrs.frozen(kw_only=True)
@@ -89,6 +92,26 @@ async def converse(
         finally:
             await _end(process)
     return talk.ending(process.returncode)
+
+
+async def run_program(command: Sequence[str], within: float) -> ProcessExit:
+    """Run a program that does not see this environment's modules, at most ``within`` seconds."""
+    environment = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
+    try:
+        return await converse(command, environment=environment, within=within, hear=lambda _: None)
+    except OSError as fault:
+        return ProcessExit(code=127, last={}, tail=f"{command[0]}: {fault.strerror}")
+
+
+def fault_of(ended: ProcessExit) -> str | None:
+    """Return why a program failed, from its last words; None if it did not."""
+    if ended.code == 0:
+        return None
+    if ended.code is None:
+        return "it did not end in time"
+    lines = [line.strip() for line in ended.tail.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR:")]
+    return (errors or lines or [f"it ended with {ended.code}"])[-1][:WORDS_MAX]
 
 
 class _Pipe:

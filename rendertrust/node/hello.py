@@ -9,7 +9,7 @@ from rendertrust.node.agent_settings import AgentSettings
 from rendertrust.node.blender import Blender
 from rendertrust.node.devices import Device
 from rendertrust.node.plugins import PluginOffer
-from rendertrust.protocol import Build, Hello, Running
+from rendertrust.protocol import Hello, Running
 
 RUNNING_MAX: Final = 256
 OWN: Final = ("mine", "trusted")
@@ -35,7 +35,7 @@ def hello(offer: PluginOffer, settings: AgentSettings, here: Iterable[Running]) 
         vram=settings.card_bytes or 0,
         blender=blender.version if blender else None,
         build=(blender.build or None) if blender else None,
-        builds=_builds(blender),
+        builds=offer.render.builds() if offer.render else (),
         isa=machine_facts.isa(),
         capabilities=tuple(sorted(offer.plugins)),
         running=tuple(dict.fromkeys(here))[:RUNNING_MAX],
@@ -51,10 +51,3 @@ def _device_class(blender: Blender | None, device: Device | None) -> str:
     if device is not None:
         return device.device_class(build)
     return f"cpu/{machine_facts.isa()}" + (f"/{build}" if blender else "")
-
-
-def _builds(blender: Blender | None) -> tuple[Build, ...]:
-    """Return the builds of Blender that render here."""
-    if blender is None or not blender.version:
-        return ()
-    return (Build(version=blender.version, build=blender.build or None),)

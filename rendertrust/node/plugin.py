@@ -115,7 +115,8 @@ class Task:
     ``delivered``: the files that a ``check`` examines, in the folder ``delivered``. ``content``: a
     hash of all inputs, equal for units with equal inputs; '' if unknown. ``threads``: the threads
     of this slot. ``same_class``: of a plugin's check, this machine has the device class of the node
-    that delivered the result.
+    that delivered the result. ``blender``: the version of Blender for the unit, like ``4.5``; ''
+    for the node's own.
     """
 
     job_id: str
@@ -134,6 +135,7 @@ class Task:
     delivered: Mapping[str, Path] = attrs.field(factory=dict[str, Path])
     content: str = ""
     same_class: bool = True
+    blender: str = ""
     on_log: Callable[[str], None] = attrs.field(default=lambda text: None, repr=False)
     stopping: threading.Event = attrs.field(factory=threading.Event, repr=False)
 

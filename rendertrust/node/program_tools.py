@@ -1,7 +1,6 @@
 """Environments made by ``venv``, filled by pip, and tested by the program in them."""
 
 import asyncio
-import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import Distribution, entry_points
@@ -11,15 +10,12 @@ from typing import Any, Final
 import attrs
 import orjson
 
-from rendertrust.node.child_process import ProcessExit, converse
+from rendertrust.node.child_process import WORDS_MAX, fault_of, run_program
 from rendertrust.node.plugins import GROUP
 
 MAKE_SECONDS_MAX: Final = 300.0
 INSTALL_SECONDS_MAX: Final = 3600.0  # Blender as a Python module has hundreds of megabytes
 TEST_SECONDS_MAX: Final = 900.0
-WORDS_MAX: Final = 500  # characters of a program's last words
-# These would let a program see the modules of this environment.
-_LEFT_OUT: Final = frozenset(("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"))
 
 
 @attrs.frozen
@@ -35,24 +31,24 @@ class VenvTools:
     async def make(self, environment: Path) -> str | None:
         """Make an environment by this program's Python."""
         command = [sys.executable, "-m", "venv", "--clear", str(environment)]
-        return _fault(await _run(command, MAKE_SECONDS_MAX))
+        return fault_of(await run_program(command, MAKE_SECONDS_MAX))
 
     async def install(self, environment: Path, wheel: Path, extra: str) -> str | None:
         """Install a wheel; everything else comes from the index that is set for pip."""
         quiet = ("--disable-pip-version-check", "--no-input", "--quiet")
         wanted = (f"rendertrust{extra} @ {wheel.as_uri()}", *await asyncio.to_thread(plugins_here))
         command = [str(environment / "bin" / "python"), "-m", "pip", "install", *quiet, *wanted]
-        return _fault(await _run(command, INSTALL_SECONDS_MAX))
+        return fault_of(await run_program(command, INSTALL_SECONDS_MAX))
 
     async def self_test(self, environment: Path, version: str) -> str | None:
         """Let the environment's program test itself on the node's state folder."""
         kinds = [word for kind in self.kinds for word in ("--kind", kind)]
         own = (str(environment / "bin" / "rendertrust"), "--json", "node", "self-test")
-        ended = await _run([*own, "--state", str(self.state), *kinds], TEST_SECONDS_MAX)
+        ended = await run_program([*own, "--state", str(self.state), *kinds], TEST_SECONDS_MAX)
         error: Any = ended.last.get("error")
         if isinstance(error, dict):
             return str(error.get("detail", ""))[:WORDS_MAX]
-        if (fault := _fault(ended)) is not None:
+        if (fault := fault_of(ended)) is not None:
             return fault
         said = str(ended.last.get("version"))[:WORDS_MAX]
         return None if said == version else f"the program says that it is version {said}"
@@ -71,22 +67,3 @@ def _requirement(package: Distribution) -> str:
     except orjson.JSONDecodeError:
         place = None
     return f"{package.name} @ {place}" if place else f"{package.name}=={package.version}"
-
-
-async def _run(command: Sequence[str], within: float) -> ProcessExit:
-    environment = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
-    try:
-        return await converse(command, environment=environment, within=within, hear=lambda _: None)
-    except OSError as fault:
-        return ProcessExit(code=127, last={}, tail=f"{command[0]}: {fault.strerror}")
-
-
-def _fault(ended: ProcessExit) -> str | None:
-    """Return why a program failed, from its last words; None if it did not."""
-    if ended.code == 0:
-        return None
-    if ended.code is None:
-        return "it did not end in time"
-    lines = [line.strip() for line in ended.tail.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("ERROR:")]
-    return (errors or lines or [f"it ended with {ended.code}"])[-1][:WORDS_MAX]

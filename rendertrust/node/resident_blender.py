@@ -40,11 +40,15 @@ def _unheard(_: object) -> None:
 
 @attrs.frozen
 class BlenderKey:
-    """Properties that units must have in common to share a Blender: job, inputs' hash, threads."""
+    """Properties that units must have in common to share a Blender.
+
+    These are the job, the inputs' hash, the threads, and the version of Blender.
+    """
 
     job_id: str
     content: str
     threads: int
+    version: str = ""
 
 
 @attrs.define(eq=False)

@@ -175,7 +175,9 @@ class Slots:
 
     async def _work_on(self, unit: UnitRun, plugin: Plugin, work: Path) -> None:
         async with self._checking if _is_check(unit) else self._free:
-            self._narrate(f"{_named(unit.dispatch)}: started")
+            version = unit.dispatch.blender
+            inside = f" in Blender {version}" if version else ""
+            self._narrate(f"{_named(unit.dispatch)}: started{inside}")
             result = await run(unit, plugin, self._cache, work, self._settings.threads_each)
             unit.log.tell_all()
             await keep(unit, result, self._spool, self._attester)

@@ -77,6 +77,11 @@ class StateFolder:
         return self.path / "work"
 
     @property
+    def renderers(self) -> Path:
+        """Return the folder of the versions of Blender that the node installs itself."""
+        return self.path / "renderers"
+
+    @property
     def history(self) -> Path:
         """Return the path of the agent's history."""
         return self.path / "history.sqlite"

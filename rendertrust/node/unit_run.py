@@ -200,6 +200,7 @@ async def run(unit: UnitRun, plugin: Plugin, cache: Cache, work: Path, threads: 
         inputs=inputs,
         delivered=staged.delivered,
         content=content_of(unit.dispatch),
+        blender=unit.dispatch.blender or "",
         threads=threads,
         on_progress=unit.report,
         on_preview=unit.preview,

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from actors.ports import ReceiptKey
-from rendertrust import anchor_note, checkpoint, nonce_note, note
+from rendertrust import anchor_note, checkpoint, nonce_note, note, renderer_list
 from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.note import Verifier
+from rendertrust.renderer_list import RendererList
 from web.log.log_keys import seal, unseal
 
 
@@ -29,6 +30,9 @@ class TwinSigner:
 
     def sign_nonce(self, origin: str, nonce: str) -> str:
         return nonce_note.sign(origin, nonce, *self.keys)
+
+    def sign_renderers(self, origin: str, listed: RendererList) -> str:
+        return renderer_list.sign(listed, origin, *self.keys)
 
     def receipts(self) -> ReceiptKey:
         return ReceiptKey(self.keys[0].public_key().public_bytes_raw(), self.keys[0].sign)

@@ -22,10 +22,11 @@ from actors.ports import Clock, Random, ReceiptKey
 from config.loader import SettingsError
 from config.redaction import hide
 from config.settings import Proof, Settings
-from rendertrust import anchor_note, checkpoint, nonce_note, note
+from rendertrust import anchor_note, checkpoint, nonce_note, note, renderer_list
 from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.note import Verifier
+from rendertrust.renderer_list import RendererList
 from supervisors.engines.secret import write_private
 from web.identity.key_file import RotatedFile, made_for
 
@@ -52,6 +53,9 @@ class LogKeys:
 
     def sign_nonce(self, origin: str, nonce: str) -> str:
         return nonce_note.sign(origin, nonce, *self.all)
+
+    def sign_renderers(self, origin: str, listed: RendererList) -> str:
+        return renderer_list.sign(listed, origin, *self.all)
 
     def receipts(self) -> ReceiptKey:
         return ReceiptKey(self.all[0].public_key().public_bytes_raw(), self.all[0].sign)
@@ -81,6 +85,9 @@ class LogKeyFile:
 
     def sign_nonce(self, origin: str, nonce: str) -> str:
         return self._kept.now().sign_nonce(origin, nonce)
+
+    def sign_renderers(self, origin: str, listed: RendererList) -> str:
+        return self._kept.now().sign_renderers(origin, listed)
 
     def receipts(self) -> ReceiptKey:
         return self._kept.now().receipts()

@@ -14,6 +14,7 @@ import rendertrust
 from rendertrust.api.downloads import DownloadableFile, Downloads, ExtensionRepository
 from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.program_version import DOWNLOAD, JOIN_SCRIPT, install_line
+from rendertrust.renderer_list import SIGNED_NAME
 from web.downloads.extensions import (
     INDEX,
     Extension,
@@ -25,6 +26,7 @@ from web.downloads.extensions import (
 from web.downloads.join_script import join_script
 from web.downloads.npm_package import NpmPackage, npm_package
 from web.downloads.release_signature import release_signature
+from web.downloads.renderers import listed_renderers
 from web.downloads.wheel import Wheel, built_wheel
 from web.gateway import Gateway
 from web.http.operations import Audience, Call, Operations
@@ -38,6 +40,11 @@ FRESH: Final = {"Cache-Control": "no-cache"}
 NO_WHEEL: Final = Problem(
     404,
     "This gateway lacks the sources of the package: its admin should install a whole checkout",
+    code=RefusalCode.NOT_FOUND,
+)
+NO_LIST: Final = Problem(
+    404,
+    "This gateway has no signed list of renderers: its log is empty, or its checkout incomplete",
     code=RefusalCode.NOT_FOUND,
 )
 GONE: Final = Problem(
@@ -94,6 +101,8 @@ async def extensions(call: Call) -> ExtensionRepository | Problem:
 async def download(call: Call) -> web.Response | Problem:
     """Get a file that the gateway hands out. Its version is the gateway's."""
     name = call.words["name"]
+    if name == SIGNED_NAME:
+        return await signed_renderers(call.gateway)
     package = await asyncio.to_thread(npm_package)
     if package is not None and name == package.name:
         return web.Response(body=package.body, content_type=BINARY, headers=FRESH)
@@ -153,6 +162,19 @@ async def downloads(gateway: Gateway, base: str | None) -> Downloads | Problem:
         release_key=signed.key,
         signature=signed.statement,
     )
+
+
+async def signed_renderers(gateway: Gateway) -> web.Response | Problem:
+    """Return the list of renderers as a note, signed by the log's keys."""
+    newest = await gateway.tables.proofs.newest()
+    if newest is None:
+        return NO_LIST
+    try:
+        listed = await asyncio.to_thread(listed_renderers)
+    except (OSError, ValueError):
+        return NO_LIST
+    text = gateway.ports.signer.sign_renderers(newest.origin, listed)
+    return web.Response(text=text, content_type="text/plain", headers=FRESH)
 
 
 async def the_extensions(gateway: Gateway, wheel: Wheel) -> tuple[Extension, ...]:

@@ -21,6 +21,7 @@ from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.node.plugins.sandboxed_plugin import source_of
 from rendertrust.node.plugins.third_party import in_thread
 from rendertrust.node.plugins.video import VideoPlugin
+from rendertrust.node.renderer_store import RendererStore
 from rendertrust.node.state_folder import StateFolder
 
 GROUP: Final = "rendertrust.plugins"
@@ -135,7 +136,10 @@ def _ours(folder: StateFolder, settings: AgentSettings) -> Iterator[Plugin]:
         device=settings.device,
         card_bytes=settings.card_bytes_each,
         any_user=settings.any_user,
+        binaries=settings.blenders,
     )
+    if settings.renderers_bytes_max is not None and settings.device is None:
+        render.store = RendererStore(folder.renderers, settings.renderers_bytes_max, render.try_out)
     yield render
     if settings.device is not None:
         return  # one agent for one device: another agent does the processor's work

@@ -87,19 +87,26 @@ class CheckPlugin:
         order = await asyncio.to_thread(_order_for, task)
         if isinstance(order, Failed):
             return order
+        async with self.render.for_task(task) as render:
+            return (
+                render if isinstance(render, Failed) else await self._checked(render, order, task)
+            )
+
+    async def _checked(self, render: RenderPlugin, order: Mapping[str, Any], task: Task) -> Result:
         order = {**order, "open_seconds": self.open_seconds}
-        render = self._within(task.params.get("seconds"))
+        render = _within(render, task.params.get("seconds"))
         until = time.monotonic() + render.runtime_seconds_max
         last = await crash_attribution.run_check(render, order, task, until)
         told = await rounding_check.check_rounding(render, order, task, last, until)
         return await asyncio.to_thread(_report, told, task)
 
-    def _within(self, seconds: object) -> RenderPlugin:
-        """Return the render plugin with this time limit, at most the plugin's own limit."""
-        if not isinstance(seconds, int | float):
-            return self.render
-        limit = max(min(seconds, self.render.runtime_seconds_max), 1.0)
-        return attrs.evolve(self.render, runtime_seconds_max=limit)
+
+def _within(render: RenderPlugin, seconds: object) -> RenderPlugin:
+    """Return the render plugin with this time limit, at most the plugin's own limit."""
+    if not isinstance(seconds, int | float):
+        return render
+    limit = max(min(seconds, render.runtime_seconds_max), 1.0)
+    return attrs.evolve(render, runtime_seconds_max=limit)
 
 
 async def why_no_strangers(render: RenderPlugin) -> str | None:

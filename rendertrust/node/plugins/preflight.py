@@ -67,10 +67,16 @@ class PreflightPlugin:
             return where
         if isinstance(asked, Failed):
             return asked
-        assert self.render.found is not None, (
-            "why_not() finds Blender before the node offers this plugin"
-        )
-        blender = self.render.found
+        async with self.render.for_task(task) as render:
+            if isinstance(render, Failed):
+                return render
+            return await self._inspected(render, task, where, asked)
+
+    async def _inspected(
+        self, render: RenderPlugin, task: Task, where: SceneFolder, asked: Sequence[int]
+    ) -> Result:
+        blender = render.found
+        assert blender is not None, "why_not() finds Blender before the node offers this plugin"
         task.report(0.1, "opening the scene")
         facts = await scene_inspection.inspect(blender, where, within=INSPECT_SECONDS)
         if isinstance(facts, Failed):

@@ -45,7 +45,10 @@ class CheckBatchPlugin:
             return order
         heard = BatchMessages(task=task, count=len(order[RESULTS]))
         full = {**order, "open_seconds": self.open_seconds}
-        ending = await self.render.obey(full, task, heard)
+        async with self.render.for_task(task) as render:
+            if isinstance(render, Failed):
+                return render
+            ending = await render.obey(full, task, heard)
         if not heard.told and ending.last.get("event") != "done":
             error = str(ending.last.get("error") or "the check ended without a report")
             return Failed(failure="verifier", error=error[:500], detail=ending.tail)

@@ -7,29 +7,34 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import attrs
 
+from rendertrust.blender_version import UNKNOWN, parse, text_of
 from rendertrust.job_types import RENDER
 from rendertrust.node import blender, opengl_probe
 from rendertrust.node.agent_settings import NICENESS
+from rendertrust.node.blender_discovery import Renderer, binary_at
 from rendertrust.node.child_process import ProcessExit
 from rendertrust.node.devices import Device
 from rendertrust.node.plugin import PREVIEW_BYTES_MAX, Completed, Failed, Result, Task
 from rendertrust.node.plugins import frame_zips
 from rendertrust.node.plugins.render_order import PATHS, order_of, placed_tiles, scene_of
+from rendertrust.node.renderer_store import NotInstalled, RendererStore
 from rendertrust.node.resident_blender import BlenderKey, ResidentBlenders
 from rendertrust.node.resource_monitor import MACHINES, MEMORY, LimitExceeded, out_of_vram
 from rendertrust.node.rmtree import clear, empty
 from rendertrust.node.safe_open import NotARegularFile, open_plain
-from rendertrust.protocol import LACKS
+from rendertrust.protocol import LACKS, Build
+from rendertrust.relay_frames import BUILDS_MAX
 
 TICK_SECONDS: Final = 1.0
 CARD_SECONDS_MAX: Final = 600.0  # a driver may first compile Cycles' kernels
 PACE: Final = 1.5  # when the estimated time has passed, 78 % of the remaining work counts as done
+DECLINED: Final = "network"  # class of the failure of a unit that is given back
 FILES_OF_A_FRAME: Final = ("file", "noisy", "evidence")
 NAME_MAX: Final = 100  # longer file names are cut; the worker's own file names are shorter
 TOO_MANY_FILES: Final = "the scene reported more files than its frames can have"
@@ -61,6 +66,8 @@ class RenderPlugin:
 
     ``device``: the graphics card that renders; None: the processor. ``card_bytes``: the graphics
     memory of a unit. ``any_user``: with a card, the owner also accepts the scenes of strangers.
+    ``found``: the node's own Blender. ``others``: those of the ``binaries`` that the operator named
+    which work. ``store``: further versions, installed when a unit needs them.
     """
 
     job_type: ClassVar[str] = RENDER
@@ -73,6 +80,9 @@ class RenderPlugin:
     card_bytes: int | None = None
     any_user: bool = False
     found: blender.Blender | None = None
+    binaries: tuple[Path, ...] = ()
+    others: tuple[blender.Blender, ...] = ()
+    store: RendererStore | None = None
     residents: ResidentBlenders = attrs.field(
         default=attrs.Factory(lambda self: ResidentBlenders(self.scratch), takes_self=True)
     )
@@ -85,15 +95,28 @@ class RenderPlugin:
             memory_bytes=self.memory_bytes,
             device=self.device,
         )
-        if isinstance(found, blender.NoBlender):
-            return found.reason
         if self.device is not None:
+            if isinstance(found, blender.NoBlender):
+                return found.reason
             return await self._try_card(
                 attrs.evolve(found, opengl=False, nice=self.nice, card_bytes=self.card_bytes)
             )
+        others = [await self.try_out(binary_at(path)) for path in self.binaries]
+        self.others = tuple(each for each in others if isinstance(each, blender.Blender))
+        if isinstance(found, blender.NoBlender):
+            if not self.others:
+                return found.reason
+            found, *rest = self.others
+            self.others = tuple(rest)
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="draw-", dir=self.scratch))
         opengl = await opengl_probe.probe(found, folder)
         self.found = attrs.evolve(opengl_probe.with_opengl(found, opengl), nice=self.nice)
+        self.others = tuple(map(self._like_own, self.others))
+        if self.store is not None and self.found.is_sandboxed:
+            self.store.own = frozenset(parse(each.version) for each in self.tested())
+            self.store.end_waiting = self.residents.end
+        else:
+            self.store = None
         return None
 
     async def _try_card(self, found: blender.Blender) -> str | None:
@@ -115,6 +138,50 @@ class RenderPlugin:
         self.found = found
         return None
 
+    async def try_out(self, program: Renderer) -> blender.Blender | blender.NoBlender:
+        """Test a further renderer in its sandbox."""
+        found = await blender.try_out(program, self.scratch, self.memory_bytes)
+        return found if isinstance(found, blender.NoBlender) else self._like_own(found)
+
+    def _like_own(self, other: blender.Blender) -> blender.Blender:
+        """Return another Blender with what the tests of the node's own say about this machine."""
+        own = self.found
+        opengl, drawing = (own.opengl, own.drawing) if own is not None else (None, None)
+        return attrs.evolve(other, opengl=opengl, drawing=drawing, nice=self.nice)
+
+    def tested(self) -> tuple[blender.Blender, ...]:
+        """Return the Blenders that work here, without those of the store."""
+        return () if self.found is None else (self.found, *self.others)
+
+    def builds(self) -> tuple[Build, ...]:
+        """Return the builds in which units can be rendered, the node's own first."""
+        own = [(each.version, each.build) for each in self.tested() if each.version]
+        stored = () if self.store is None else self.store.offered()
+        named = [*own, *((each.version, each.build) for each in stored)]
+        return tuple(Build(version=v, build=b or None) for v, b in named[:BUILDS_MAX])
+
+    @contextlib.asynccontextmanager
+    async def for_task(self, task: Task) -> "AsyncGenerator[RenderPlugin | Failed]":
+        """Yield this plugin with the Blender that a unit needs, or why it cannot be had now.
+
+        The store installs a version that is missing.
+        """
+        wanted = parse(task.blender)
+        own = next((each for each in self.tested() if parse(each.version) == wanted), self.found)
+        release = None if self.store is None else self.store.find(wanted)
+        if own is not None and (wanted == UNKNOWN or parse(own.version) == wanted):
+            yield self if own is self.found else attrs.evolve(self, found=own)
+        elif release is None or self.store is None:
+            error = f"this node has no Blender {text_of(wanted)} now"
+            yield Failed(failure=DECLINED, error=error, given_back=True)
+        else:
+            task.report(0.0, f"preparing Blender {text_of(wanted)}")
+            async with self.store.lent(release) as lent:
+                if isinstance(lent, NotInstalled):
+                    yield Failed(failure=DECLINED, error=lent.reason[:500], given_back=True)
+                else:
+                    yield attrs.evolve(self, found=lent)
+
     async def warm(self) -> None:
         """Compile the shaders that most drawn scenes need, if this was not done before."""
         if self.found is None or self.found.shaders is None:
@@ -129,8 +196,16 @@ class RenderPlugin:
         order = order_for(task)
         if isinstance(order, Failed):
             return order
+        async with self.for_task(task) as render:
+            if isinstance(render, Failed):
+                return render
+            if task.blender and render.found is not None:
+                task.log(f"Blender {render.found.version}, build {render.found.build}\n")
+            return await render._rendered(order, task)
+
+    async def _rendered(self, order: Mapping[str, Any], task: Task) -> Result:
         assert self.found is not None, "why_not() finds Blender before the node offers this plugin"
-        same = BlenderKey(task.job_id, task.content, task.threads)
+        same = BlenderKey(task.job_id, task.content, task.threads, self.found.version)
         work = task.folder / "in"
         async with self.residents.lent(
             same, self.found, work, self.runtime_seconds_max

@@ -42,7 +42,10 @@ class VideoPlugin:
         full = await asyncio.to_thread(playing, task)
         if isinstance(full, Failed):
             return full
-        ending = await self.render.obey({**full, "do": "video"}, task, RenderProgress(task=task))
+        async with self.render.for_task(task) as render:
+            if isinstance(render, Failed):
+                return render
+            ending = await render.obey({**full, "do": "video"}, task, RenderProgress(task=task))
         if ending.last.get("event") == "done" and _VIDEO.fullmatch(str(ending.last.get("file"))):
             told = ("frames", "width", "height", "fps", "seconds")
             work = {name: ending.last[name] for name in told if name in ending.last}

@@ -3,20 +3,24 @@
 import subprocess
 from pathlib import Path
 
+import attrs
 import numpy as np
 import orjson
 import pytest
 from PIL import Image
 
+from rendertrust.blender_version import parse
 from rendertrust.node import blender, scene_inspection
 from rendertrust.node.blender import Blender
 from rendertrust.node.blender_discovery import Renderer
 from rendertrust.node.plugin import Completed, Failed, Task
 from rendertrust.node.plugins.render import RenderPlugin
+from rendertrust.node.renderer_store import RendererStore
 from rendertrust.node.scene_inspection import SceneFolder, TimedOut
 from rendertrust.preflight.layout import PATHS
 from tests.acceptance.extension.blenders import found
 from tests.integration.node.scenes import END, unit
+from web.downloads.renderers import listed_renderers
 
 pytestmark = pytest.mark.render
 
@@ -86,11 +90,46 @@ async def test_a_scene_is_rendered_by_the_version_that_saved_it(
     assert await colour_of(render, alone) == missing, "a file of this machine was not sent"
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize("version", ["4.2", "4.5", "5.0", "5.1", "5.3"])
+async def test_the_store_installs_the_version_of_a_unit_and_renders_in_it(
+    version: str, tmp_path: Path
+) -> None:
+    own = await blender.find(tmp_path / "scratch")
+    assert isinstance(own, Blender), own
+    render = RenderPlugin(scratch=tmp_path / "scratch", found=own)
+    store = render.store = RendererStore(tmp_path / "renderers", 2**31, render.try_out)
+    await store.clean()
+    await store.take(listed_renderers())
+    release = store.find(parse(version))
+    if release is None:
+        pytest.skip(store.faults[parse(version)])
+    async with store.lent(release) as found:
+        assert isinstance(found, Blender), found
+        scene, red = tmp_path / "s.blend", tmp_path / "red.png"
+        Image.new("RGB", (8, 4), (255, 0, 0)).save(red)
+        save_scene(found.renderer.before[0], scene, red)
+    paths = tmp_path / PATHS
+    paths.write_bytes(orjson.dumps({"//red.png": "linked/0/red.png"}))
+    inputs = {"s.blend": scene, "linked/0/red.png": red, PATHS: paths}
+    task = attrs.evolve(unit(tmp_path / "a", inputs, {}), blender=version)
+    result = await render.run(task)
+    assert isinstance(result, Completed), result
+    assert str(result.work["blender"]).startswith(f"{version}.")
+    assert result.file is not None
+    assert only_colour(result.file) == (255, 0, 0)
+
+
 async def colour_of(render: RenderPlugin, task: Task) -> tuple[int, ...]:
     """Return the colour of a frame that has only one."""
     result = await render.run(task)
     assert isinstance(result, Completed), result
     assert result.file is not None
-    colours = np.asarray(Image.open(result.file).convert("RGB")).reshape(-1, 3)
+    return only_colour(result.file)
+
+
+def only_colour(picture: Path) -> tuple[int, ...]:
+    """Return the colour of a picture that has only one."""
+    colours = np.asarray(Image.open(picture).convert("RGB")).reshape(-1, 3)
     (colour,) = np.unique(colours, axis=0)
     return tuple(map(int, colour))

@@ -7,7 +7,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from rendertrust.node.renderer_list_updates import fetched
 from rendertrust.protocol import Build, Hello, JobDispatch
+from rendertrust.renderer_list import SIGNED_NAME
 from rendertrust.testing import Behaviour, FakeNode
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.test_preflights import REPORT, sent, somebody, telling, wait_for_look
@@ -15,6 +17,7 @@ from tests.support.api_clients import Creator
 from tests.support.http_gateway import settings_for_tests
 from tests.support.until import until
 from tests.support.whole_gateway import Whole, whole
+from web.downloads.renderers import listed_renderers
 
 Json = dict[str, Any]
 BOTH = ("preflight", "render")
@@ -45,6 +48,12 @@ async def node_with(stack: AsyncExitStack, url: str, behave: Behaviour, *version
 
 def work_of(node: FakeNode) -> list[str]:
     return [frame.job_type for frame in node.received if isinstance(frame, JobDispatch)]
+
+
+def versions_in(node: FakeNode) -> list[str | None]:
+    """Return the versions in which a node shall render its units, in their order."""
+    sent = [frame for frame in node.received if isinstance(frame, JobDispatch)]
+    return sorted((frame.blender for frame in sent), key=lambda version: version or "9")
 
 
 async def submitted(person: Creator, scene: str, **more: Any) -> tuple[int, Json]:
@@ -83,6 +92,7 @@ async def test_a_scene_goes_to_its_own_version_or_to_those_that_its_creator_allo
         ]
         assert [status for status, _ in given] == [200] * len(given), given
         await until(lambda: len(work_of(several)) == len(given))
+        assert versions_in(several) == ["4.2", "5.2", "5.2", "5.2", None]
         own = await node_with(stack, gateway.url, behave, "4.5.3 LTS")
         await until(lambda: work_of(own) == ["render"])
         await node_with(stack, gateway.url, behave)
@@ -137,6 +147,39 @@ async def test_a_preflight_is_made_by_the_scenes_version_and_says_what_others_ex
         status, refused = await submitted(jane, scene, as_is=True)
         assert (status, refused["code"]) == (400, "no_blender_version")
         assert (await submitted(jane, scene, or_newer=True))[0] == 200
+
+
+async def test_or_newer_means_the_nearest_version_that_a_node_has(
+    gateway: Whole, jane: Creator
+) -> None:
+    scene = await sent(gateway, jane, b"BLENDER-v405 a scene")
+    behave = telling(gateway, b"a picture")
+    async with AsyncExitStack() as stack:
+        node = await node_with(stack, gateway.url, behave, "5.2.0", "4.2.1", "5.0.1")
+        await until(lambda: is_submitted(jane, scene))
+        await until(lambda: versions_in(node) == ["5.0"])
+        builds = tuple(Build(version=version) for version in ("5.2.0", "4.5.3", "5.0.1"))
+        await node.send(Hello(version="1", slots=16, capabilities=BOTH, builds=builds))
+        await until(lambda: is_taken(jane, scene))  # without or_newer: once its hello is known
+        assert (await submitted(jane, scene, or_newer=True))[0] == 200
+        await until(lambda: versions_in(node) == ["4.5", "4.5", "5.0"])
+
+
+async def is_submitted(person: Creator, scene: str) -> bool:
+    return (await submitted(person, scene, or_newer=True))[0] == 200
+
+
+async def test_the_list_of_renderers_is_signed_by_the_key_that_nodes_pin(
+    gateway: Whole, http: aiohttp.ClientSession
+) -> None:
+    async def is_shown() -> bool:
+        async with http.get(f"{gateway.url}/download/{SIGNED_NAME}") as response:
+            return response.status == 200
+
+    await until(is_shown)  # once the log has a checkpoint
+    async with http.get(f"{gateway.url}/api/v1/ledger/checkpoint") as response:
+        pinned = (await response.json())["verifier"]
+    assert await fetched(http, gateway.url, pinned) == listed_renderers()
 
 
 async def has_finding(findings: Any) -> bool:

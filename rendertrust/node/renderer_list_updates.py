@@ -1,0 +1,83 @@
+"""The gateway's list of renderers, which a node fetches now and then for its store."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import aiohttp
+import attrs
+
+from rendertrust import note, renderer_list
+from rendertrust.node.renderer_store import RendererStore
+from rendertrust.note import NOTE_CHARACTERS_MAX, NoteRefused
+from rendertrust.program_version import DOWNLOAD
+from rendertrust.renderer_list import SIGNED_NAME, RendererList
+
+ASK_SECONDS: Final = 3600.0
+AGAIN_SECONDS: Final = 60.0  # after a failure
+TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
+NO_KEY: Final = "the gateway has no key, so nobody signs a list of renderers"
+BYTES_MAX: Final = 4 * NOTE_CHARACTERS_MAX
+
+
+@attrs.define(eq=False)
+class RendererListUpdates:
+    """Keeps a store's list as the gateway at ``url`` has it.
+
+    ``key`` returns the key of the gateway's log that the node pins; ``changed`` is called after the
+    offered versions have changed. ``sleep``: the clock.
+    """
+
+    store: RendererStore
+    session: aiohttp.ClientSession
+    url: str
+    key: Callable[[], str | None]
+    changed: Callable[[], None]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    _told: str = ""
+
+    async def run(self) -> None:
+        """Fetch the list until cancelled, and tell each change of the offered versions."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep())
+            while True:
+                await self.store.changed.wait()
+                self.store.changed.clear()
+                self.changed()
+
+    async def fetch(self) -> bool:
+        """Fetch the list for the store; return False if that failed, which the operator is told."""
+        found = await fetched(self.session, self.url, self.key())
+        if isinstance(found, NoteRefused):
+            if found.reason != self._told:
+                self._told = found.reason
+                self.store.narrate(f"no list of renderers: {found.reason}")
+            return False
+        self._told = ""
+        await self.store.take(found)
+        return True
+
+    async def _keep(self) -> None:
+        await self.store.clean()
+        while True:
+            is_known = await self.fetch()
+            await self.sleep(ASK_SECONDS if is_known else AGAIN_SECONDS)
+
+
+async def fetched(
+    session: aiohttp.ClientSession, url: str, key: str | None
+) -> RendererList | NoteRefused:
+    """Return the list that the gateway at ``url`` has signed with its key, or why there is none."""
+    verifier = NoteRefused(NO_KEY) if key is None else note.read_verifier(key)
+    if isinstance(verifier, NoteRefused):
+        return verifier
+    try:
+        async with session.get(f"{url}{DOWNLOAD}/{SIGNED_NAME}", timeout=TIMEOUT) as response:
+            if response.status != 200:
+                return NoteRefused(f"{url} answered {response.status}")
+            content = await response.content.read(BYTES_MAX)
+            while (more := await response.content.read(BYTES_MAX)) and len(content) < BYTES_MAX:
+                content += more
+    except (aiohttp.ClientError, TimeoutError, OSError) as fault:
+        return NoteRefused(f"{url} could not be asked: {type(fault).__name__}")
+    return renderer_list.read(content.decode("utf-8", "replace"), verifier)

@@ -1,0 +1,277 @@
+"""The store of renderers: versions of Blender that a node installs when work needs them.
+
+Each version has an environment of its own in the node's state folder. It is installed from the list
+that the gateway signs (``rendertrust.renderer_list``), tested in the sandbox, and stays until other
+versions need its space: then the longest unused one goes, and never one in use. An environment is
+marked once it is whole and tested. The next agent removes all others.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
+from pathlib import Path
+from typing import Final
+
+import attrs
+import orjson
+
+from rendertrust.blender_version import BlenderVersion, text_of
+from rendertrust.node import renderer_environment
+from rendertrust.node.blender import Blender, NoBlender
+from rendertrust.node.blender_discovery import Renderer
+from rendertrust.node.renderer_environment import PipTools, Python, RendererTools
+from rendertrust.node.rmtree import clear
+from rendertrust.renderer_list import RendererList, RendererRelease
+
+HALF: Final = ".new-"  # prefix of environments that are being installed
+USED: Final = "used"  # mark of a whole environment: its bytes; changed at each use
+Test = Callable[[Renderer], Awaitable[Blender | NoBlender]]
+
+
+@attrs.frozen
+class NotInstalled:
+    """The reason why a version cannot be used now."""
+
+    reason: str
+
+
+@attrs.frozen
+class InstalledRenderer:
+    """An environment of the store. ``used_at``: the time of its last use, ``size``: its bytes."""
+
+    folder: Path
+    size: int
+    used_at: float
+
+
+def _silent(_: str) -> None:
+    """Ignore what the store tells."""
+
+
+async def _nothing_waits() -> None:
+    """End nothing before an environment is removed."""
+
+
+@attrs.define(eq=False)
+class RendererStore:
+    """Environments below ``folder`` with at most ``bytes_max`` bytes together.
+
+    ``test`` tries a renderer in its sandbox. ``own``: versions that the node has without the store.
+    ``end_waiting`` ends processes that wait for work, whose environment may then be removed.
+    ``listed``: the list that the gateway signed. ``faults``: versions that failed here, and why;
+    they are left out until the agent starts again or the list changes.
+    """
+
+    folder: Path
+    bytes_max: int
+    test: Test
+    tools: RendererTools = attrs.field(factory=PipTools)
+    narrate: Callable[[str], None] = _silent
+    end_waiting: Callable[[], Awaitable[None]] = _nothing_waits
+    own: Collection[BlenderVersion] = ()
+    listed: RendererList = ()
+    faults: dict[BlenderVersion, str] = attrs.field(factory=dict[BlenderVersion, str])
+    changed: asyncio.Event = attrs.field(factory=asyncio.Event)
+    _pythons: dict[str, Python | None] = attrs.field(factory=dict)
+    _tested: dict[str, Blender] = attrs.field(factory=dict[str, Blender])
+    _in_use: Counter[str] = attrs.field(factory=Counter[str])
+    _one_at_a_time: asyncio.Lock = attrs.field(factory=asyncio.Lock)
+
+    async def take(self, listed: RendererList) -> None:
+        """Use a list from now on, and look for the Pythons that it needs."""
+        if listed == self.listed:
+            return
+        for version in sorted({each.python for each in listed} - self._pythons.keys()):
+            self._pythons[version] = await self.tools.python(version)
+        self.listed = listed
+        self.faults = {each.line: why for each in listed if (why := self._why_never(each))}
+        for line in sorted(self.faults):
+            self.narrate(f"Blender {text_of(line)} is not offered: {self.faults[line]}")
+        self.changed.set()
+
+    def offered(self) -> RendererList:
+        """Return the versions that this node can render with, installed or not, the oldest first.
+
+        Without a version that the node has besides.
+        """
+        known = (each for each in self.listed if each.line not in {*self.faults, *self.own})
+        return tuple(sorted(known, key=lambda each: each.line))
+
+    def find(self, version: BlenderVersion) -> RendererRelease | None:
+        """Return the release of a version that is offered; None if there is none."""
+        return next((each for each in self.offered() if each.line == version), None)
+
+    @contextlib.asynccontextmanager
+    async def lent(self, release: RendererRelease) -> AsyncGenerator[Blender | NotInstalled]:
+        """Lend a renderer, which is installed first if necessary, and kept while it is lent."""
+        name = name_of(release)
+        self._in_use[name] += 1
+        try:
+            async with self._one_at_a_time:
+                found = await self._ready(release)
+            yield found
+        finally:
+            self._in_use[name] -= 1
+            await asyncio.to_thread(_touch, self.folder / name)
+
+    async def clean(self) -> None:
+        """Remove what an earlier agent left half installed or half removed."""
+        await asyncio.to_thread(_clean, self.folder)
+
+    def _why_never(self, release: RendererRelease) -> str | None:
+        """Return why this machine cannot have a version; None if it can."""
+        if self._pythons.get(release.python) is None:
+            return f"it needs Python {release.python}, which this machine lacks"
+        if release.size > self.bytes_max:
+            mib = release.size >> 20
+            return f"it needs {mib} MiB, more than --renderers allows"
+        return None
+
+    async def _ready(self, release: RendererRelease) -> Blender | NotInstalled:
+        name = name_of(release)
+        if (known := self._tested.get(name)) is not None:
+            return known
+        whole = self.folder / name
+        try:
+            is_there = await asyncio.to_thread((whole / USED).exists)
+            kept = await self._tried(whole, release) if is_there else None
+            if isinstance(kept, Blender):
+                found: Blender | NotInstalled = kept
+            else:
+                found = await self._installed(whole, release)
+        except OSError as fault:
+            return NotInstalled(f"Blender {release.version} cannot be stored: {fault}")
+        if isinstance(found, Blender):
+            self._tested[name] = found
+        return found
+
+    async def _installed(self, whole: Path, release: RendererRelease) -> Blender | NotInstalled:
+        python = self._pythons.get(release.python)
+        assert python is not None, "a version without its Python is not offered"
+        if (full := await self._make_room(release)) is not None:
+            return NotInstalled(full)
+        self.narrate(f"installing Blender {release.version}, {release.size >> 20} MiB")
+        half = await asyncio.to_thread(renderer_environment.new_environment, self.folder, HALF)
+        try:
+            if (fault := await self.tools.install(release, python, half)) is not None:
+                return self._failed(release, fault)
+            await asyncio.to_thread(_place, half, whole, python)
+            found = await self._tried(whole, release)
+            if not isinstance(found, Blender):
+                return self._failed(release, found)
+            await asyncio.to_thread(_finish, whole)
+        finally:
+            await asyncio.to_thread(_clear_half, half, whole)
+        self.narrate(f"Blender {release.version} is installed")
+        return found
+
+    async def _tried(self, folder: Path, release: RendererRelease) -> Blender | str:
+        """Test an environment in the sandbox; return why it is not the release."""
+        renderer = await asyncio.to_thread(renderer_environment.renderer_in, folder)
+        if renderer is None:
+            return "it is not installed"
+        found = await self.test(renderer)
+        if isinstance(found, NoBlender):
+            return found.reason
+        if not found.is_sandboxed:
+            return "renderers of the gateway's list run only in a sandbox"
+        if (found.version, found.build) != (release.version, release.build):
+            return f"it is Blender {found.version}, build {found.build}, and not the listed one"
+        return found
+
+    def _failed(self, release: RendererRelease, why: str) -> NotInstalled:
+        """Leave a version out from now on."""
+        self.faults[release.line] = why
+        self.narrate(f"Blender {release.version} is not offered: {why}")
+        self.changed.set()
+        return NotInstalled(f"Blender {release.version} cannot be installed: {why}")
+
+    async def _make_room(self, release: RendererRelease) -> str | None:
+        """Remove the longest unused environments; return why there is no room."""
+        there = await asyncio.to_thread(installed, self.folder)
+        wanted = {name_of(each) for each in self.listed}
+        used = {name for name, count in self._in_use.items() if count > 0}
+        chosen = to_remove(there.values(), self.bytes_max - release.size, wanted, used)
+        if chosen is None:
+            return "the other versions of Blender, which are in use, need the store's space"
+        if chosen:
+            await self.end_waiting()
+        for each in chosen:
+            self.narrate(f"removing the renderer {each.folder.name}, which was not used for long")
+            self._tested.pop(each.folder.name, None)
+            await asyncio.to_thread(renderer_environment.remove, each.folder)
+        return None
+
+
+def name_of(release: RendererRelease) -> str:
+    """Return the name of a release's environment, which differs for other wheels."""
+    digest = hashlib.sha256(orjson.dumps(attrs.asdict(release))).hexdigest()
+    return f"{text_of(release.line)}-{digest[:16]}"
+
+
+def installed(folder: Path) -> Mapping[str, InstalledRenderer]:
+    """Return the whole environments in a folder by name."""
+    found: dict[str, InstalledRenderer] = {}
+    for each in sorted(folder.glob("[0-9]*")):
+        with contextlib.suppress(OSError, ValueError):
+            mark = each / USED
+            size, used_at = int(mark.read_text()), mark.stat().st_mtime
+            found[each.name] = InstalledRenderer(each, size, used_at)
+    return found
+
+
+def to_remove(
+    there: Collection[InstalledRenderer],
+    bytes_max: int,
+    wanted: Collection[str],
+    used: Collection[str],
+) -> list[InstalledRenderer] | None:
+    """Return which environments to remove so that the others have at most ``bytes_max`` bytes.
+
+    Those that are not in the list any more go first, then the longest unused. None if those in use
+    are too large.
+    """
+    held, chosen = sum(each.size for each in there), list[InstalledRenderer]()
+    free = [each for each in there if each.folder.name not in used]
+    for each in sorted(free, key=lambda one: (one.folder.name in wanted, one.used_at)):
+        if held <= bytes_max:
+            break
+        held -= each.size
+        chosen.append(each)
+    return chosen if held <= bytes_max else None
+
+
+def _place(half: Path, whole: Path, python: Python) -> None:
+    """Move an environment to its place, where it is tested."""
+    renderer_environment.write_base(half, python)
+    clear(whole)
+    half.rename(whole)
+
+
+def _finish(whole: Path) -> None:
+    """Mark a tested environment as whole. The disk has all of it by then."""
+    size = renderer_environment.size_of(whole)
+    os.sync()
+    (whole / USED).write_text(str(size))
+
+
+def _clear_half(half: Path, whole: Path) -> None:
+    clear(half)
+    if not (whole / USED).exists():
+        clear(whole)
+
+
+def _touch(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        os.utime(folder / USED)
+
+
+def _clean(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    whole = installed(folder)
+    for each in sorted(folder.iterdir()):
+        if each.name not in whole:
+            clear(each)

@@ -1,0 +1,176 @@
+"""The store of renderers on a node: pip, environments and the sandbox are real, Blender is not."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import attrs
+import pytest
+
+from rendertrust import note, renderer_list
+from rendertrust.http_session import http_session
+from rendertrust.node import blender, renderer_environment
+from rendertrust.node.blender import Blender
+from rendertrust.node.blender_discovery import Renderer
+from rendertrust.node.renderer_environment import PipTools
+from rendertrust.node.renderer_list_updates import fetched
+from rendertrust.node.renderer_store import HALF, NotInstalled, RendererStore, installed
+from rendertrust.note import NoteRefused
+from rendertrust.protocol import Hello
+from rendertrust.renderer_list import SIGNED_NAME, RendererWheel
+from tests.integration.node.conftest import QUICK, Start
+from tests.integration.node.gateway import Gateway, ack_of
+from tests.support.fake_renderers import BUILD, KEY, ORIGIN, release, release_of, write_wheel
+from tests.support.until import until
+from tests.twins.signer import signing_key
+
+HERE = "{}.{}".format(*sys.version_info[:2])
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder that is set as pip's only index."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return folder
+
+
+def store_in(folder: Path, told: list[str] | None = None) -> RendererStore:
+    async def test(program: Renderer) -> blender.Blender | blender.NoBlender:
+        return await blender.try_out(program, folder / "scratch", None)
+
+    narrate = (told if told is not None else list[str]()).append
+    return RendererStore(folder / "renderers", 10**9, test, narrate=narrate)
+
+
+async def test_a_version_is_installed_once_and_runs_in_the_sandbox(
+    index: Path, tmp_path: Path
+) -> None:
+    wanted, told = release_of(write_wheel(index, "4.5.3"), HERE), list[str]()
+    for _ in range(2):  # the second agent finds what the first one installed
+        store = store_in(tmp_path, told)
+        await store.clean()
+        await store.take((wanted,))
+        async with store.lent(wanted) as found:
+            assert isinstance(found, Blender), found
+            assert (found.version, found.build, found.is_sandboxed) == ("4.5.3", BUILD, True)
+            assert found.renderer.before[0].startswith(str(store.folder)), "it is the store's"
+    assert [line for line in told if "install" in line] == [
+        "installing Blender 4.5.3, 0 MiB",
+        "Blender 4.5.3 is installed",
+    ]
+
+
+async def test_a_wheel_with_another_hash_is_refused(index: Path, tmp_path: Path) -> None:
+    write_wheel(index, "4.5.3")
+    wanted = release_of(RendererWheel("bpy", "4.5.3", "0" * 64), HERE)
+    store = store_in(tmp_path)
+    await store.clean()
+    await store.take((wanted,))
+    async with store.lent(wanted) as found:
+        assert isinstance(found, NotInstalled)
+    assert "HASHES" in found.reason
+    assert (store.offered(), list(store.folder.iterdir())) == ((), [])
+    assert store.changed.is_set(), "the gateway is told that this node lacks the version"
+
+
+@attrs.define
+class KilledTools(PipTools):
+    """Tools that stop for ever when pip has installed everything."""
+
+    reached: asyncio.Event = attrs.field(factory=asyncio.Event)
+
+    async def install(self, *given: object) -> str | None:
+        await super().install(*given)  # type: ignore[arg-type]
+        self.reached.set()
+        await asyncio.Event().wait()
+        return None
+
+
+@pytest.mark.heavy
+async def test_what_a_killed_agent_left_half_installed_is_removed(
+    index: Path, tmp_path: Path
+) -> None:
+    wanted, tools = release_of(write_wheel(index, "4.5.3"), HERE), KilledTools()
+    store = store_in(tmp_path)
+    store.tools = tools
+    await store.clean()
+    await store.take((wanted,))
+
+    async def use(store: RendererStore) -> object:
+        async with store.lent(wanted) as found:
+            return found
+
+    using = asyncio.create_task(use(store))
+    await tools.reached.wait()
+    (half,) = store.folder.glob(f"{HALF}*")
+    left = half.rename(store.folder / f"{HALF}left")  # as after a kill, which removes nothing
+    using.cancel()
+    await asyncio.wait({using})
+    assert (left / "bin" / "python").exists()
+    again = store_in(tmp_path)
+    await again.clean()
+    assert list(again.folder.iterdir()) == []
+    await again.take((wanted,))
+    assert isinstance(await use(again), Blender)
+    assert len(installed(again.folder)) == 1
+
+
+async def test_a_python_that_is_missing_is_named(tmp_path: Path) -> None:
+    told = list[str]()
+    store = store_in(tmp_path, told)
+    await store.take((release("4.5.3", python="3.99"), release("5.1.0", python=HERE)))
+    assert [each.version for each in store.offered()] == ["5.1.0"]
+    assert told == ["Blender 4.5 is not offered: it needs Python 3.99, which this machine lacks"]
+    python = await renderer_environment.PipTools().python(HERE)
+    assert python is not None
+
+
+@pytest.mark.parametrize("case", ["other key", "changed", "none", "no key"])
+async def test_a_list_that_the_gateway_did_not_sign_is_refused(peer: Gateway, case: str) -> None:
+    signed = renderer_list.sign((release("4.5.3"),), ORIGIN, KEY)
+    key = str(note.verifier_of(ORIGIN, KEY))
+    other = signed.replace("4.5.3", "4.5.4") if case == "changed" else signed
+    peer.files = {} if case == "none" else {SIGNED_NAME: other.encode()}
+    if case == "other key":
+        key = str(note.verifier_of(ORIGIN, signing_key(9)))
+    async with http_session() as session:
+        found = await fetched(session, peer.url, None if case == "no key" else key)
+        assert isinstance(found, NoteRefused)
+        peer.files = {SIGNED_NAME: signed.encode()}
+        good = await fetched(session, peer.url, str(note.verifier_of(ORIGIN, KEY)))
+    assert good == (release("4.5.3"),)
+
+
+@pytest.mark.render
+@pytest.mark.usefixtures("known_blender")
+async def test_a_node_offers_the_listed_versions_until_one_fails(
+    peer: Gateway, start: Start, index: Path
+) -> None:
+    wheel = write_wheel(index, "4.5.3")
+    listed = (
+        release_of(wheel, HERE),
+        release("4.2.1", python=HERE),
+        release("4.4.0", python="3.99"),
+    )
+    peer.log_keys, peer.answer = [KEY], ack_of
+    peer.files = {SIGNED_NAME: renderer_list.sign(listed, ORIGIN, KEY).encode()}
+    async with start(attrs.evolve(QUICK, renderers_bytes_max=10**9)) as node:
+        own = (await peer.next(Hello)).builds
+        await until(lambda: versions_of(peer)[len(own) :] == ["4.2.1", "4.5.3"])
+        scene = peer.input("s.blend", b"BLENDER-v402 no scene")
+        await peer.send(attrs.evolve(peer.dispatch("render", inputs=(scene,)), blender="4.2"))
+        result = await peer.result("j1")
+        assert (result.failure, result.given_back) == ("network", True)
+        assert "Blender 4.2.1 cannot be installed" in (result.error or "")
+        await until(lambda: versions_of(peer)[len(own) :] == ["4.5.3"])
+        assert any("started in Blender 4.2" in line for line in node.told)
+
+
+def versions_of(peer: Gateway) -> list[str]:
+    """Return the versions in the newest hello."""
+    hellos = [frame for frame in peer.frames if isinstance(frame, Hello)]
+    return [build.version for build in hellos[-1].builds]

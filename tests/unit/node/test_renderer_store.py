@@ -1,0 +1,193 @@
+"""The store's choices: what is offered, what is removed for room, and what counts as installed."""
+
+import os
+from pathlib import Path
+
+import attrs
+import pytest
+
+from rendertrust.blender_version import parse
+from rendertrust.node.blender import Blender
+from rendertrust.node.blender_discovery import Renderer
+from rendertrust.node.plugin import Failed, Task
+from rendertrust.node.plugins.render import RenderPlugin
+from rendertrust.node.renderer_environment import Python
+from rendertrust.node.renderer_store import (
+    USED,
+    InstalledRenderer,
+    NotInstalled,
+    RendererStore,
+    installed,
+    name_of,
+    to_remove,
+)
+from rendertrust.node.sandbox import NoSandbox, Sandbox
+from rendertrust.renderer_list import RendererRelease
+from tests.support.fake_renderers import release
+from tests.unit.node.test_plugins_render import task
+
+BOX = Sandbox(bwrap="bwrap", readable=(), as_root=False)
+PROGRAM = Renderer(kind="bpy", before=(), after=(), readable=())
+OLD, LTS, NEW = release("4.2.1"), release("4.5.3"), release("5.0.1")
+
+
+@attrs.define
+class QuickTools:
+    """Tools that write a small file in place of a renderer."""
+
+    asked: list[str] = attrs.field(factory=list[str])
+    fault: str | None = None
+
+    async def python(self, version: str) -> Python | None:
+        return Python(Path("/usr/bin/python3"), Path("/usr")) if version == "3.13" else None
+
+    async def install(self, release: RendererRelease, python: Python, folder: Path) -> str | None:
+        self.asked.append(release.version)
+        (folder / "version").write_text(release.version)
+        return self.fault
+
+
+@attrs.define
+class Stage:
+    """A store whose renderers are files with their version."""
+
+    folder: Path
+    tools: QuickTools = attrs.field(factory=QuickTools)
+    build: str = "0123456789ab"
+    box: Sandbox | NoSandbox = BOX
+    told: list[str] = attrs.field(factory=list[str])
+
+    def store(self, bytes_max: int = 2500) -> RendererStore:
+        return RendererStore(
+            self.folder, bytes_max, self.test, tools=self.tools, narrate=self.told.append
+        )
+
+    async def test(self, program: Renderer) -> Blender:
+        place = Path(program.before[0]).parent.parent
+        version = (place / "version").read_text()
+        return Blender(renderer=program, box=self.box, version=version, build=self.build)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path / "renderers")
+
+
+async def use(store: RendererStore, wanted: RendererRelease) -> Blender | NotInstalled:
+    async with store.lent(wanted) as found:
+        return found
+
+
+def lines(folder: Path) -> list[str]:
+    return [name.partition("-")[0] for name in installed(folder)]
+
+
+async def filled(stage: Stage, *wanted: RendererRelease) -> RendererStore:
+    """Return a store with these versions, the first used longest ago, of 1000 bytes each."""
+    store = stage.store()
+    await store.clean()
+    await store.take((OLD, LTS, NEW))
+    for number, each in enumerate(wanted):
+        assert isinstance(await use(store, each), Blender)
+        mark = stage.folder / name_of(each) / USED
+        mark.write_text("1000")
+        os.utime(mark, (number, number))
+    return store
+
+
+async def test_the_longest_unused_version_goes_and_comes_back_when_needed(stage: Stage) -> None:
+    store = await filled(stage, OLD, LTS)
+    assert isinstance(await use(store, NEW), Blender)
+    assert lines(stage.folder) == ["4.5", "5.0"]
+    assert any("removing the renderer 4.2" in line for line in stage.told)
+    assert isinstance(await use(store, LTS), Blender)
+    assert stage.tools.asked == ["4.2.1", "4.5.3", "5.0.1"], "what is there is not installed again"
+
+
+async def test_a_version_in_use_never_goes(stage: Stage) -> None:
+    store = await filled(stage, OLD, LTS)
+    async with store.lent(OLD), store.lent(LTS):
+        refused = await use(store, NEW)
+        assert isinstance(refused, NotInstalled)
+        assert "in use" in refused.reason
+    assert store.find((5, 0)) is not None, "there may be room later"
+    async with store.lent(OLD):
+        assert isinstance(await use(store, NEW), Blender)
+    assert lines(stage.folder) == ["4.2", "5.0"]
+
+
+def test_versions_that_the_list_dropped_go_first() -> None:
+    there = [InstalledRenderer(Path(name), 10, used) for name, used in (("a", 1), ("b", 2))]
+    assert to_remove(there, 10, {"a"}, ()) == [there[1]]
+    assert to_remove(there, 10, {"a"}, {"b"}) == [there[0]]
+    assert to_remove(there, 9, {"a"}, {"b"}) is None
+    assert to_remove(there, 20, (), ()) == []
+
+
+@pytest.mark.parametrize("fault", ["pip", "build", "bare"])
+async def test_a_version_that_fails_is_left_out_and_leaves_nothing(
+    stage: Stage, fault: str
+) -> None:
+    if fault == "pip":
+        stage.tools.fault = "the disk is old"
+    elif fault == "build":
+        stage.build = "ba9876543210"
+    else:
+        stage.box = NoSandbox()
+    store = stage.store()
+    await store.clean()
+    await store.take((LTS, NEW))
+    refused = await use(store, LTS)
+    assert isinstance(refused, NotInstalled)
+    words = {"pip": "the disk is old", "build": "not the listed one", "bare": "only in a sandbox"}
+    assert words[fault] in refused.reason
+    assert [each.version for each in store.offered()] == ["5.0.1"]
+    assert list(stage.folder.iterdir()) == []
+
+
+async def test_only_what_fits_this_machine_is_offered(stage: Stage) -> None:
+    store = stage.store(bytes_max=1500)
+    store.own = {(5, 0)}
+    large, other = release("5.1.0", size=1501), release("4.4.0", python="3.11")
+    await store.take((NEW, large, other, LTS, OLD))
+    assert [each.version for each in store.offered()] == ["4.2.1", "4.5.3"]
+    assert "Python 3.11, which this machine lacks" in stage.told[0]
+    assert "more than --renderers allows" in stage.told[1]
+    await store.take((NEW, LTS))
+    assert [each.version for each in store.offered()] == ["4.5.3"]
+
+
+async def test_what_has_no_mark_is_removed_at_the_start(stage: Stage) -> None:
+    await filled(stage, LTS)
+    (stage.folder / "4.2-half").mkdir()
+    (stage.folder / ".new-half" / "bin").mkdir(parents=True)
+    await stage.store().clean()
+    assert [each.name for each in stage.folder.iterdir()] == [name_of(LTS)]
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [("", "5.2.3"), ("5.2", "5.2.3"), ("3.6", "3.6.9"), ("4.5", "4.5.3"), ("4.2", None)],
+    ids=["any", "own", "operator's", "store's", "none"],
+)
+async def test_a_unit_is_rendered_by_the_version_that_its_dispatch_names(
+    stage: Stage, version: str, expected: str | None
+) -> None:
+    own = Blender(renderer=PROGRAM, box=BOX, version="5.2.3", build="b52")
+    named = attrs.evolve(own, version="3.6.9", build="b36")
+    store = await filled(stage)
+    await store.take((LTS,))
+    render = RenderPlugin(scratch=stage.folder, found=own, others=(named,), store=store)
+    assert [each.version for each in render.builds()] == ["5.2.3", "3.6.9", "4.5.3"]
+    unit: Task = attrs.evolve(task(), blender=version)
+    async with render.for_task(unit) as chosen:
+        if expected is None:
+            assert isinstance(chosen, Failed)
+            assert (chosen.failure, chosen.given_back) == ("network", True)
+            assert f"no Blender {version}" in chosen.error
+        else:
+            assert isinstance(chosen, RenderPlugin)
+            assert chosen.found is not None
+            assert chosen.found.version == expected
+            assert chosen.residents is render.residents
+            assert parse(chosen.found.version) in ((5, 2), (3, 6), (4, 5))
