@@ -118,7 +118,12 @@ class Blender:
     def said(self, order: Mapping[str, Any], folder: Path, threads: int) -> Mapping[str, Any]:
         """Return an order for the worker, with paths that are valid in the sandbox."""
         view = self.box.view(folder, WORKER)
-        known: dict[str, object] = {"out": view.out, "nice": self.nice, "threads": threads, "opengl": self.opengl}
+        known: dict[str, object] = {
+            "out": view.out,
+            "nice": self.nice,
+            "threads": threads,
+            "opengl": self.opengl,
+        }
         if self.device is not None:
             known["device"] = self.device.order
         return {**order, **known, **_placed(order, view)}
