@@ -69,6 +69,7 @@ FROM_GATEWAY_FULL: Final[tuple[FromGateway, ...]] = (
         output=OUTPUT,
         evidence=OUTPUT,
         pool="trusted",
+        blender="4.5",
     ),
     JobCancel(**OF_UNIT, reason="stopped"),
     Urls(**OF_UNIT, inputs=(INPUT,), output=OUTPUT, evidence=OUTPUT, offered=OFFERED),

@@ -1,7 +1,8 @@
 """The comparison sheet of a check: what the agent takes from its sandbox."""
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -27,6 +28,10 @@ class Worker:
     is_link: bool = False
     found: Any = None
     runtime_seconds_max: float = 9.0
+
+    @contextlib.asynccontextmanager
+    async def for_task(self, _: Task) -> "AsyncGenerator[Worker]":
+        yield self
 
     async def obey(self, order: Mapping[str, Any], task: Task, _: object) -> ProcessExit:
         out = task.folder / "out"

@@ -1,6 +1,7 @@
 """Results of a check batch, from its worker's lines and exit."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,6 +28,10 @@ class Worker:
     lines: list[Mapping[str, Any]]
     ending: ProcessExit = DONE
     order: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+
+    @contextlib.asynccontextmanager
+    async def for_task(self, _: Task) -> "AsyncGenerator[Worker]":
+        yield self
 
     async def obey(
         self, order: Mapping[str, Any], task: Task, progress: RenderProgress

@@ -22,6 +22,8 @@ GIVEN = {
     "ram": 8 << 30,
     "device": "cpu",
     "vram": None,
+    "renderers": None,
+    "blenders": (),
     "any_user": False,
     "cache": 20 << 30,
     "hours": WorkingHours(20 * 60, 8 * 60),
