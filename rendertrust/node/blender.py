@@ -214,7 +214,8 @@ async def try_out(
     program: blender_discovery.Renderer, scratch: Path, memory_bytes: int | None
 ) -> Blender | NoBlender:
     """Test a renderer in its sandbox, in a folder below ``scratch``."""
-    return await _find_with(sandbox.find(program.readable), program, scratch, memory_bytes)
+    given = Blender(renderer=program, box=sandbox.NoSandbox(), memory_bytes=memory_bytes)
+    return await _find_with(sandbox.find(program.readable), given, scratch)
 
 
 async def _find_with(
