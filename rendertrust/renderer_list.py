@@ -45,6 +45,11 @@ class RendererWheel:
         return f"{self.name}=={self.version} --hash=sha256:{self.sha256}"
 
 
+def _is_size(_instance: object, _attribute: "attrs.Attribute[int]", value: int) -> None:
+    if type(value) is not int or not 0 < value <= SIZE_MAX:
+        raise ValueError("size must be a number of bytes")
+
+
 @attrs.frozen(kw_only=True)
 class RendererRelease:
     """A version of Blender with its patch, like ``4.5.15``.
@@ -56,13 +61,8 @@ class RendererRelease:
     version: str = attrs.field(validator=attrs.validators.matches_re(_PATCH))
     build: str = attrs.field(validator=attrs.validators.matches_re(_BUILD))
     python: str = attrs.field(validator=attrs.validators.matches_re(_PYTHON))
-    size: int = attrs.field()
+    size: int = attrs.field(validator=_is_size)
     wheels: tuple[RendererWheel, ...]
-
-    @size.validator
-    def _is_size(self, _: object, value: object) -> None:
-        if type(value) is not int or not 0 < value <= SIZE_MAX:
-            raise ValueError("size must be a number of bytes")
 
     @property
     def line(self) -> BlenderVersion:

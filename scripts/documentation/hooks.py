@@ -27,6 +27,8 @@ ELSEWHERE = {
     "pictures/demo.png": "tests/acceptance/reference/demo.png",
 }
 _SITE_OF = {source: page for page, source in ELSEWHERE.items()}
+# The weight of pages in the search: steps before explanations, and decisions last.
+BOOSTS = {"how-to/": 4, "tutorials/": 2, "adr/": 0.2}
 _LINK = re.compile(r"(\]\()([^)#\s]+)(#[^)\s]*)?(\))")
 _FILE_NAME = re.compile(r"\[[\w/-]+\.md(\]\()([^)#\s]+)")
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
@@ -43,9 +45,11 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Files) -> str:
-    """Fill in included sections, and let links lead to pages of the site."""
+    """Fill in included sections, let links lead to pages of the site, and weigh the page."""
     docs = Path(config.docs_dir)
     place = page.file.src_uri
+    boost = next((boost for folder, boost in BOOSTS.items() if place.startswith(folder)), 1)
+    page.meta["search"] = {"boost": boost}
     markdown = included.filled(markdown, place, docs)
     source = ELSEWHERE.get(place, f"docs/{place}")
     markdown = _LINK.sub(lambda found: _link(found, source, place, files), markdown)

@@ -12,12 +12,12 @@ from rendertrust.http_session import http_session
 from rendertrust.node import blender, renderer_environment
 from rendertrust.node.blender import Blender
 from rendertrust.node.blender_discovery import Renderer
-from rendertrust.node.renderer_environment import PipTools
+from rendertrust.node.renderer_environment import PipTools, Python
 from rendertrust.node.renderer_list_updates import fetched
 from rendertrust.node.renderer_store import HALF, NotInstalled, RendererStore, installed
 from rendertrust.note import NoteRefused
 from rendertrust.protocol import Hello
-from rendertrust.renderer_list import SIGNED_NAME, RendererWheel
+from rendertrust.renderer_list import SIGNED_NAME, RendererRelease, RendererWheel
 from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway, ack_of
 from tests.support.fake_renderers import BUILD, KEY, ORIGIN, release, release_of, write_wheel
@@ -77,14 +77,14 @@ async def test_a_wheel_with_another_hash_is_refused(index: Path, tmp_path: Path)
     assert store.changed.is_set(), "the gateway is told that this node lacks the version"
 
 
-@attrs.define
+@attrs.frozen
 class KilledTools(PipTools):
     """Tools that stop for ever when pip has installed everything."""
 
     reached: asyncio.Event = attrs.field(factory=asyncio.Event)
 
-    async def install(self, *given: object) -> str | None:
-        await super().install(*given)  # type: ignore[arg-type]
+    async def install(self, release: RendererRelease, python: Python, folder: Path) -> str | None:
+        await super().install(release, python, folder)
         self.reached.set()
         await asyncio.Event().wait()
         return None
