@@ -31,7 +31,8 @@ path, picture = sys.argv[1:]
 scene = bpy.context.scene
 scene.render.engine, scene.cycles.device, scene.cycles.samples = "CYCLES", "CPU", 1
 scene.render.resolution_x, scene.render.resolution_y = 64, 36
-scene.view_settings.view_transform = "Standard"
+scene.view_settings.view_transform, scene.render.dither_intensity = "Standard", 0.0
+scene.cycles.use_denoising = False  # it would leave several reds
 bpy.data.objects.remove(bpy.data.objects["Cube"])
 surface = scene.world.node_tree
 light = surface.nodes.new("ShaderNodeTexEnvironment")
@@ -131,5 +132,6 @@ async def colour_of(render: RenderPlugin, task: Task) -> tuple[int, ...]:
 def only_colour(picture: Path) -> tuple[int, ...]:
     """Return the colour of a picture that has only one."""
     colours = np.asarray(Image.open(picture).convert("RGB")).reshape(-1, 3)
-    (colour,) = np.unique(colours, axis=0)
+    (colour, *others) = np.unique(colours, axis=0)
+    assert not others, np.unique(colours, axis=0, return_counts=True)
     return tuple(map(int, colour))
