@@ -221,7 +221,7 @@ async def test_frames_are_seen_small_before_they_are_delivered(
     browser: Browser, stage: Stage
 ) -> None:
     """Frames of chunks and of formats that browsers cannot show are seen, too."""
-    leave = asyncio.Semaphore(0)
+    leave = [asyncio.Semaphore(0) for _ in range(5)]  # of the deliveries, and of each frame
     async with visiting(browser, stage, "jane") as visit:
         page = visit.page
         shades = [await page.evaluate(PAINT, 40 * n) for n in range(5)]
@@ -231,9 +231,9 @@ async def test_frames_are_seen_small_before_they_are_delivered(
             await node.send(JobStatus(**about, progress=0.1))
             params = dispatch.params
             for frame in params.get("frames", [params.get("frame", 1)]):
-                await leave.acquire()
+                await leave[frame].acquire()
                 await node.send(Preview(**about, frame=frame, data=shades[frame]))
-            await leave.acquire()
+            await leave[0].acquire()
             await works(lambda _: b"no picture that a browser draws")(node, dispatch)
 
         token = stage.people["otto"].token
@@ -247,21 +247,21 @@ async def test_frames_are_seen_small_before_they_are_delivered(
             await expect(page.locator("#frames li")).to_have_count(2)
             await expect(images).to_have_count(0)
             for number in (1, 2):
-                leave.release()
+                leave[number].release()
                 small = re.compile(f"^/console/previews/{job}\\?frame={number}&")
                 await expect(images).to_have_attribute("src", small)
                 await expect(images).to_have_js_property("naturalWidth", 300)
             await expect(page.locator("#frames li.completed")).to_have_count(0)
-            for _ in range(4):
-                leave.release()
+            for place in (3, 4, 0, 0):
+                leave[place].release()
             await expect(page.locator("#frames li.completed a.shot img")).to_have_count(2)
             await visit.check_no_faults()
             single = await submitted(stage, "easel")
             await visit.go(f"/console/jobs/{single}")
-            leave.release()
+            leave[1].release()
             await expect(page.locator("img.result")).to_have_js_property("naturalWidth", 300)
             await expect(page.locator("#picture")).to_contain_text("The full picture appears")
-            leave.release()
+            leave[0].release()
             await expect(page.locator("#state")).to_contain_text("Completed")
             await expect(page.locator("img.result")).to_have_js_property("naturalWidth", 300)
             await visit.check_no_faults()
