@@ -81,7 +81,7 @@ async def test_from_the_first_page_to_a_requested_payout_with_one_pasted_line(
             page = visit.page
             assert await stage.ended(await stage.job()) == "COMPLETED"
             await page.get_by_role("link", name="Earnings").click()
-            payable = page.locator("#figures .figure", has_text="Payable")
+            payable = page.locator("#figures .figure:has(dt:text-is('Payable'))")
             await expect(payable).to_contain_text("7 cr", timeout=STARTS)
             await expect(page.locator("#earned")).to_contain_text("7 credits were earned on")
             await expect(page.locator("#nodes tbody tr")).to_have_count(1)
