@@ -19,6 +19,7 @@ from tests.support.gateway_process import ROOT
 from tests.support.http_gateway import Face, face_over
 from web.documentation import help_site
 
+pytestmark = pytest.mark.timeout(600)  # the first test of a worker builds the site
 ENTRANCES = ("render/", "machine/", "farm/", "develop/")
 HOW_TOS = (
     "how-to/render-an-animation/",
@@ -100,7 +101,6 @@ async def face(
         yield running
 
 
-@pytest.mark.timeout(600)
 def test_pages_load_nothing_from_elsewhere_and_have_no_scripts_or_file_names(site: Path) -> None:
     pages = sorted(site.rglob("*.html"))
     assert len(pages) > 80
