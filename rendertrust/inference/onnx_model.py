@@ -27,6 +27,7 @@ QUANTISED: Final = frozenset(
     )
 )
 NAME_BYTES_MAX: Final = 1000
+KEYS: Final = 1 << 32  # keys of fields have 32 bits
 Field: TypeAlias = tuple[int, "int | memoryview"]
 
 
@@ -187,6 +188,8 @@ def _fields(message: memoryview) -> Iterator[Field]:
     at = 0
     while at < len(message):
         key, at = _varint(message, at)
+        if key >= KEYS:  # ONNX Runtime would ignore the bits above, and read another field
+            raise ModelFault(NO_MODEL)
         kind, length = key & 7, 0
         if kind == 0:
             value, at = _varint(message, at)

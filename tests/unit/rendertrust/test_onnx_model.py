@@ -22,6 +22,7 @@ from tests.support.onnx_models import (
     number,
     perceptron,
     tensor,
+    varint,
     whole_attribute,
 )
 
@@ -57,6 +58,9 @@ OUTSIDE = number(14, 1)
 LOCATION = message(13, message(1, "location") + message(2, "../../etc/passwd"))
 RANDOM = node("RandomUniformLike", ["x"], ["y"])
 FOREIGN = node("Fancy", ["x"], ["y"], domain="com.example")
+# ONNX Runtime ignores the bits above 32 of a field's key, and then finds a random operator.
+LARGE_KEY = message(1, "x") + message(2, "y") + varint(1 << 32 | 4 << 3 | 2)
+LARGE_KEY += message(4, "RandomUniformLike")[1:]
 
 
 @pytest.mark.parametrize(
@@ -67,6 +71,7 @@ FOREIGN = node("Fancy", ["x"], ["y"], domain="com.example")
         pytest.param(message(7, within(message(1, FOREIGN), 3)), "com.example", id="inner graph"),
         pytest.param(message(7, within(b"", DEPTH_MAX + 1)), "graphs within graphs", id="deep"),
         pytest.param(of(RANDOM), "random", id="random operator"),
+        pytest.param(of(LARGE_KEY), "no ONNX model", id="large key"),
         pytest.param(of(node("Dropout", ["x", "", "t"], ["y"])), "random", id="dropout"),
         pytest.param(
             of(node("Identity", ["x"], ["y"]), constants=(tensor("w", np.ones(2), OUTSIDE),)),
