@@ -238,7 +238,8 @@ def compare(
     one, other = found.astype(np.float64), expected.astype(np.float64)
     off = tolerance * np.maximum(np.abs(other), 1.0)
     with np.errstate(invalid="ignore"):
-        is_near = (np.abs(one - other) <= off) | (one == other) | (np.isnan(one) & np.isnan(other))
+        is_near = np.isfinite(other) & (np.abs(one - other) <= off)
+    is_near |= (one == other) | (np.isnan(one) & np.isnan(other))
     return "near" if bool(is_near.all()) else "different"
 
 

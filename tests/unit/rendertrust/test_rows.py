@@ -148,6 +148,8 @@ def test_numbers_are_equal_near_or_different() -> None:
     assert compare(one[::-1].copy(), one) == "different"
     assert compare(one.astype("f8"), one) == "different"
     assert compare(np.array([1]), np.array([2])) == "different"
+    for value in (0.0, -np.inf):
+        assert compare(np.array([value]), np.array([np.inf])) == "different"
     assert worst(["equal", "near"]) == "near"
     assert worst([]) == "equal"
 
