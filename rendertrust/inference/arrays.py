@@ -3,6 +3,7 @@
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -79,7 +80,7 @@ def _array(name: str, pieces: Iterator[bytes], size: int) -> Any:
     file = _Bytes(content)
     try:
         shape, is_fortran, dtype = _header(file)
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+    except (ValueError, SyntaxError, TokenError, TypeError, RecursionError, MemoryError):
         raise ArrayFault(f"{name!r}: {NO_NUMBERS}") from None
     if dtype.kind not in KINDS or dtype.fields is not None or dtype.subdtype is not None:
         raise ArrayFault(f"{name!r}: {NO_NUMBERS}")
@@ -90,7 +91,10 @@ def _array(name: str, pieces: Iterator[bytes], size: int) -> Any:
         raise ArrayFault(f"the array {name!r} is truncated, or has too many dimensions")
     flat = np.frombuffer(memoryview(content)[file.at :], dtype=dtype)
     native = flat.astype(dtype.newbyteorder("="), copy=False)
-    return native.reshape(shape, order="F" if is_fortran else "C")
+    try:
+        return native.reshape(shape, order="F" if is_fortran else "C")
+    except (ValueError, OverflowError):  # negative lengths, or more than NumPy can count
+        raise ArrayFault(f"the array {name!r} has an impossible shape") from None
 
 
 def _header(file: "_Bytes") -> tuple[tuple[int, ...], bool, Any]:

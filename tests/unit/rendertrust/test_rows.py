@@ -81,6 +81,12 @@ def npy(array: Any, **more: Any) -> bytes:
     return file.getvalue()
 
 
+def headed(shape: str, content: bytes = b"") -> bytes:
+    """Return an array with this text as its shape."""
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + content
+
+
 LIE = npy(np.ones((2, 2), "f4")).replace(b"(2, 2)", b"(2, 9)")
 
 
@@ -92,11 +98,17 @@ LIE = npy(np.ones((2, 2), "f4")).replace(b"(2, 2)", b"(2, 9)")
         ("x.npy", npy(np.zeros(3, dtype=[("a", "f4")])), "no array of numbers"),
         ("x.npy", LIE, "truncated"),
         ("x.npy", b"\x93NUMPY\x01\x00\x10\x00{'descr': '<f4'}", "no array of numbers"),
+        ("x.npy", headed("(2, (2"), "no array of numbers"),
+        ("x.npy", headed("(-2, -1)", bytes(8)), "impossible shape"),
+        ("x.npy", headed(f"(0, {10**30})"), "impossible shape"),
         ("x.npy", b"", "no array of numbers"),
         ("x.txt", npy(np.ones(2)), "no array"),
         (".npy", npy(np.ones(2)), "no array"),
     ],
-    ids=["pickle", "text", "record", "shape", "header", "empty", "other file", "no name"],
+    ids=[
+        *("pickle", "text", "record", "shape", "header", "open bracket", "negative", "huge"),
+        *("empty", "other file", "no name"),
+    ],
 )
 def test_a_file_that_is_no_arrays_is_refused(
     tmp_path: Path, name: str, content: bytes, said: str
