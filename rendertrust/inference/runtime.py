@@ -109,6 +109,8 @@ def open_model(path: Path, batch: int | None) -> OpenModel:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.use_deterministic_compute = True
     options.log_severity_level = 4
+    # Otherwise ONNX Runtime would load a file of its own format, which `read_model` cannot read.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
         session = onnxruntime.InferenceSession(
             content, sess_options=options, providers=["CPUExecutionProvider"]

@@ -107,6 +107,16 @@ async def test_all_rows_are_computed_in_their_order(tmp_path: Path, batch: int |
     assert np.allclose(found["scores"], wanted["scores"], atol=1e-6)
 
 
+async def test_a_model_is_read_as_onnx_even_if_it_looks_like_a_file_of_the_runtime(
+    tmp_path: Path,
+) -> None:
+    producer = message(2, "\0\0ORTM")  # ORTM here marks ONNX Runtime's own format
+    content = producer + perceptron(WIDTH)
+    assert content[4:8] == b"ORTM"
+    found = await Unit(tmp_path, content, rows()).results()
+    assert np.allclose(found["scores"], expected(perceptron(WIDTH), rows())["scores"], atol=1e-6)
+
+
 async def test_a_model_of_a_fixed_number_of_rows_computes_any_number(tmp_path: Path) -> None:
     unit = Unit(tmp_path, perceptron(WIDTH, batch=8), rows(21))
     found, wanted = await unit.results(), expected(perceptron(WIDTH), unit.arrays)
