@@ -141,6 +141,8 @@ class RendererStore:
             if isinstance(kept, Blender):
                 found: Blender | NotInstalled = kept
             else:
+                if is_there:  # what is damaged must not take the space of its replacement
+                    await asyncio.to_thread(renderer_environment.remove, whole)
                 found = await self._installed(whole, release)
         except OSError as fault:
             return NotInstalled(f"Blender {release.version} cannot be stored: {fault}")

@@ -104,6 +104,16 @@ async def test_the_longest_unused_version_goes_and_comes_back_when_needed(stage:
     assert stage.tools.asked == ["4.2.1", "4.5.3", "5.0.1"], "what is there is not installed again"
 
 
+async def test_a_damaged_version_is_installed_again_in_its_own_space(stage: Stage) -> None:
+    await filled(stage, LTS)
+    (stage.folder / name_of(LTS) / "version").write_text("4.5.9")
+    store = stage.store(bytes_max=1500)  # as after a restart
+    await store.take((LTS,))
+    assert isinstance(await use(store, LTS), Blender)
+    assert stage.tools.asked == ["4.5.3", "4.5.3"]
+    assert lines(stage.folder) == ["4.5"]
+
+
 async def test_a_version_in_use_never_goes(stage: Stage) -> None:
     store = await filled(stage, OLD, LTS)
     async with store.lent(OLD), store.lent(LTS):
