@@ -58,7 +58,10 @@ class RendererListUpdates:
         return True
 
     async def _keep(self) -> None:
-        await self.store.clean()
+        try:
+            await self.store.clean()
+        except OSError as fault:  # a version that is then wanted is refused with its reason
+            self.store.narrate(f"the folder of renderers cannot be used: {fault}")
         while True:
             is_known = await self.fetch()
             await self.sleep(ASK_SECONDS if is_known else AGAIN_SECONDS)

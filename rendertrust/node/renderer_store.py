@@ -145,7 +145,7 @@ class RendererStore:
                     await asyncio.to_thread(renderer_environment.remove, whole)
                 found = await self._installed(whole, release)
         except OSError as fault:
-            return NotInstalled(f"Blender {release.version} cannot be stored: {fault}")
+            return self._failed(release, f"it cannot be stored: {fault}")
         if isinstance(found, Blender):
             self._tested[name] = found
         return found

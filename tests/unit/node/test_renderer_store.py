@@ -1,5 +1,6 @@
 """The store's choices: what is offered, what is removed for room, and what counts as installed."""
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -7,11 +8,13 @@ import attrs
 import pytest
 
 from rendertrust.blender_version import parse
+from rendertrust.http_session import http_session
 from rendertrust.node.blender import Blender
 from rendertrust.node.blender_discovery import Renderer
 from rendertrust.node.plugin import Failed, Task
 from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.node.renderer_environment import Python
+from rendertrust.node.renderer_list_updates import RendererListUpdates
 from rendertrust.node.renderer_store import (
     USED,
     InstalledRenderer,
@@ -153,6 +156,30 @@ async def test_a_version_that_fails_is_left_out_and_leaves_nothing(
     assert words[fault] in refused.reason
     assert [each.version for each in store.offered()] == ["5.0.1"]
     assert list(stage.folder.iterdir()) == []
+
+
+async def test_a_store_whose_folder_cannot_be_used_offers_nothing_and_ends_no_agent(
+    stage: Stage,
+) -> None:
+    stage.folder.write_text("no folder")
+    store, slept = stage.store(), asyncio.Event()
+    await store.take((LTS,))
+    refused = await use(store, LTS)
+    assert isinstance(refused, NotInstalled)
+    assert "cannot be stored" in refused.reason
+    assert store.offered() == (), "or the gateway would send the unit here again and again"
+
+    async def sleep(seconds: float) -> None:
+        slept.set()
+        await asyncio.Event().wait()
+
+    async with http_session() as session:
+        updates = RendererListUpdates(store, session, "", lambda: None, lambda: None, sleep)
+        running, waiting = asyncio.create_task(updates.run()), asyncio.create_task(slept.wait())
+        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        assert not running.done()
+        running.cancel()
+    assert any("cannot be used" in line for line in stage.told)
 
 
 async def test_only_what_fits_this_machine_is_offered(stage: Stage) -> None:
