@@ -21,6 +21,7 @@ from rendertrust.inference.row_plan import (
     RowFault,
     RowPlan,
 )
+from rendertrust.job_name import job_name
 from rendertrust.job_types import INFERENCE
 from rendertrust.program_version import extra_command
 
@@ -148,7 +149,7 @@ def row_job(path: Path, given: Mapping[str, Any], folder: Path) -> RowJob:
         job_type=INFERENCE,
         params=found.plan.params(),
         frames=found.plan.frames,
-        name=given["name"] or path.stem,
+        name=given["name"] or job_name(path.stem) or None,
     )
     out = None if given["out"] is None else path_checks.placed(given["out"])
     return RowJob(spec, SceneBundle(MODEL, {MODEL: path, **found.files}), found.plan, out)

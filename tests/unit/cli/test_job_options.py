@@ -1,14 +1,21 @@
 """Options of the command line that describe a job, one for each field of ``JobSpec``."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from rendertrust.cli import submit_inference
 from rendertrust.cli.job_options import job_options, spec_of
+from rendertrust.cli.submit_inference import RowJob
+from rendertrust.inference.arrays import write_arrays
+from rendertrust.job_name import is_job_name
 from rendertrust.job_spec import JobSpec, NodeNeeds
+from tests.support.onnx_models import perceptron
 
 
 def described(*words: str) -> JobSpec:
@@ -24,6 +31,27 @@ def described(*words: str) -> JobSpec:
     if done.exception is not None:
         raise done.exception
     return found[0]
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"), [("digits v2", "digits v2"), ("a" * 120, "a" * 100)], ids=["short", "long"]
+)
+def test_a_job_of_rows_is_named_by_its_model(tmp_path: Path, stem: str, name: str) -> None:
+    found: list[RowJob] = []
+
+    @click.command()
+    @job_options
+    @submit_inference.options
+    def command(**given: Any) -> None:
+        options = given | {"estimate": False, "out": None}
+        found.append(submit_inference.row_job(tmp_path / f"{stem}.onnx", options, tmp_path))
+
+    (tmp_path / f"{stem}.onnx").write_bytes(perceptron(width=2))
+    write_arrays(tmp_path / "rows.npz", {"x": np.ones((3, 2), "f4")})
+    words = ["--inputs", str(tmp_path / "rows.npz")]
+    assert CliRunner().invoke(command, words, standalone_mode=False).exception is None
+    assert found[0].spec.name == name
+    assert is_job_name(name)
 
 
 def test_without_options_everything_has_its_default() -> None:
