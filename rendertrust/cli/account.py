@@ -13,6 +13,7 @@ from rendertrust.cli import exit_codes
 from rendertrust.cli.command import Command
 from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.session import CliSession, is_interactive, pass_session
+from rendertrust.cli.value_text import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -196,9 +197,10 @@ async def _login_by_code(client: "AsyncClient", session: CliSession) -> "tuple[T
     from rendertrust.client import Refused
 
     started = await client.start_login_by_code()
+    uri, code = map(harmless, (started.verification_uri_complete, started.user_code))
     session.output.note(
-        f"Open {started.verification_uri_complete} in a browser, on any device, and confirm the "
-        f"code {started.user_code} within {started.expires_in // 60} minutes."
+        f"Open {uri} in a browser, on any device, and confirm the code {code} within "
+        f"{started.expires_in // 60} minutes."
     )
     try:
         tokens = await client.finish_login_by_code(started)

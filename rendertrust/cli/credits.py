@@ -113,7 +113,7 @@ def buy(
         order = session.run(lambda client: _enough(client, need or 0, currency.lower()))
         parts = " + ".join(f"{each.quantity} x {each.pack.name}" for each in order.packs)
         price = money.format_price(order.amount, value_text.harmless(order.currency))
-        session.output.note(f"{order.title} for {price}: {value_text.harmless(parts)}")
+        session.output.note(value_text.harmless(f"{order.title} for {price}: {parts}"))
         first, *more = order.packs
         others = {each.pack.name: each.quantity for each in more}
         found = session.fetch(

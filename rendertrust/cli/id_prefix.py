@@ -83,7 +83,7 @@ class IdParam(click.types.UUIDParameterType):
         async for one in self._listing(client):
             searched += 1
             if is_called(one.name, text) or (_is_beginning(text) and matches(text, one.id)):
-                found[one.id] = one.label or value_text.harmless(one.name)
+                found[one.id] = value_text.harmless(one.label or one.name)
             if searched >= SEARCHED_MOST or len(found) > SHOWN_MOST:
                 break
         return found
@@ -187,7 +187,7 @@ async def _nodes(client: "AsyncClient") -> AsyncIterator[Listed]:
 
 async def _keys(client: "AsyncClient") -> AsyncIterator[Listed]:
     async for key in client.each_key():
-        yield Listed(key.id, key.name, f"{value_text.harmless(key.name)}, …{key.hint}")
+        yield Listed(key.id, key.name, f"{key.name}, …{key.hint}")
 
 
 async def _uploads(client: "AsyncClient") -> AsyncIterator[Listed]:

@@ -17,6 +17,7 @@ NODES = (
     Listed("1a2b9999-0000-4000-8000-000000000002", "box"),
     Listed("7c9e6679-0000-4000-8000-000000000003", "BOX"),
     Listed("99999999-0000-4000-8000-000000000004", "1a2b"),
+    Listed("5e000000-0000-4000-8000-000000000005", "steering", "steering\x1b[2J"),
 )
 
 
@@ -59,6 +60,11 @@ async def test_what_nothing_has_says_where_to_look(text: str) -> None:
     assert caught.value.ending.code == exit_codes.NOT_FOUND
     assert caught.value.ending.hint == "See: rendertrust nodes list"
     assert "\x1b" not in caught.value.ending.detail
+
+
+async def test_a_label_cannot_steer_the_terminal() -> None:
+    (label,) = (await NODE.meant(cast("AsyncClient", None), "steering")).values()
+    assert label == "steering\N{REPLACEMENT CHARACTER}[2J"
 
 
 @given(st.integers(2, 3 * SHOWN_MOST))
