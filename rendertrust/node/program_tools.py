@@ -61,9 +61,14 @@ def plugins_here() -> list[str]:
 
 
 def _requirement(package: Distribution) -> str:
-    """Return the package's version, or the place from which it was installed."""
+    """Return the package's version, or the place from which it was installed (PEP 610)."""
     try:
-        place = orjson.loads(package.read_text("direct_url.json") or "{}").get("url")
+        told = orjson.loads(package.read_text("direct_url.json") or "{}")
     except orjson.JSONDecodeError:
-        place = None
-    return f"{package.name} @ {place}" if place else f"{package.name}=={package.version}"
+        told = {}
+    if not (place := told.get("url")):
+        return f"{package.name}=={package.version}"
+    if (kept := told.get("vcs_info")) is not None:
+        place = f"{kept['vcs']}+{place}@{kept['commit_id']}"
+    below = told.get("subdirectory")
+    return f"{package.name} @ {place}" + (f"#subdirectory={below}" if below else "")

@@ -1,5 +1,7 @@
 """Tests of the decision whether a node installs what its gateway hands out."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rendertrust import release
+from rendertrust.node.plugins import GROUP
+from rendertrust.node.program_tools import plugins_here
 from rendertrust.node.program_update import NewRelease, NothingNewer, UpdateRefused, decide
 from rendertrust.release import ReleaseStatement, order_of, wheel_name
 from tests.support.releases import KEY, KEY_TEXT, OTHER
@@ -27,6 +31,35 @@ def test_a_newer_signed_release_is_installed() -> None:
     found = decide(offer("1.3.0"), KEY_TEXT, "1.2.9")
     assert isinstance(found, NewRelease)
     assert found.statement.version == "1.3.0"
+
+
+@pytest.mark.parametrize(
+    ("place", "requirement"),
+    [
+        (None, "plugin-of-tests==1.5"),
+        ({"url": "file:///src/plugin", "dir_info": {}}, "plugin-of-tests @ file:///src/plugin"),
+        (
+            {
+                "url": "https://code.example/plugin.git",
+                "vcs_info": {"vcs": "git", "commit_id": "ab12"},
+                "subdirectory": "python",
+            },
+            "plugin-of-tests @ git+https://code.example/plugin.git@ab12#subdirectory=python",
+        ),
+    ],
+    ids=["index", "folder", "repository"],
+)
+def test_plugins_are_installed_again_from_where_they_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: Any, requirement: str
+) -> None:
+    about = tmp_path / "plugin_of_tests-1.5.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin-of-tests\nVersion: 1.5\n")
+    (about / "entry_points.txt").write_text(f"[{GROUP}]\nshout = plugin:Shout\n")
+    if place is not None:
+        (about / "direct_url.json").write_text(json.dumps(place))
+    monkeypatch.syspath_prepend(tmp_path)
+    assert requirement in plugins_here()
 
 
 @given(VERSIONS, VERSIONS)
