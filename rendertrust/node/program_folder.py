@@ -91,8 +91,8 @@ class ProgramFolder:
     def try_out(self, environment: Path, sha256: str, installed: str) -> None:
         """Use an environment on trial: the present one comes back unless the new one connects."""
         before = {"environment": self.current().name, "sha256": sha256, "starts": 0}
-        self.use(environment, installed)
         write_private(self.trial, orjson.dumps(before))
+        self.use(environment, installed)
 
     def pass_trial(self) -> None:
         """Keep the program in use, which has connected to its gateway."""

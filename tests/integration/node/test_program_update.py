@@ -145,6 +145,21 @@ async def test_a_program_that_never_connects_gives_way_to_the_one_before(
     assert not folder.begin_start(), "it goes back once"
 
 
+async def test_a_trial_begins_before_the_link_is_replaced(
+    folder: ProgramFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(_: Path) -> None:
+        raise Killed
+
+    monkeypatch.setattr("rendertrust.node.program_folder._sync", end)
+    with pytest.raises(Killed):
+        folder.try_out(environment(folder.versions / "9.0.0", "9.0.0"), "ab", "ab")
+    monkeypatch.undo()
+    assert in_use(folder) == "9.0.0"
+    assert [folder.begin_start() for _ in range(STARTS_MAX + 1)] == [False] * STARTS_MAX + [True]
+    assert in_use(folder) == "0.1.0"
+
+
 async def test_a_program_that_connected_stays(signed: Gateway, folder: ProgramFolder) -> None:
     before = folder.current()
     folder.try_out(environment(folder.versions / "9.0.0", "9.0.0"), "ab", "ab")
