@@ -1,9 +1,8 @@
 """Credits: integers inside, decimal strings outside.
 
 One credit is 10,000 units. Every amount in the database, in memory and in the log is an ``int`` of
-units; the API has strings with four decimals, and people read
-no zeros behind the last digit. Prices in money are integers of the currency's
-smallest unit, as Stripe counts them.
+units; the API has strings with four decimals, and people read no zeros behind the last digit.
+Prices in money are integers of the currency's smallest unit, as Stripe counts them.
 """
 
 import re

@@ -280,10 +280,10 @@ class Hello:
 
     ``running`` lists units in progress *and* units whose results await an ack. The gateway must not
     dispatch these units again. ``blender`` and ``build``: the build that the node tested.
-    ``builds``: all builds that render, that one included; if empty, only that one.
-    ``pools``: the pools that the node serves, all if empty. ``opengl``:
-    EEVEE and Workbench can draw on the node; None if not tested. ``drawing``: the graphics driver
-    with its version; frames that EEVEE draws with equal drivers are equal.
+    ``builds``: all builds that render, that one included; if empty, only that one. ``pools``: the
+    pools that the node serves, all if empty. ``opengl``: EEVEE and Workbench can draw on the node;
+    None if not tested. ``drawing``: the graphics driver with its version; frames that EEVEE draws
+    with equal drivers are equal.
     """
 
     version: str = attrs.field(validator=text(64))

@@ -52,9 +52,8 @@ async def download(
     job's name, and the frame if the job has one) plus a suffix for its type. With
     ``overwrite=False``, another file of that name is kept, and the job's id is added to the name.
     An interrupted download resumes, also in a later call, from a hidden ``.part`` file in the same
-    folder.
-    Raises OSError if the file cannot be written, TransferFailed if the object store does not
-    deliver the content.
+    folder. Raises OSError if the file cannot be written, TransferFailed if the object store does
+    not deliver the content.
     """
     where = partial(result, client, job_id)
     stem = stem or await _stem(client, job_id, path)

@@ -58,8 +58,8 @@ class Blender:
     None if unknown (``opengl_probe``). ``drawing``: the graphics driver, None without OpenGL.
     ``shaders``: folder with compiled shaders for the home folders of the processes. ``variables``:
     further environment variables of the worker, as NAME=value. ``device``: the graphics card that
-    renders; None: the processor renders. ``card_bytes``: the graphics
-    memory of a unit; None if unknown.
+    renders; None: the processor renders. ``card_bytes``: the graphics memory of a unit; None if
+    unknown.
     """
 
     renderer: blender_discovery.Renderer

@@ -37,10 +37,10 @@ class Joined:
     """The node has joined. ``not_offered``: the reason for each kind of work that is not offered.
 
     ``owner``: the operator's id; None if the gateway does not name the operator. ``code_owner``:
-    the user whose join code was used; None without a code. ``running``: an
-    agent is running on the state folder and still has the earlier enrolment. ``figures``: results
-    of the benchmark. ``release_key``: the key that signs updates of this node; None without one.
-    ``has_sandbox`` is False if scenes can reach this machine's files and network.
+    the user whose join code was used; None without a code. ``running``: an agent is running on the
+    state folder and still has the earlier enrolment. ``figures``: results of the benchmark.
+    ``release_key``: the key that signs updates of this node; None without one. ``has_sandbox`` is
+    False if scenes can reach this machine's files and network.
     """
 
     node_id: str

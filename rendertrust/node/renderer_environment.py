@@ -47,14 +47,14 @@ class Python:
 
 
 class RendererTools(Protocol):
-    """What the store needs of this machine. Its methods return why something failed, or None."""
+    """Port to this machine's Pythons and to pip, for the store of renderers."""
 
     async def python(self, version: str) -> Python | None:
         """Return a CPython of this version, like ``3.11``; None if this machine lacks it."""
         ...
 
     async def install(self, release: RendererRelease, python: Python, folder: Path) -> str | None:
-        """Install a renderer into an empty folder."""
+        """Install a renderer into an empty folder; return why that failed, or None."""
         ...
 
 
@@ -98,7 +98,7 @@ def candidates(version: str) -> Sequence[Path]:
 
 
 async def asked(place: Path, version: str) -> Python | None:
-    """Return the Python at this place if it is a CPython of this version and can make venvs."""
+    """Return the Python at this place; None if it is no CPython of this version."""
     command = [str(place), "-I", "-c", _ASK]
     ended = await run_program(command, ASK_SECONDS_MAX)
     told = ended.last

@@ -46,7 +46,7 @@ class RendererListUpdates:
                 self.changed()
 
     async def fetch(self) -> bool:
-        """Fetch the list for the store; return False if that failed, which the operator is told."""
+        """Fetch the list for the store. If that fails, tell the operator why, and return False."""
         found = await fetched(self.session, self.url, self.key())
         if isinstance(found, NoteRefused):
             if found.reason != self._told:

@@ -59,6 +59,8 @@ async def _nothing_waits() -> None:
 class RendererStore:
     """Environments below ``folder`` with at most ``bytes_max`` bytes together.
 
+    The list's sizes are without the bytecode that pip writes, so the newest one may exceed that.
+
     ``test`` tries a renderer in its sandbox. ``own``: versions that the node has without the store.
     ``end_waiting`` ends processes that wait for work, whose environment may then be removed.
     ``listed``: the list that the gateway signed. ``faults``: versions that failed here, and why;
@@ -93,9 +95,9 @@ class RendererStore:
         self.changed.set()
 
     def offered(self) -> RendererList:
-        """Return the versions that this node can render with, installed or not, the oldest first.
+        """Return the versions that the store has or can install, the oldest first.
 
-        Without a version that the node has besides.
+        Versions that the node has without the store are left out.
         """
         known = (each for each in self.listed if each.line not in {*self.faults, *self.own})
         return tuple(sorted(known, key=lambda each: each.line))
