@@ -1,6 +1,7 @@
 """Files of rows: cut into the units of a job, and joined again from the units' results."""
 
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -47,7 +48,7 @@ def cut(rows: Path, plan_of_rows: "PlanOfRows", folder: Path) -> RowFiles:
             if not isinstance(loaded, np.lib.npyio.NpzFile):
                 raise ArrayFault(f"{rows.name} is no file of arrays (.npz)")
             arrays = {name: loaded[name] for name in loaded.files}
-    except (ValueError, zipfile.BadZipFile, EOFError):
+    except (ValueError, zipfile.BadZipFile, zlib.error, RuntimeError, EOFError):
         raise ArrayFault(f"{rows.name} is no file of arrays of numbers (.npz)") from None
     for name, array in arrays.items():
         if array.dtype.kind not in KINDS:

@@ -69,6 +69,16 @@ def test_rows_are_cut_and_joined(tmp_path_factory: Any, rows: int, each: int) ->
             assert (joined[name] == array).all()
 
 
+def test_damaged_rows_are_not_cut(tmp_path: Path) -> None:
+    path = tmp_path / "rows.npz"
+    np.savez_compressed(path, x=np.arange(1000.0))
+    content = bytearray(path.read_bytes())
+    content[100:200] = bytes(100)
+    path.write_bytes(content)
+    with pytest.raises(ArrayFault, match="no file of arrays of numbers"):
+        cut(path, PlanOfRows(10), tmp_path)
+
+
 def zipped(path: Path, name: str, content: bytes) -> Path:
     with zipfile.ZipFile(path, "w") as packed:
         packed.writestr(name, content)
