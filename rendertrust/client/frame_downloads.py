@@ -3,7 +3,7 @@
 import asyncio
 import re
 import zipfile
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -47,6 +47,14 @@ class FrameFiles:
 
 
 @attrs.frozen
+class UnitFiles:
+    """The files of a unit in the folder. ``new``: those that were downloaded now."""
+
+    paths: Sequence[Path]
+    new: Sequence[Path] = ()
+
+
+@attrs.frozen
 class FrameDownloads:
     """Downloads of frames of one job to ``folder``. ``where`` returns a fresh URL of a unit.
 
@@ -71,15 +79,20 @@ class FrameDownloads:
         tiles = self._loose(units) if self.with_tiles else []
         for folder in (self.folder, *([self.folder / TILES] if tiles else ())):
             await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-        came = await self._all([*ready, *tiles])
-        frames = [*zip(ready, (found for found, _ in came), strict=False)]
-        paths = [path for _, found in frames for path in found]
-        unverified = [path for unit, found in frames if unit.state == VERIFYING for path in found]
-        await asyncio.to_thread(self._note_unverified, paths, unverified)
-        new = [path for found, is_new in came[: len(ready)] if is_new for path in found]
-        loose = [path for found, _ in came[len(ready) :] for path in found]
-        missing = len(wanted) - len(ready)
-        return FrameFiles((*paths,), (*new,), missing, (*loose,), self.stem, (*unverified,))
+        came: dict[int, UnitFiles] = {}
+        try:
+            await self._all([*ready, *tiles], came)
+        finally:  # also of what came before a failure
+            await asyncio.to_thread(self._note_unverified, ready, came)
+        paths = [path for unit in ready for path in came[unit.number].paths]
+        return FrameFiles(
+            paths=(*paths,),
+            new=tuple(path for unit in ready for path in came[unit.number].new),
+            missing=len(wanted) - len(ready),
+            tiles=tuple(path for unit in tiles for path in came[unit.number].paths),
+            stem=self.stem,
+            unverified=tuple(_unverified(ready, came)),
+        )
 
     def has_others(self, units: Sequence[Unit]) -> bool:
         """Return True if files with the names of these units exist that are not the units'.
@@ -119,28 +132,28 @@ class FrameDownloads:
         tiles = [unit for unit in units if unit.tile is not None and unit.download_url]
         return [unit for unit in tiles if unit.frames not in whole and self._is_asked(unit)]
 
-    async def _all(self, ready: Sequence[Unit]) -> list[tuple[list[Path], bool]]:
-        """Download units; return for each unit its files, and True if the files are new."""
+    async def _all(self, ready: Sequence[Unit], came: dict[int, UnitFiles]) -> None:
+        """Download units, and put the files of each into ``came``, by the unit's number."""
         counted = TotalProgress(self.progress, sum(unit.size or 0 for unit in ready))
         free = asyncio.Semaphore(AT_ONCE)
 
-        async def one(unit: Unit) -> tuple[list[Path], bool]:
+        async def one(unit: Unit) -> None:
             async with free:
-                return await self._one(unit, counted.of(str(unit.number)))
+                came[unit.number] = await self._one(unit, counted.of(str(unit.number)))
 
         try:
             async with asyncio.TaskGroup() as tasks:
-                begun = [tasks.create_task(one(unit)) for unit in ready]
+                for unit in ready:
+                    tasks.create_task(one(unit))
         except BaseExceptionGroup as several:
             raise several.exceptions[0] from None  # a later call downloads the other units
-        return [task.result() for task in begun]
 
-    async def _one(self, unit: Unit, progress: Progress) -> tuple[list[Path], bool]:
-        """Download a unit; return its files, and True if the files are new."""
+    async def _one(self, unit: Unit, progress: Progress) -> UnitFiles:
+        """Download a unit and return its files."""
         here = await asyncio.to_thread(self._here, unit)
         if here is not None:
             progress(unit.size or 0, unit.size or 0)
-            return here, False
+            return UnitFiles(here)
         path = await fetch(
             self.transport,
             lambda: self.where(unit.number),
@@ -149,8 +162,9 @@ class FrameDownloads:
             progress=progress,
         )
         if path.suffix != ZIP or unit.tile is not None:
-            return [path], True
-        return await asyncio.to_thread(self._taken_apart, path, unit), True
+            return UnitFiles([path], [path])
+        paths = await asyncio.to_thread(self._taken_apart, path, unit)
+        return UnitFiles(paths, paths)
 
     def _place(self, unit: Unit) -> Path:
         return self.folder if unit.tile is None else self.folder / TILES
@@ -177,11 +191,12 @@ class FrameDownloads:
         """The path of the note that lists the job's files that were downloaded unverified."""
         return self.folder / f".rendertrust-{self.job}.unverified"
 
-    def _note_unverified(self, paths: Sequence[Path], unverified: Sequence[Path]) -> None:
-        """Write the note: ``unverified`` of these ``paths``, and earlier ones not among them."""
-        note, names = self._unverified_note, {path.name for path in paths}
+    def _note_unverified(self, units: Sequence[Unit], came: Mapping[int, UnitFiles]) -> None:
+        """Write the note: the unverified files that came, and earlier ones that did not."""
+        note = self._unverified_note
+        names = {path.name for one in came.values() for path in one.paths}
         earlier = {name: sha for name, sha in _digests(note).items() if name not in names}
-        digests = earlier | {path.name: sha256_of(path) for path in unverified}
+        digests = earlier | {path.name: sha256_of(path) for path in _unverified(units, came)}
         if digests:
             note.write_bytes(orjson.dumps(digests))
         else:
@@ -239,6 +254,13 @@ class FrameDownloads:
             sha256 = part.sha256()
             part.take_place(place)
         return sha256
+
+
+def _unverified(units: Sequence[Unit], came: Mapping[int, UnitFiles]) -> Iterator[Path]:
+    """Yield the files that came of units that are still being verified."""
+    for unit in units:
+        if unit.state == VERIFYING and unit.number in came:
+            yield from came[unit.number].paths
 
 
 def is_ready(unit: Unit, *, verified_only: bool) -> bool:

@@ -336,3 +336,23 @@ async def test_files_of_other_jobs_are_kept_if_asked_for(
     found = await client.download_frames(job, tmp_path, stem="shot_####", overwrite=False)
     again = await client.download_frames(job, tmp_path, stem="shot_####", overwrite=False)
     assert (found.stem, again.stem, again.new) == ("shot_####", "shot_####", ())
+
+
+async def test_an_invalid_frame_is_replaced_also_if_the_download_of_another_failed(
+    client: AsyncClient,
+    gateway: GatewayDouble,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rendertrust.client.frame_downloads.AT_ONCE", 1)  # one after the other
+    job = gateway.add_job("RUNNING", units=2)
+    gateway.add_units(job, PICTURE)
+    gateway.add_units(job, b"PK\x03\x04 no zip at all", frames="2-3")
+    gateway.units[job][0]["state"] = "VERIFYING"
+    with pytest.raises(TransferFailed, match="cannot be read"):
+        await client.download_frames(job, tmp_path, overwrite=False)
+    gateway.units[job].clear()
+    gateway.add_units(job, PICTURE[:-1], PICTURE)  # the first was invalid, and rendered again
+    found = await client.download_frames(job, tmp_path, overwrite=False)
+    assert [path.name for path in found.paths] == ["frame-0001.png", "frame-0002.png"]
+    assert found.paths[0].read_bytes() == PICTURE[:-1]
