@@ -23,14 +23,12 @@ from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 LOCKS = CHECKOUT / "scripts" / "locks"
-AUDITED = ("client-3.13", "gateway-3.13", "gateway-3.11", "render-3.13", "render-3.11")
 LISTED = {"client": "client-3.13", "gateway": "gateway-3.13", "node": "node-3.13"}
 OWN = CHECKOUT / "rendertrust" / "__init__.py"
 VERSION_LINE = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
 VERSION = re.compile(
     r"(?:0|[1-9][0-9]{0,5})(?:\.(?:0|[1-9][0-9]{0,5})){2}(?:rc[1-9][0-9]{0,3})?", re.ASCII
 )
-AUDIT_SECONDS = 900
 # The systems that people use the wheel on, by pip's names; nodes and tests are on Linux.
 SYSTEMS = {
     "Linux, x86-64": ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"),
@@ -43,8 +41,6 @@ SYSTEMS = {
 PYTHONS = ("3.11", "3.13")
 # What pip says if nobody answers for the package index.
 NO_INDEX = re.compile(r"NewConnectionError|ConnectTimeout|NameResolutionError|ProxyError")
-# What pip-audit says if it cannot reach the index's list of vulnerabilities.
-UNREACHED = re.compile(r"ConnectionError|Timeout|Max retries exceeded|may be blocking this service")
 UNSIGNED = "NOT SIGNED: nodes do not update themselves to this wheel; --key names a release key"
 
 
@@ -246,59 +242,15 @@ def check_archive(version: str, out: Path) -> None:
         raise ReleaseRefused(f"the source archive lacks {', '.join(missing)}")
 
 
-def audit(ignored: list[str]) -> None:
-    """Look for known vulnerabilities of all locked packages, if somebody can be asked.
+def look_for_vulnerabilities(ignored: list[str]) -> None:
+    """Audit the locked packages. Raises ReleaseRefused if there are vulnerabilities."""
+    from scripts.vulnerabilities import AuditFailed, audit  # noqa: PLC0415 - the help needs nothing
 
-    Raises ReleaseRefused if there are any.
-    """
     say("Known vulnerabilities")
-    left_out = [word for one in ignored for word in ("--ignore-vuln", one)]
-    faults = list[str]()
-    for lock in AUDITED:
-        words = ("--require-hashes", "--disable-pip", "--progress-spinner", "off", "-f", "json")
-        program = str(Path(sys.executable).with_name("pip-audit"))
-        command = [program, *words, *left_out, "-r", str(LOCKS / f"{lock}.txt")]
-        try:
-            ran = subprocess.run(
-                command, capture_output=True, text=True, timeout=AUDIT_SECONDS, check=False
-            )
-        except subprocess.TimeoutExpired as late:
-            raise ReleaseRefused(f"pip-audit took over {AUDIT_SECONDS} s for {lock}") from late
-        if not ran.stdout.strip():
-            print(unaudited(lock, ran.stderr), flush=True)
-            return
-        said, found = findings(json.loads(ran.stdout))
-        print(f"{lock}: {said}", *found, sep="\n  ", flush=True)
-        faults += found
-    if faults:
-        raise ReleaseRefused(
-            "update the packages named above by scripts/lock, or leave out what does not concern "
-            "us by --ignore-vuln ID"
-        )
-
-
-def unaudited(lock: str, output: str) -> str:
-    """Return why there was no audit, from what pip-audit printed. Raises ReleaseRefused."""
-    last = output.strip().rpartition("\n")[2][-300:]
-    if UNREACHED.search(output) is None:
-        raise ReleaseRefused(f"pip-audit failed for {lock}: {last}")
-    return f"NOT AUDITED: there is no network to the index's list of vulnerabilities ({last})"
-
-
-def findings(answer: dict[str, Any]) -> tuple[str, list[str]]:
-    """Return what an answer of pip-audit says, and a line for each vulnerability."""
-    known = [each for each in answer["dependencies"] if "skip_reason" not in each]
-    unknown = len(answer["dependencies"]) - len(known)
-    found = [
-        f"{each['name']} {each['version']}: {fault['id']}, fixed in "
-        f"{', '.join(fault['fix_versions']) or 'no version yet'}"
-        for each in known
-        for fault in each["vulns"]
-    ]
-    if not known:
-        return f"NOT AUDITED: the index knows nothing about these {unknown} packages", []
-    left = f"; NOT AUDITED: {unknown}" if unknown else ""
-    return f"{len(known)} packages audited, {len(found)} vulnerabilities{left}", found
+    try:
+        audit(ignored)
+    except AuditFailed as failed:
+        raise ReleaseRefused(str(failed)) from failed
 
 
 def sum_up(out: Path) -> None:
@@ -318,7 +270,7 @@ def make(
     build(version, out, keys, is_kept=is_kept)
     list_packages(version, out)
     check(version, out)
-    audit(ignored)
+    look_for_vulnerabilities(ignored)
     sum_up(out)
 
 
