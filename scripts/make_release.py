@@ -19,7 +19,10 @@ import tempfile
 import venv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey as ReleaseKey
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 LOCKS = CHECKOUT / "scripts" / "locks"
@@ -128,8 +131,8 @@ def tracked_files(target: Path) -> None:
             shutil.copy(source, target / name)
 
 
-def build(version: str, out: Path, keys: Sequence[Path], *, is_kept: bool) -> None:
-    """Build all files. ``keys``: files with the release keys that sign the wheel.
+def build(version: str, out: Path, keys: Sequence["ReleaseKey"], *, is_kept: bool) -> None:
+    """Build all files. ``keys``: the release keys that sign the wheel.
 
     ``is_kept``: the signature stays in the checkout, as part of the release.
     """
@@ -145,8 +148,7 @@ def build(version: str, out: Path, keys: Sequence[Path], *, is_kept: bool) -> No
         if keys:
             from scripts import release_key  # noqa: PLC0415 - it needs this module
 
-            secrets = [release_key.read(path) for path in keys]
-            release_key.sign(wheel, version, secrets, copy, *([CHECKOUT] if is_kept else []))
+            release_key.sign(wheel, version, keys, copy, *([CHECKOUT] if is_kept else []))
         say("The source archive")
         words = ("--sdist", "--no-isolation", "--quiet", "--outdir", out, copy)
         run(sys.executable, "-m", "build", *words)
@@ -262,7 +264,7 @@ def sum_up(out: Path) -> None:
 
 
 def make(
-    version: str, out: Path, ignored: list[str], keys: Sequence[Path], *, is_kept: bool
+    version: str, out: Path, ignored: list[str], keys: Sequence["ReleaseKey"], *, is_kept: bool
 ) -> None:
     """Build all files and check them. Raises ReleaseRefused."""
     shutil.rmtree(out, ignore_errors=True)
@@ -274,8 +276,18 @@ def make(
     sum_up(out)
 
 
-def release(version: str | None, out: Path, ignored: list[str], keys: Sequence[Path]) -> None:
-    """Make a release, or try it. Raises ReleaseRefused."""
+def read_keys(files: Sequence[Path]) -> list["ReleaseKey"]:
+    """Return the release keys in files. Raises ReleaseRefused."""
+    if not files:
+        return []
+    from scripts.release_key import read  # noqa: PLC0415 - it needs this module
+
+    return [read(path) for path in files]
+
+
+def release(version: str | None, out: Path, ignored: list[str], files: Sequence[Path]) -> None:
+    """Make a release, or try it. ``files``: those with the release keys. Raises ReleaseRefused."""
+    keys = read_keys(files)
     if not keys:
         print(UNSIGNED, flush=True)
     if version is None:
@@ -295,16 +307,18 @@ def release(version: str | None, out: Path, ignored: list[str], keys: Sequence[P
 
 def main() -> None:
     """Make a release: ``make_release.py [VERSION] [--key FILE …] [--out dist]``."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        "scripts/release", description=__doc__.splitlines()[0] if __doc__ else None
+    )
     parser.add_argument("version", nargs="?", help="the new version; without it, only try")
     parser.add_argument("--out", type=Path, default=CHECKOUT / "dist")
     parser.add_argument("--ignore-vuln", action="append", default=[], metavar="ID")
     said = "a release key, made by scripts/release_key.py, that signs the wheel for nodes to update"
     parser.add_argument("--key", type=Path, action="append", default=[], metavar="FILE", help=said)
     arguments = parser.parse_args()
-    keys = [path.resolve() for path in arguments.key]
+    files = [path.resolve() for path in arguments.key]
     try:
-        release(arguments.version, arguments.out.resolve(), arguments.ignore_vuln, keys)
+        release(arguments.version, arguments.out.resolve(), arguments.ignore_vuln, files)
     except ReleaseRefused as refused:
         raise SystemExit(f"scripts/release: {refused}") from refused
 

@@ -1,6 +1,8 @@
 """Tests of what a release decides: its version and its changelog."""
 
+import re
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -14,6 +16,20 @@ from scripts.make_release import (
     present_version,
     released,
 )
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_key_that_is_missing_is_named_before_anything_is_built(tmp_path: Path) -> None:
+    script = (ROOT / "scripts" / "release").read_text()
+    found = re.search(r'bin/python" (-c) "(.+)" "\$@"$', script, re.MULTILINE)
+    assert found is not None
+    words = ("--key", str(tmp_path / "none.pem"), "--out", str(tmp_path / "out"))
+    command = [sys.executable, *found.groups(), *words]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith(f"scripts/release: {tmp_path}/none.pem: No such file")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_source_archive_without_the_documentation_is_refused(tmp_path: Path) -> None:
