@@ -41,8 +41,10 @@ async def build_missing(folders: Sequence[Path], command: Sequence[str] = COMMAN
     A failure is logged: the gateway works without the extension.
     """
     try:
+        if await asyncio.to_thread(found_extensions, folders, built_wheel()):
+            return
         with _lock(folders[0]) as is_mine:
-            if is_mine and not await asyncio.to_thread(found_extensions, folders, built_wheel()):
+            if is_mine:
                 await _build(folders[0], command)
     except OSError as fault:
         _warn(str(fault))
