@@ -550,8 +550,8 @@ class Downloads:
 
     extensions: str = setting(
         "",
-        "folder with the zips of Blender's extension that scripts/extension built; empty: dist in"
-        " the checkout",
+        "folder with the zips of Blender's extension; empty: extensions in the data folder, where"
+        " the gateway builds them, and dist in the checkout",
     )
     build: bool = setting(
         True,

@@ -19,18 +19,19 @@ import tempfile
 import venv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey as ReleaseKey
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 LOCKS = CHECKOUT / "scripts" / "locks"
-AUDITED = ("client-3.13", "gateway-3.13", "gateway-3.11", "render-3.13", "render-3.11")
 LISTED = {"client": "client-3.13", "gateway": "gateway-3.13", "node": "node-3.13"}
 OWN = CHECKOUT / "rendertrust" / "__init__.py"
 VERSION_LINE = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
 VERSION = re.compile(
     r"(?:0|[1-9][0-9]{0,5})(?:\.(?:0|[1-9][0-9]{0,5})){2}(?:rc[1-9][0-9]{0,3})?", re.ASCII
 )
-AUDIT_SECONDS = 900
 # The systems that people use the wheel on, by pip's names; nodes and tests are on Linux.
 SYSTEMS = {
     "Linux, x86-64": ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"),
@@ -43,8 +44,6 @@ SYSTEMS = {
 PYTHONS = ("3.11", "3.13")
 # What pip says if nobody answers for the package index.
 NO_INDEX = re.compile(r"NewConnectionError|ConnectTimeout|NameResolutionError|ProxyError")
-# What pip-audit says if it cannot reach the index's list of vulnerabilities.
-UNREACHED = re.compile(r"ConnectionError|Timeout|Max retries exceeded|may be blocking this service")
 UNSIGNED = "NOT SIGNED: nodes do not update themselves to this wheel; --key names a release key"
 
 
@@ -132,8 +131,8 @@ def tracked_files(target: Path) -> None:
             shutil.copy(source, target / name)
 
 
-def build(version: str, out: Path, keys: Sequence[Path], *, is_kept: bool) -> None:
-    """Build all files. ``keys``: files with the release keys that sign the wheel.
+def build(version: str, out: Path, keys: Sequence["ReleaseKey"], *, is_kept: bool) -> None:
+    """Build all files. ``keys``: the release keys that sign the wheel.
 
     ``is_kept``: the signature stays in the checkout, as part of the release.
     """
@@ -149,8 +148,7 @@ def build(version: str, out: Path, keys: Sequence[Path], *, is_kept: bool) -> No
         if keys:
             from scripts import release_key  # noqa: PLC0415 - it needs this module
 
-            secrets = [release_key.read(path) for path in keys]
-            release_key.sign(wheel, version, secrets, copy, *([CHECKOUT] if is_kept else []))
+            release_key.sign(wheel, version, keys, copy, *([CHECKOUT] if is_kept else []))
         say("The source archive")
         words = ("--sdist", "--no-isolation", "--quiet", "--outdir", out, copy)
         run(sys.executable, "-m", "build", *words)
@@ -246,59 +244,15 @@ def check_archive(version: str, out: Path) -> None:
         raise ReleaseRefused(f"the source archive lacks {', '.join(missing)}")
 
 
-def audit(ignored: list[str]) -> None:
-    """Look for known vulnerabilities of all locked packages, if somebody can be asked.
+def look_for_vulnerabilities(ignored: list[str]) -> None:
+    """Audit the locked packages. Raises ReleaseRefused if there are vulnerabilities."""
+    from scripts.vulnerabilities import AuditFailed, audit  # noqa: PLC0415 - the help needs nothing
 
-    Raises ReleaseRefused if there are any.
-    """
     say("Known vulnerabilities")
-    left_out = [word for one in ignored for word in ("--ignore-vuln", one)]
-    faults = list[str]()
-    for lock in AUDITED:
-        words = ("--require-hashes", "--disable-pip", "--progress-spinner", "off", "-f", "json")
-        program = str(Path(sys.executable).with_name("pip-audit"))
-        command = [program, *words, *left_out, "-r", str(LOCKS / f"{lock}.txt")]
-        try:
-            ran = subprocess.run(
-                command, capture_output=True, text=True, timeout=AUDIT_SECONDS, check=False
-            )
-        except subprocess.TimeoutExpired as late:
-            raise ReleaseRefused(f"pip-audit took over {AUDIT_SECONDS} s for {lock}") from late
-        if not ran.stdout.strip():
-            print(unaudited(lock, ran.stderr), flush=True)
-            return
-        said, found = findings(json.loads(ran.stdout))
-        print(f"{lock}: {said}", *found, sep="\n  ", flush=True)
-        faults += found
-    if faults:
-        raise ReleaseRefused(
-            "update the packages named above by scripts/lock, or leave out what does not concern "
-            "us by --ignore-vuln ID"
-        )
-
-
-def unaudited(lock: str, output: str) -> str:
-    """Return why there was no audit, from what pip-audit printed. Raises ReleaseRefused."""
-    last = output.strip().rpartition("\n")[2][-300:]
-    if UNREACHED.search(output) is None:
-        raise ReleaseRefused(f"pip-audit failed for {lock}: {last}")
-    return f"NOT AUDITED: there is no network to the index's list of vulnerabilities ({last})"
-
-
-def findings(answer: dict[str, Any]) -> tuple[str, list[str]]:
-    """Return what an answer of pip-audit says, and a line for each vulnerability."""
-    known = [each for each in answer["dependencies"] if "skip_reason" not in each]
-    unknown = len(answer["dependencies"]) - len(known)
-    found = [
-        f"{each['name']} {each['version']}: {fault['id']}, fixed in "
-        f"{', '.join(fault['fix_versions']) or 'no version yet'}"
-        for each in known
-        for fault in each["vulns"]
-    ]
-    if not known:
-        return f"NOT AUDITED: the index knows nothing about these {unknown} packages", []
-    left = f"; NOT AUDITED: {unknown}" if unknown else ""
-    return f"{len(known)} packages audited, {len(found)} vulnerabilities{left}", found
+    try:
+        audit(ignored)
+    except AuditFailed as failed:
+        raise ReleaseRefused(str(failed)) from failed
 
 
 def sum_up(out: Path) -> None:
@@ -310,7 +264,7 @@ def sum_up(out: Path) -> None:
 
 
 def make(
-    version: str, out: Path, ignored: list[str], keys: Sequence[Path], *, is_kept: bool
+    version: str, out: Path, ignored: list[str], keys: Sequence["ReleaseKey"], *, is_kept: bool
 ) -> None:
     """Build all files and check them. Raises ReleaseRefused."""
     shutil.rmtree(out, ignore_errors=True)
@@ -318,12 +272,22 @@ def make(
     build(version, out, keys, is_kept=is_kept)
     list_packages(version, out)
     check(version, out)
-    audit(ignored)
+    look_for_vulnerabilities(ignored)
     sum_up(out)
 
 
-def release(version: str | None, out: Path, ignored: list[str], keys: Sequence[Path]) -> None:
-    """Make a release, or try it. Raises ReleaseRefused."""
+def read_keys(files: Sequence[Path]) -> list["ReleaseKey"]:
+    """Return the release keys in files. Raises ReleaseRefused."""
+    if not files:
+        return []
+    from scripts.release_key import read  # noqa: PLC0415 - it needs this module
+
+    return [read(path) for path in files]
+
+
+def release(version: str | None, out: Path, ignored: list[str], files: Sequence[Path]) -> None:
+    """Make a release, or try it. ``files``: those with the release keys. Raises ReleaseRefused."""
+    keys = read_keys(files)
     if not keys:
         print(UNSIGNED, flush=True)
     if version is None:
@@ -343,16 +307,18 @@ def release(version: str | None, out: Path, ignored: list[str], keys: Sequence[P
 
 def main() -> None:
     """Make a release: ``make_release.py [VERSION] [--key FILE …] [--out dist]``."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        "scripts/release", description=__doc__.splitlines()[0] if __doc__ else None
+    )
     parser.add_argument("version", nargs="?", help="the new version; without it, only try")
     parser.add_argument("--out", type=Path, default=CHECKOUT / "dist")
     parser.add_argument("--ignore-vuln", action="append", default=[], metavar="ID")
     said = "a release key, made by scripts/release_key.py, that signs the wheel for nodes to update"
     parser.add_argument("--key", type=Path, action="append", default=[], metavar="FILE", help=said)
     arguments = parser.parse_args()
-    keys = [path.resolve() for path in arguments.key]
+    files = [path.resolve() for path in arguments.key]
     try:
-        release(arguments.version, arguments.out.resolve(), arguments.ignore_vuln, keys)
+        release(arguments.version, arguments.out.resolve(), arguments.ignore_vuln, files)
     except ReleaseRefused as refused:
         raise SystemExit(f"scripts/release: {refused}") from refused
 

@@ -30,6 +30,9 @@ HOW_TOS = (
 )
 LOADED = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src"}
 FILE_NAME = re.compile(r">[\w/-]+\.md</a>")
+# Code of which a part is out of sight.
+CUT = """() => [...document.querySelectorAll("pre > code")]
+  .filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.innerText)"""
 PAGES = ("", *ENTRANCES, "how-to/restore-a-backup/", "tutorials/production-farm/")
 
 
@@ -149,6 +152,7 @@ async def check_pages(
         await visit.go(f"/help/{place}")
         await visit.check_no_faults()
         await visit.check_width(size["width"])
+        assert await visit.page.evaluate(CUT) == [], place
         await visit.page.evaluate(AXE)
         faults = await visit.page.evaluate(FAULTS)
         assert [(one["id"], one["nodes"][0]["html"]) for one in faults] == [], place

@@ -34,6 +34,7 @@ NAMED = {
 }
 IN_BENCHMARKS_ONLY = {"fastapi", "uvicorn", "pydantic"}
 IN_DOCUMENTATION_ONLY = {"mkdocs"}  # locked in the set ``site``
+IN_RELEASES_ONLY = {"pip"}
 
 
 def name_of(requirement: str) -> str:
@@ -134,7 +135,8 @@ def test_tests_benchmarks_and_scripts_import_what_is_declared() -> None:
     modules = imported(*OTHERS)
     allowed = WHEEL | DECLARED["gateway"] | DECLARED["dev"] | IN_BENCHMARKS_ONLY | INFERENCE
     own = {module: file for module, file in modules.items() if module not in BLENDERS}
-    assert set(undeclared(own, allowed)) <= IN_BENCHMARKS_ONLY | IN_DOCUMENTATION_ONLY
+    elsewhere = IN_BENCHMARKS_ONLY | IN_DOCUMENTATION_ONLY | IN_RELEASES_ONLY
+    assert set(undeclared(own, allowed)) <= elsewhere
     unimported = TOOLS | STUBS | PLUGINS
     assert unused(DECLARED["dev"], set(modules)) - unimported == set()
 
@@ -142,6 +144,7 @@ def test_tests_benchmarks_and_scripts_import_what_is_declared() -> None:
 def test_what_is_said_to_be_a_tool_is_declared() -> None:
     assert DECLARED["dev"] >= (TOOLS | STUBS | PLUGINS)
     assert DECLARED["bench"] >= IN_BENCHMARKS_ONLY
+    assert DECLARED["release"] >= IN_RELEASES_ONLY
 
 
 def test_an_undeclared_and_an_unused_package_are_found() -> None:

@@ -1,9 +1,10 @@
-"""Tests of what a release decides: its version, its changelog, and what an audit says."""
+"""Tests of what a release decides: its version and its changelog."""
 
+import re
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,55 +13,23 @@ from scripts.make_release import (
     ReleaseRefused,
     begin,
     check_archive,
-    findings,
     present_version,
     released,
-    unaudited,
 )
 
-FAULT = {"id": "PYSEC-1", "fix_versions": ["2.1", "3.0"], "aliases": [], "description": "bad"}
-GOOD: dict[str, Any] = {"name": "attrs", "version": "26.1", "vulns": []}
-BAD: dict[str, Any] = {"name": "idna", "version": "2.0", "vulns": [FAULT]}
-UNKNOWN = {"name": "click", "skip_reason": "Dependency not found on PyPI"}
+ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize(
-    ("packages", "said", "lines"),
-    [
-        ([GOOD], "1 packages audited, 0 vulnerabilities", []),
-        (
-            [GOOD, BAD, UNKNOWN],
-            "2 packages audited, 1 vulnerabilities; NOT AUDITED: 1",
-            ["idna 2.0: PYSEC-1, fixed in 2.1, 3.0"],
-        ),
-        ([UNKNOWN], "NOT AUDITED: the index knows nothing about these 1 packages", []),
-    ],
-    ids=["good", "bad", "unknown"],
-)
-def test_an_audit_says_what_was_not_audited(
-    packages: list[dict[str, Any]], said: str, lines: list[str]
-) -> None:
-    assert findings({"dependencies": packages}) == (said, lines)
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        "requests.exceptions.ConnectionError: HTTPSConnectionPool: Max retries exceeded",
-        "ERROR:pip_audit._cli:Tip: your network may be blocking this service. Try another one",
-        "requests.exceptions.ReadTimeout: Read timed out.",
-    ],
-    ids=["refused", "blocked", "slow"],
-)
-def test_without_network_nothing_is_audited_and_it_says_so(said: str) -> None:
-    assert unaudited("client-3.13", f"Traceback\n{said}\n").startswith("NOT AUDITED: there is no")
-
-
-def test_an_audit_that_fails_for_another_reason_stops_the_release() -> None:
-    with pytest.raises(
-        ReleaseRefused, match=r"failed for client-3\.13: ERROR: invalid requirement"
-    ):
-        unaudited("client-3.13", "a warning\nERROR: invalid requirement\n")
+def test_a_key_that_is_missing_is_named_before_anything_is_built(tmp_path: Path) -> None:
+    script = (ROOT / "scripts" / "release").read_text()
+    found = re.search(r'bin/python" (-c) "(.+)" "\$@"$', script, re.MULTILINE)
+    assert found is not None
+    words = ("--key", str(tmp_path / "none.pem"), "--out", str(tmp_path / "out"))
+    command = [sys.executable, *found.groups(), *words]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith(f"scripts/release: {tmp_path}/none.pem: No such file")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_source_archive_without_the_documentation_is_refused(tmp_path: Path) -> None:

@@ -141,14 +141,13 @@ async def _beside(settings: Any, application: Any, first: FirstRun | None) -> No
     import asyncio
 
     from web.downloads.extension_build import build_missing
-    from web.downloads.extensions import extensions_folder
+    from web.downloads.extensions import extension_folders
 
     async with asyncio.TaskGroup() as tasks:
         if first is not None:
             tasks.create_task(first.offer(application))
         if settings.downloads.build:
-            folder = extensions_folder(settings.downloads.extensions)
-            tasks.create_task(build_missing(folder))
+            tasks.create_task(build_missing(extension_folders(settings)))
 
 
 def _read_again(file: Path | None) -> None:

@@ -13,7 +13,7 @@ from web.console.page_responses import frame_of, html
 from web.console.registry import Pages
 from web.console.session import is_known
 from web.downloads.extension_build import is_being_built
-from web.downloads.extensions import extensions_folder
+from web.downloads.extensions import extension_folders
 from web.gateway import Gateway
 from web.http.problem import Problem
 from web.http.public_host import reached_at
@@ -57,13 +57,12 @@ class DownloadPage:
         found = await downloads(gateway, reached_at(request, gateway.settings))
         if isinstance(found, Problem):
             return found
-        folder = extensions_folder(gateway.settings.downloads.extensions)
         context = {
             "title": "Download",
             "frame": frame_of(request, self._pages, None, None),
             "is_signed_in": await is_known(gateway, request),
             "found": found,
             "extensions": [ExtensionRow(each) for each in found.extensions],
-            "is_being_built": is_being_built(folder),
+            "is_being_built": is_being_built(extension_folders(gateway.settings)),
         }
         return html(request, gateway, "download.html", context, 200)

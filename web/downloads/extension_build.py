@@ -2,7 +2,7 @@
 
 A process with low priority builds the zips by ``scripts/blender_extension.py``, which downloads
 other projects' wheels from the package index that is set for pip, and checks their hashes. Gateways
-of one checkout build once: the one that holds the lock.
+of one folder build once: the one that holds the lock.
 """
 
 import asyncio
@@ -34,23 +34,26 @@ REMEDY: Final = "see the error, then run scripts/extension; downloads.build=fals
 log = structlog.get_logger("downloads")
 
 
-async def build_missing(folder: Path, command: Sequence[str] = COMMAND) -> None:
-    """Build the zips into the folder, unless it has some that are made of this gateway's sources.
+async def build_missing(folders: Sequence[Path], command: Sequence[str] = COMMAND) -> None:
+    """Build the zips into the first folder, unless a folder has some that are made of this
+    gateway's sources.
 
     A failure is logged: the gateway works without the extension.
     """
     try:
-        with _lock(folder) as is_mine:
-            if is_mine and not await asyncio.to_thread(_has_own, folder):
-                await _build(folder, command)
+        if await asyncio.to_thread(found_extensions, folders, built_wheel()):
+            return
+        with _lock(folders[0]) as is_mine:
+            if is_mine:
+                await _build(folders[0], command)
     except OSError as fault:
         _warn(str(fault))
 
 
-def is_being_built(folder: Path) -> bool:
-    """Return True if a gateway builds the zips of the folder now."""
+def is_being_built(folders: Sequence[Path]) -> bool:
+    """Return True if a gateway builds zips into the first folder now."""
     try:
-        descriptor = os.open(folder / LOCK, os.O_RDONLY)
+        descriptor = os.open(folders[0] / LOCK, os.O_RDONLY)
     except OSError:
         return False
     try:
@@ -76,10 +79,6 @@ def _lock(folder: Path) -> Generator[bool]:
         yield is_mine
     finally:
         os.close(descriptor)
-
-
-def _has_own(folder: Path) -> bool:
-    return bool(found_extensions(folder, built_wheel()))
 
 
 def _zips(folder: Path) -> list[Path]:

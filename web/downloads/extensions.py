@@ -1,13 +1,14 @@
-"""Blender's extension as a static repository: the zips that `scripts/extension` has built.
+"""Blender's extension as a static repository: the zips that the gateway or `scripts/extension` has
+built.
 
 A gateway hands out a zip only if it was made of the gateway's own sources: the same wheel, and the
-same extension. Zips are not built here, because they hold other projects' wheels.
+same extension. Zips are not built at a request, because they hold other projects' wheels.
 """
 
 import hashlib
 import tomllib
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,8 @@ from urllib.parse import urlencode
 import attrs
 
 import rendertrust
+from config.data_folder import data_folder
+from config.settings import Settings
 from rendertrust.api.downloads import (
     DownloadableExtension,
     ExtensionRepository,
@@ -23,7 +26,8 @@ from rendertrust.api.downloads import (
 )
 from web.downloads.wheel import CHECKOUT, Wheel
 
-FOLDER: Final = CHECKOUT / "dist"  # where `scripts/extension` writes
+DIST: Final = CHECKOUT / "dist"  # where `scripts/extension` writes
+BUILT: Final = "extensions"  # in the data folder, where the gateway writes
 SOURCES: Final = CHECKOUT / "extension"
 MANIFEST: Final = "blender_manifest.toml"
 INDEX: Final = "index.json"  # the name that Blender expects
@@ -46,16 +50,28 @@ class Extension:
         return self.path.name
 
 
-def extensions_folder(setting: str) -> Path:
-    """Return the folder that the settings name, or the one where `scripts/extension` writes."""
-    return Path(setting) if setting else FOLDER
+def extension_folders(settings: Settings) -> tuple[Path, ...]:
+    """Return the folders with zips: the one that the settings name, else one in the data folder
+    and `dist`. The gateway builds into the first.
+
+    The checkout of an installed gateway belongs to root, so the gateway cannot write to `dist`.
+    """
+    named = settings.downloads.extensions
+    return (Path(named),) if named else (data_folder(settings) / BUILT, DIST)
 
 
-def found_extensions(folder: Path, wheel: Wheel) -> tuple[Extension, ...]:
-    """Return the zips in the folder that are made of this gateway's sources, by name."""
+def found_extensions(folders: Sequence[Path], wheel: Wheel) -> tuple[Extension, ...]:
+    """Return the zips that are made of this gateway's sources, by name; of equal names, the one in
+    the first folder.
+    """
+    found = {each.name: each for folder in reversed(folders) for each in _in(folder, wheel)}
+    return tuple(found[name] for name in sorted(found))
+
+
+def _in(folder: Path, wheel: Wheel) -> list[Extension]:
     paths = sorted(folder.glob(f"rendertrust-{rendertrust.__version__}-blender-*.zip"))
     found = (_read(path, wheel) for path in paths[:FILES_MAX])
-    return tuple(each for each in found if each is not None)
+    return [each for each in found if each is not None]
 
 
 def _read(path: Path, wheel: Wheel) -> Extension | None:

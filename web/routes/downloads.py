@@ -19,7 +19,7 @@ from web.downloads.extensions import (
     INDEX,
     Extension,
     downloadable,
-    extensions_folder,
+    extension_folders,
     found_extensions,
     repository,
 )
@@ -179,8 +179,8 @@ async def signed_renderers(gateway: Gateway) -> web.Response | Problem:
 
 async def the_extensions(gateway: Gateway, wheel: Wheel) -> tuple[Extension, ...]:
     """Return the zips of Blender's extension, which are read in a thread."""
-    folder = extensions_folder(gateway.settings.downloads.extensions)
-    return await asyncio.to_thread(found_extensions, folder, wheel)
+    folders = extension_folders(gateway.settings)
+    return await asyncio.to_thread(found_extensions, folders, wheel)
 
 
 async def zip_response(path: Path) -> web.Response | Problem:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from tests.acceptance.extension.blenders import Blender, found
+from tests.acceptance.extension.blenders import INSTALL_SECONDS, Blender, found
 from tests.integration.node.scenes import pixels
 from tests.support.agent_process import Agent, running_agent
 from tests.support.api_clients import PASSWORD, Creator
@@ -30,11 +30,12 @@ pytestmark = [
     pytest.mark.heavy,
     pytest.mark.skipif(sys.version_info < (3, 13), reason="Blender 5.2 has Python 3.13"),
 ]
+INSTALLED = (pytest.mark.nightly, pytest.mark.timeout(INSTALL_SECONDS + 300))
 VERSIONS = [
     pytest.param("5.2", id="5.2"),
     pytest.param("5.0", id="5.0"),
-    pytest.param("4.5", id="4.5", marks=pytest.mark.nightly),
-    pytest.param("4.2", id="4.2", marks=pytest.mark.nightly),
+    pytest.param("4.5", id="4.5", marks=INSTALLED),
+    pytest.param("4.2", id="4.2", marks=INSTALLED),
 ]
 ARTIST = Path(__file__).with_name("artist.py")
 WITHIN_SECONDS = 280.0

@@ -20,7 +20,7 @@ from rendertrust import release
 from scripts.blender_extension import LINES, zip_name
 from tests.integration.web.accounts import ask
 from tests.support.extension_zips import make_zip
-from tests.support.http_gateway import Face, face_with
+from tests.support.http_gateway import Face, face_with, settings_for_tests
 from tests.support.releases import KEY, KEY_TEXT, statement_of
 from web.downloads import extensions
 from web.downloads.extension_build import build_missing
@@ -30,7 +30,7 @@ from web.downloads.release_signature import ReleaseSignature, release_signature
 from web.downloads.wheel import Wheel, built_wheel
 from web.routes import downloads
 
-face = face_with()
+face = face_with(data="~/data")
 FILES = "/api/v1/downloads"
 
 
@@ -60,9 +60,19 @@ async def test_the_wheel_has_the_version_and_the_hash_that_are_named(face: Face)
 
 @pytest.fixture
 def dist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return an empty folder, where the gateway looks for the zips of the extension."""
-    monkeypatch.setattr(extensions, "FOLDER", tmp_path)
-    return tmp_path
+    """Return an empty folder, where an admin's zips of the extension are."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(extensions, "DIST", tmp_path / "dist")
+    (tmp_path / "dist").mkdir()
+    return tmp_path / "dist"
+
+
+@pytest.fixture
+def folders(dist: Path) -> tuple[Path, ...]:
+    """Return the folders of the gateway, which cannot write to the checkout."""
+    dist.rmdir()
+    dist.write_text("no folder, so that not even root can write here")
+    return extensions.extension_folders(settings_for_tests(data="~/data"))
 
 
 async def test_the_extension_is_a_repository_that_blender_reads(face: Face, dist: Path) -> None:
@@ -106,40 +116,51 @@ async def page(face: Face) -> str:
 
 
 async def test_the_extension_is_built_where_there_is_none_of_these_sources(
-    face: Face, dist: Path, tmp_path_factory: pytest.TempPathFactory
+    face: Face, folders: tuple[Path, ...], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     other = tmp_path_factory.mktemp("other")
     own = built_wheel()
-    make_zip(dist, "5.1", "linux-x64", attrs.evolve(own, body=own.body + b"changed"))
+    folders[0].mkdir(parents=True)
+    make_zip(folders[0], "5.1", "linux-x64", attrs.evolve(own, body=own.body + b"changed"))
     built = make_zip(other, "5.1", "linux-x64")
     os.mkfifo(gate := other / "gate")
     builder = ("sh", "-c", 'read -r _ <"$0"; cp "$1" "$3"', str(gate), str(built))
-    build = asyncio.create_task(build_missing(dist, builder))
+    build = asyncio.create_task(build_missing(folders, builder))
     with await asyncio.to_thread(gate.open, "w") as opened:  # waits for the builder
         assert "is building the Blender extension" in await page(face)
-        await build_missing(dist, ("false",))  # another gateway leaves it to the first
+        await build_missing(folders, ("false",))  # another gateway leaves it to the first
         opened.write("go on\n")
     await build
     assert built.name in await page(face)
     with capture_logs() as logs:
-        await build_missing(dist, ("false",))  # nothing is missing
+        await build_missing(folders, ("false",))  # nothing is missing
     assert logs == []
 
 
-async def test_a_build_that_fails_or_is_stopped_leaves_nothing(face: Face, dist: Path) -> None:
+async def test_what_an_admin_has_built_is_not_built_again(dist: Path) -> None:
+    make_zip(dist, "5.1", "linux-x64")
+    folders = extensions.extension_folders(settings_for_tests(data="~/data"))
     with capture_logs() as logs:
-        await build_missing(dist, ("sh", "-c", "echo 'ERROR: no index' >&2; exit 1"))
+        await build_missing(folders, ("false",))
+    assert (logs, folders[0].exists()) == ([], False)
+
+
+async def test_a_build_that_fails_or_is_stopped_leaves_nothing(
+    face: Face, folders: tuple[Path, ...]
+) -> None:
+    with capture_logs() as logs:
+        await build_missing(folders, ("sh", "-c", "echo 'ERROR: no index' >&2; exit 1"))
     assert logs[-1]["why"] == "ERROR: no index"
-    os.mkfifo(gate := dist / ".gate")
+    os.mkfifo(gate := folders[0] / ".gate")
     builder = ("sh", "-c", 'touch "$2/half.zip"; echo $$ >"$0"; sleep 1000', str(gate))
-    build = asyncio.create_task(build_missing(dist, builder))
+    build = asyncio.create_task(build_missing(folders, builder))
     pid = int(await asyncio.to_thread(gate.read_text))
     build.cancel()
     with pytest.raises(asyncio.CancelledError):
         await build
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
-    assert sorted(path.name for path in dist.iterdir()) == [".extension.lock", ".gate"]
+    assert sorted(path.name for path in folders[0].iterdir()) == [".extension.lock", ".gate"]
     assert "has no Blender extension" in await page(face)
 
 

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+import rendertrust
 from sql.database import Database
 from tests.support.http_gateway import Face, Headers, serving, settings_for_tests
 from tests.support.until import until
@@ -102,6 +103,9 @@ async def test_the_figures_of_the_database_and_what_is_up_are_shown(
     assert before['rendertrust_actors{actor="StandInLedger"}'] == 1
     assert "process_resident_memory_bytes" in before
     assert "process_open_fds" in before
+    (build,) = [name for name in before if name.startswith("rendertrust_build_info")]
+    assert before[build] == 1
+    assert f'version="{rendertrust.__version__}"' in build
     await face.client.get("/api/v1/credits/balance", headers=user)
     after = await figures(face)
     name = 'rendertrust_requests_total{method="GET",route="/api/v1/credits/balance",status="200"}'

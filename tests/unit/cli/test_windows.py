@@ -4,6 +4,7 @@ A process that believes to be on Windows imports our modules; other packages wer
 as they would look for Windows itself.
 """
 
+import ast
 import json
 import subprocess
 import sys
@@ -36,13 +37,16 @@ for name in ("SIGKILL", "SIGHUP", "SIGUSR1", "SIGPROF"):
 """
 IMPORTS = """
 import rendertrust.cli, rendertrust.client
-import rendertrust.node.worker.scene.inspector  # of the extension
 names = []
 for package in (rendertrust.client, rendertrust.cli):
     for found in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
         importlib.import_module(found.name)
         names.append(found.name)
 print(json.dumps(names))
+"""
+NAMED = """
+for name in sys.argv[1:]:
+    importlib.import_module(name)
 """
 PROGRAM = """
 from rendertrust.__main__ import main
@@ -59,6 +63,22 @@ def test_client_and_command_line_are_imported() -> None:
     done = on_windows(IMPORTS)
     assert done.returncode == 0, done.stderr
     assert {"rendertrust.cli.submit", "rendertrust.client.downloads"} <= {*json.loads(done.stdout)}
+
+
+def test_what_the_extension_imports_is_imported() -> None:
+    """Its functions import when they run, so their imports are read from its sources."""
+    trees = [ast.parse(path.read_bytes()) for path in (ROOT / "extension").glob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
+    names |= {
+        node.module
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level
+    }
+    names -= {"bpy", "bpy.utils.previews"}
+    assert {"queue", "rendertrust.node.worker.scene.inspector"} < names
+    done = on_windows(NAMED, *sorted(names))
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("words", [("--help",), ("--version",), ("jobs", "--help")])

@@ -4,11 +4,11 @@ import ast
 import json
 import re
 import shlex
-import shutil
 import subprocess
 
 import pytest
 
+from scripts.nodejs import NODE
 from web.http.operations import Audience, Operation
 from web.openapi.code_samples import code_samples
 from web.routes import OPERATIONS
@@ -51,10 +51,9 @@ def test_the_program_is_python_that_sends_the_example(operation: Operation) -> N
 
 
 @pytest.mark.heavy
-@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
 def test_every_module_is_javascript() -> None:
     sources = [f"async () => {{ {sample(operation, 'TypeScript')} }}" for operation in SHOWN]
     text = ";\n".join(sources)
-    command = ["node", "--check", "--input-type=module", "-"]
+    command = [str(NODE), "--check", "--input-type=module", "-"]
     done = subprocess.run(command, input=text, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr[:2000]

@@ -13,6 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import rendertrust
+from scripts.make_release import SYSTEMS
 from web.downloads.wheel import CHECKOUT, Wheel, build, built_wheel
 
 
@@ -68,6 +69,10 @@ def test_its_name_and_metadata_have_the_version(tmp_path: Path) -> None:
     extras = ["render", "inference"]
     assert said.get_all("Provides-Extra") == extras, "no extra without its code"
     assert "client" in str(said.get_payload())
+    classifiers = said.get_all("Classifier", [])
+    named = {one.rpartition(" :: ")[2] for one in classifiers if one.startswith("Operating System")}
+    systems = {each.partition(",")[0].replace("macOS", "MacOS") for each in SYSTEMS}
+    assert named == systems, "a release finds all packages for the systems that it names"
 
 
 @pytest.mark.heavy
