@@ -488,11 +488,12 @@ WHERE o.id <> this.id AND o.job_type = 'render' AND o.units - o.open_units - o.f
 ORDER BY o.created_at DESC, o.id DESC LIMIT 50;
 
 -- name: job_videos_due
--- Completed jobs that ended after $1 and want a video, of which no video was ordered yet: at most 20.
-SELECT j.id, j.user_id, j.plan #>> '{spec,video}' AS container FROM jobs j
-WHERE j.status = 'COMPLETED' AND j.completed_at > $1 AND j.plan #>> '{spec,video}' IS NOT NULL
+-- Completed jobs that want a video, of which no video was ordered yet: the first $3 that ended after job $2, at time $1.
+SELECT j.id, j.user_id, j.plan #>> '{spec,video}' AS container, j.completed_at FROM jobs j
+WHERE j.status = 'COMPLETED' AND j.completed_at >= $1 AND (j.completed_at, j.id) > ($1, $2)
+  AND j.plan #>> '{spec,video}' IS NOT NULL
   AND NOT EXISTS (SELECT FROM jobs v WHERE v.job_type = 'video' AND v.plan #>> '{inputs,frames_of}' = j.id::text)
-ORDER BY j.completed_at LIMIT 20;
+ORDER BY j.completed_at, j.id LIMIT $3;
 
 -- name: job_view_pieces
 -- The frames or the tile of each of the units $2.
