@@ -75,6 +75,13 @@ class RelatedJobs(Table):
         """Count the jobs that render a frame of the job again."""
         return await self._database.number("job_again_count", job)
 
+    async def held_for(self, job: UUID, unit: int) -> int:
+        """Return the price of a unit, with its tiles, for which credits were held at submission.
+
+        A unit that was not charged, as its result cannot be verified, has the price 0 now.
+        """
+        return await self._database.number("job_again_held", job, unit)
+
     async def videos(self, job: UUID, user: UUID) -> Sequence[ConsoleVideo]:
         """Return the videos of the frames of a job of ``user``, newest first."""
         return await self._database.rows(ConsoleVideo, "job_view_videos", job, user)

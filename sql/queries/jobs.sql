@@ -464,6 +464,12 @@ ORDER BY f.created_at DESC, f.id DESC LIMIT 5;
 -- Count the jobs that render a frame of job $1 again.
 SELECT count(*) AS number FROM jobs WHERE plan ->> 'again_of' = $1::uuid::text;
 
+-- name: job_again_held
+-- The credits that were held for unit $2 of job $1, and for the tiles from which it is assembled.
+SELECT coalesce(sum(h.amount), 0)::bigint AS number
+FROM units u JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number
+WHERE u.job_id = $1 AND (u.number = $2 OR u.feeds = $2);
+
 -- name: job_view_again
 -- The jobs that render a frame of job $1 again, at most 20, newest first.
 SELECT j.id, j.status, (SELECT u.frames FROM units u WHERE u.job_id = j.id ORDER BY u.number LIMIT 1) AS frames, j.created_at
