@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -10,6 +10,9 @@ import attrs
 from rendertrust.job_spec import Container
 from rendertrust.job_status import JobStatus
 from sql.database import Table
+
+AT_ONCE: Final = 20  # jobs that want a video and are read at once
+JobEnd: TypeAlias = tuple[datetime, UUID]  # when a job ended, and its id
 
 
 @attrs.frozen
@@ -19,6 +22,12 @@ class VideoDue:
     id: UUID
     user_id: UUID
     container: Container
+    completed_at: datetime
+
+    @property
+    def end(self) -> JobEnd:
+        """The position among jobs that have ended."""
+        return self.completed_at, self.id
 
 
 @attrs.frozen
@@ -56,13 +65,22 @@ class SameScene:
 class RelatedJobs(Table):
     """Reads of related jobs; each raises ``Unavailable`` while the database is down."""
 
-    async def videos_due(self, since: datetime) -> Sequence[VideoDue]:
-        """Return completed jobs that want a video and have none, if they ended after ``since``."""
-        return await self._database.rows(VideoDue, "job_videos_due", since)
+    async def videos_due(self, after: JobEnd) -> Sequence[VideoDue]:
+        """Return the next ``AT_ONCE`` completed jobs that want a video and have none, by their
+        ends.
+        """
+        return await self._database.rows(VideoDue, "job_videos_due", *after, AT_ONCE)
 
     async def again_count(self, job: UUID) -> int:
         """Count the jobs that render a frame of the job again."""
         return await self._database.number("job_again_count", job)
+
+    async def held_for(self, job: UUID, unit: int) -> int:
+        """Return the price of a unit, with its tiles, for which credits were held at submission.
+
+        A unit that was not charged, as its result cannot be verified, has the price 0 now.
+        """
+        return await self._database.number("job_again_held", job, unit)
 
     async def videos(self, job: UUID, user: UUID) -> Sequence[ConsoleVideo]:
         """Return the videos of the frames of a job of ``user``, newest first."""

@@ -464,6 +464,12 @@ ORDER BY f.created_at DESC, f.id DESC LIMIT 5;
 -- Count the jobs that render a frame of job $1 again.
 SELECT count(*) AS number FROM jobs WHERE plan ->> 'again_of' = $1::uuid::text;
 
+-- name: job_again_held
+-- The credits that were held for unit $2 of job $1, and for the tiles from which it is assembled.
+SELECT coalesce(sum(h.amount), 0)::bigint AS number
+FROM units u JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number
+WHERE u.job_id = $1 AND (u.number = $2 OR u.feeds = $2);
+
 -- name: job_view_again
 -- The jobs that render a frame of job $1 again, at most 20, newest first.
 SELECT j.id, j.status, (SELECT u.frames FROM units u WHERE u.job_id = j.id ORDER BY u.number LIMIT 1) AS frames, j.created_at
@@ -488,11 +494,12 @@ WHERE o.id <> this.id AND o.job_type = 'render' AND o.units - o.open_units - o.f
 ORDER BY o.created_at DESC, o.id DESC LIMIT 50;
 
 -- name: job_videos_due
--- Completed jobs that ended after $1 and want a video, of which no video was ordered yet: at most 20.
-SELECT j.id, j.user_id, j.plan #>> '{spec,video}' AS container FROM jobs j
-WHERE j.status = 'COMPLETED' AND j.completed_at > $1 AND j.plan #>> '{spec,video}' IS NOT NULL
+-- Completed jobs that want a video, of which no video was ordered yet: the first $3 that ended after job $2, at time $1.
+SELECT j.id, j.user_id, j.plan #>> '{spec,video}' AS container, j.completed_at FROM jobs j
+WHERE j.status = 'COMPLETED' AND j.completed_at >= $1 AND (j.completed_at, j.id) > ($1, $2)
+  AND j.plan #>> '{spec,video}' IS NOT NULL
   AND NOT EXISTS (SELECT FROM jobs v WHERE v.job_type = 'video' AND v.plan #>> '{inputs,frames_of}' = j.id::text)
-ORDER BY j.completed_at LIMIT 20;
+ORDER BY j.completed_at, j.id LIMIT $3;
 
 -- name: job_view_pieces
 -- The frames or the tile of each of the units $2.

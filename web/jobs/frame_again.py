@@ -47,8 +47,8 @@ async def render_again(gateway: Gateway, user: UUID, job: UUID, number: int) -> 
     row = await jobs.past(job, user)
     if row is None:
         return JOB_NOT_FOUND
-    units = await _units(gateway, row, number)
-    unit = next((each for each in units if each.number == number), None)
+    page = await jobs.unit_page(job, number - 1, 1)
+    unit = next((each for each in page if each.number == number), None)
     if unit is None or unit.tile is not None:
         return UNIT_NOT_FOUND
     is_render = row.plan.job_type == RENDER
@@ -59,23 +59,16 @@ async def render_again(gateway: Gateway, user: UUID, job: UUID, number: int) -> 
         return INACTIVE
     if not await gateway.tables.retention.renew(row.id, user, gateway.ports.clock.now()):
         return EXPIRED
-    cost = sum(each.price for each in units if number in (each.number, each.feeds))
+    cost = await gateway.tables.related_jobs.held_for(job, number)
     plan = plan_again(row, unit, cost, terms)
     new = again_id(job, number, await gateway.tables.related_jobs.again_count(job))
     dispatch = Dispatch(JobInsert(new, user, plan, terms.price_number))
     return placed(dispatch, await ask_scheduler(gateway, dispatch))
 
 
-async def _units(gateway: Gateway, row: PastJob, number: int) -> list[PagedUnit]:
-    """Return the unit, after the tiles that it is assembled from: their numbers are below its."""
-    columns, rows = row.plan.grid or (0, 0)
-    tiles = columns * rows
-    page = await gateway.tables.jobs.unit_page(row.id, number - tiles - 1, tiles + 1)
-    return [each for each in page if each.number <= number]
-
-
 def plan_again(row: PastJob, unit: PagedUnit, cost: int, terms: JobTerms) -> JobPlan:
-    """Return the plan of a job of this unit alone. ``cost``: its price in the first job.
+    """Return the plan of a job of this unit alone. ``cost``: its price when the first job was
+    submitted, whether or not it was charged.
 
     Work keeps its price in proportion to the price table. A frame without it costs the same again,
     or nothing where jobs are free now.

@@ -45,18 +45,31 @@ async def submitted(face: Face, user: Headers, **more: Any) -> str:
     return found
 
 
-async def complete(face: Face, dsn: str, job: str, units: int) -> None:
-    """Complete the first units of a job, with pictures in the store."""
+async def complete(face: Face, dsn: str, job: str, units: int, *, free: bool = False) -> None:
+    """Complete the first units of a job, with pictures in the store. ``free``: nothing is charged,
+    as for a result that cannot be verified.
+    """
     node = await joined(dsn)
     row = await face.gateway.tables.jobs.past(UUID(job), None)
     assert row is not None
     for unit in range(units):
         key = f"results/{row.user_id}/{job}/{unit}/1/frame.png"
         await face.gateway.ports.objects.put(key, PICTURE)
-        done = UnitComplete(
-            UUID(job), unit, 1, node, f"s3://rendertrust/{key}", sha256=SHA256, size=len(PICTURE)
-        )
+        place, size = f"s3://rendertrust/{key}", len(PICTURE)
+        done = UnitComplete(*(UUID(job), unit, 1, node, place), sha256=SHA256, size=size, free=free)
         await face.do(UnitAssign(UUID(job), unit, 1, node), done)
+
+
+async def test_a_frame_that_was_not_charged_is_not_free_again(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    jane, mine = await face.user(), await signed_in(face, "jane@example.org")
+    job = await submitted(face, jane, frames="1-2", params={"samples": 5})
+    await complete(face, database.owner_dsn, job, 2, free=True)
+    answer = await mine.post(f"/console/jobs/{job}/again", {"unit": "1"})
+    again = str(answer.headers["Location"]).rpartition("/")[2]
+    _, row = await call(face, jane, "GET", f"/api/v1/jobs/{again}")
+    assert row["price"] == "10.0000", row
 
 
 @asynccontextmanager
