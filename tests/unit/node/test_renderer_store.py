@@ -7,6 +7,7 @@ import attrs
 import pytest
 
 from rendertrust.blender_version import parse
+from rendertrust.node import doctor
 from rendertrust.node.blender import Blender
 from rendertrust.node.blender_discovery import Renderer
 from rendertrust.node.plugin import Failed, Task
@@ -214,3 +215,18 @@ async def test_a_unit_waits_for_its_version_and_a_check_comes_back_for_it(stage:
     assert [each.installed for each in render.builds()] == [None, False, None, None]
     assert (len(told), stage.tools.asked) == (1, ["4.5.3", "5.0.1"])
     await store.end()
+
+
+def test_the_doctor_says_what_the_store_holds_and_which_python_it_lacks() -> None:
+    listed = (OLD, LTS, release("5.0.1", python="3.99"))
+    good = doctor.store_of([name_of(LTS)], (OLD, LTS), ())
+    assert (good.state, good.said) == (
+        doctor.GOOD,
+        "the store holds Blender 4.5, and can install 4.2",
+    )
+    found = doctor.store_of([], listed, ["3.99"])
+    assert found.state == doctor.WARNING
+    assert found.said.startswith(
+        "the store holds no version of Blender, and can install 4.2 and 4.5"
+    )
+    assert found.remedy == "install Python 3.99, which Blender 5.0 needs"
