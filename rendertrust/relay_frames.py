@@ -11,6 +11,8 @@ from typing import Any, Final
 import attrs
 from attrs.validators import optional
 
+from rendertrust.blender_version import parse
+from rendertrust.device_class import with_build
 from rendertrust.frame_range import FRAME_MAX
 from rendertrust.validators import (
     device_class_form,
@@ -71,10 +73,14 @@ def _wire(name: str) -> dict[str, str]:
 
 @attrs.frozen(kw_only=True)
 class Build:
-    """A build of Blender on a node: ``version`` is like ``5.2.3``, ``build`` its commit."""
+    """A build of Blender on a node: ``version`` is like ``5.2.3``, ``build`` its commit.
+
+    ``installed``: False if the node installs it once a unit needs it.
+    """
 
     version: str = attrs.field(validator=text(64))
     build: str | None = attrs.field(default=None, validator=optional(text(64)))
+    installed: bool | None = attrs.field(default=None, validator=_BOOL)
 
 
 @attrs.frozen(kw_only=True)
@@ -304,10 +310,27 @@ class Hello:
     opengl: bool | None = attrs.field(default=None, validator=_BOOL)
     drawing: str | None = attrs.field(default=None, validator=optional(text(200)))
 
+    @property
+    def used_builds(self) -> tuple[Build, ...]:
+        """The builds in which the node renders: of each version the one that it names first."""
+        return tuple({parse(each.version): each for each in reversed(self.builds)}.values())[::-1]
+
+    @property
+    def device_classes(self) -> tuple[str, ...]:
+        """The device classes in which the node renders, one for each build, its own first."""
+        own = self.device_class
+        if not own:
+            return ()
+        named = [each.build for each in self.used_builds if each.build]
+        return tuple(dict.fromkeys((own, *(with_build(own, self.build or "", b) for b in named))))
+
 
 @attrs.frozen(kw_only=True)
 class JobStatus:
-    """Progress report of a running unit. Each report renews the unit's lease."""
+    """Progress report of a running unit. Each report renews the unit's lease.
+
+    ``preparing``: the node installs the unit's Blender; the unit itself has not begun.
+    """
 
     job_id: str = attrs.field(validator=_JOB_ID)
     status: str = attrs.field(default="running", validator=one_of("running", "completed", "failed"))
@@ -315,6 +338,7 @@ class JobStatus:
     unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
     attempt: int | None = attrs.field(default=None, validator=optional(_ATTEMPT))
     detail: str | None = attrs.field(default=None, validator=optional(text(2000, least=0)))
+    preparing: bool | None = attrs.field(default=None, validator=_BOOL)
 
 
 @attrs.frozen(kw_only=True)

@@ -157,7 +157,8 @@ class VerifierLoad:
 
     ``cores``: None if the verifier does not say. ``checking``: the results in the check that it
     runs. ``load``: the share, 0 to 1, of the last minutes in which it ran checks. ``checks``: the
-    job types that it can check, with spaces.
+    job types that it can check, with spaces. ``others``: its device classes with its other builds
+    of Blender, with spaces.
     """
 
     node: UUID
@@ -166,19 +167,27 @@ class VerifierLoad:
     checking: int = 0
     load: float = 0.0
     checks: str = ALL_RENDERED
+    others: str = ""
 
 
 @attrs.frozen
 class SeenVerifier:
     """A verifier that was connected to a gateway recently. Embedded verifiers have no owner.
 
-    ``checks``: the job types that it can check, with spaces.
+    ``checks``: the job types that it can check, with spaces. ``others``: its device classes with
+    its other builds of Blender, with spaces.
     """
 
     node: UUID
     device_class: str
     owner: UUID | None
     checks: str = ALL_RENDERED
+    others: str = ""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The device classes in which the verifier can check results, its own first."""
+        return (self.device_class, *self.others.split())
 
     def can_check(self, job_type: str) -> bool:
         """Return True if the verifier can check results of a job type."""

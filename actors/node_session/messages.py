@@ -125,8 +125,10 @@ class RunCheck(Message[NodeSession, None]):
     whether honest renders may differ by rounding. ``further``: more results of a batch, which are
     only opened, and not compared; only verifiers that offer batches get further results.
     ``seconds``: time limit for rendering. ``sheet``: upload a comparison sheet of the whole frame.
-    ``same_class``: the verifier has the device class of the node that delivered the result. If the
-    unit's job type is that of a plugin, the plugin checks the ``picture``, which may be any file.
+    ``same_class``: the verifier has the device class of the node that delivered the result.
+    ``build``: the build of Blender in which the node checks; empty for that of the unit's version.
+    If the unit's job type is that of a plugin, the plugin checks the ``picture``, which may be any
+    file.
     """
 
     check: UUID
@@ -142,6 +144,7 @@ class RunCheck(Message[NodeSession, None]):
     seconds: float | None = None
     sheet: bool = False
     same_class: bool = True
+    build: str = ""
 
     @property
     def count(self) -> int:

@@ -42,6 +42,7 @@ PROGRESS_LEAST: Final = 0.1  # estimates of an attempt's whole work assume at le
 JOBS_LEAST: Final = 3  # jobs of a node that are needed to know how slow it is
 JOBS_MOST: Final = 20  # jobs that are remembered per node
 TOO_SLOW: ErrorCode = "too_slow"
+PREPARE_SECONDS_MOST: Final = 3600.0  # a node may install the unit's Blender for this long
 QUOTE_SECONDS: Final = 60.0  # interval of checks of an attempt that may continue over its quote
 log = logging.getLogger(__name__)
 
@@ -51,9 +52,10 @@ class AttemptProgress:
     """Progress of one attempt. Times are monotonic seconds.
 
     ``best`` is the greatest progress, from 0 to 1, reached at the time ``at``. ``first_at``: time
-    of the first progress. ``since``: when this gateway first recorded the attempt. ``files``:
+    of the first progress. ``since``: when the attempt began. ``files``:
     seconds allowed for transfers that began after ``at``. ``all_files``: seconds allowed for all
-    transfers. ``named``: the files for which time was allowed.
+    transfers. ``named``: the files for which time was allowed. ``first_heard``: when this gateway
+    first recorded the attempt; ``since`` is later if the node first installed the unit's Blender.
     """
 
     at: float
@@ -64,9 +66,19 @@ class AttemptProgress:
     is_reported: bool = False  # the node has reported progress, even if only 0
     named: set[object] = attrs.field(factory=set)
     since: float = attrs.field(init=False)
+    first_heard: float = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.since = self.at
+        self.since = self.first_heard = self.at
+
+    def prepare(self, now: float) -> bool:
+        """Let the attempt begin now, as its node still prepares it; return False if the attempt
+        has begun, or was prepared for PREPARE_SECONDS_MOST.
+        """
+        if self.is_reported or now - self.first_heard > PREPARE_SECONDS_MOST:
+            return False
+        self.at = self.since = now
+        return True
 
     def report(self, progress: float, now: float) -> None:
         """Set ``is_reported``; record progress at least STEP above the best, or the first 1."""

@@ -312,7 +312,7 @@ class SessionState:
         wanted = parse(unit.plan.needs.blender or "")
         if self.hello is None or wanted == UNKNOWN:
             return None
-        newest_last = sorted(self.hello.builds, key=lambda each: parse(each.version))
+        newest_last = sorted(self.hello.used_builds, key=lambda each: parse(each.version))
         able = [each for each in newest_last if parse(each.version) >= wanted]
         is_chosen = bool(able) and (unit.plan.spec.or_newer or parse(able[0].version) == wanted)
         return able[0] if is_chosen else None
@@ -323,6 +323,11 @@ class SessionState:
         if hello is None or build is None or not build.build or not self.device_class:
             return self.device_class
         return with_build(self.device_class, hello.build or "", build.build)
+
+    def build_named(self, build: str) -> Build | None:
+        """Return the node's build with this hash; None if the node does not have it."""
+        known = () if self.hello is None else self.hello.used_builds
+        return next((each for each in known if build and each.build == build), None)
 
     @property
     def unit_memory(self) -> int:

@@ -47,6 +47,8 @@ class UnitReports:
             error = report.detail or "the node reported a failure without a reason"
             self._commits.fail(held, Failure("node", error))
             return
+        if report.preparing and self._prepares(held, report, now):
+            return
         if held.begun_at is None:
             held.begun_at = now
         held.phase = Phase.RUNNING
@@ -55,6 +57,17 @@ class UnitReports:
         if report.progress is not None:
             self._progress.of(held.id, now).report(report.progress, now)
             self._notifier.tell(Progress(*held.id, report.progress, report.detail or ""))
+
+    def _prepares(self, held: HeldUnit, report: JobStatus, now: float) -> bool:
+        """Note that the node installs the unit's Blender; return False if the unit has begun.
+
+        Until then its time does not count, and it is not booked as RUNNING.
+        """
+        if held.is_started or not self._progress.of(held.id, now).prepare(now):
+            return False
+        held.begun_at = now
+        self._notifier.tell(Progress(*held.id, 0.0, report.detail or ""))
+        return True
 
     def log(self, held: HeldUnit | None, text: str) -> None:
         """Keep log lines of a unit, and forward them to people who watch the job."""

@@ -63,9 +63,9 @@ class VerifierChecks:
         checks = frozenset(types_checked(hello.capabilities))
         if checks and node.verified and hello.device_class:
             batches = CHECK_BATCH in hello.capabilities
-            of = hello.device_class
+            of, *others = hello.device_classes
             seen = CheckerSeen(node.id, of, self._actor.ref, batches, hello.cores, checks)
-            self._verifier.tell(seen)
+            self._verifier.tell(attrs.evolve(seen, others=tuple(others)))
 
     def refresh(self) -> None:
         """Tell the Verifier again whether the node can check, in case the Verifier restarted."""
@@ -121,6 +121,7 @@ class VerifierChecks:
                 is_other=_is_other(result),
                 is_scene=_is_scene(result),
                 by_files=_is_by_files(result),
+                is_given_back=result.given_back is True and not _names_delivery(result),
             )
         )
 
@@ -145,7 +146,7 @@ class VerifierChecks:
 
         Raises the same exceptions as ``RelayFrameBuilder.dispatch``.
         """
-        build = self._state.build_for(order.unit)
+        build = self._state.build_named(order.build) or self._state.build_for(order.unit)
         unit = await self._relay_frames.dispatch(order.unit, build=build)
         delivered = [
             await self._relay_frames.input(path, of.key, of.sha256, of.size)

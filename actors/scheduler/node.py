@@ -54,7 +54,9 @@ class NodeResources:
 
     ``blenders``: the versions of its builds of Blender, the newest last. ``memory``: bytes for one
     unit; on a GPU at most its graphics memory. ``opengl`` is True if the node does not declare it.
-    ``ram`` and ``vram``: bytes of main and of graphics memory for one unit.
+    ``ram`` and ``vram``: bytes of main and of graphics memory for one unit. ``classes``: the device
+    class, and those with the node's other builds of Blender. ``uninstalled``: the versions that the
+    node first installs.
     """
 
     device: str = ""
@@ -64,6 +66,8 @@ class NodeResources:
     opengl: bool = True
     ram: int = 0
     vram: int = 0
+    classes: tuple[str, ...] = ()
+    uninstalled: frozenset[BlenderVersion] = frozenset()
 
     def has(self, needs: Requirements) -> bool:
         """Return whether the resources meet the requirements."""
@@ -80,6 +84,15 @@ class NodeResources:
             and needs.device_class in ("", self.device_class)
             and needs.opengl <= self.opengl
         )
+
+    def must_install(self, needs: Requirements) -> bool:
+        """Return whether the node first installs the version in which it would render.
+
+        That is the required version, or with ``or_newer`` the nearest newer one.
+        """
+        newer = (version for version in self.blenders if version >= needs.blender)
+        used = next(newer, UNKNOWN_VERSION)  # the oldest is first
+        return needs.blender != UNKNOWN_VERSION and used in self.uninstalled
 
 
 UNKNOWN: Final = NodeResources()
@@ -145,7 +158,11 @@ class Node:
         self.pools = frozenset(hello.pools)
         named = tuple(each.version for each in hello.builds) or (hello.blender or "",)
         machine = (hello.device_class, named, hello.ram, hello.vram)
-        self.resources = resources_of(*machine, hello.slots, opengl=hello.opengl)
+        found = resources_of(*machine, hello.slots, opengl=hello.opengl)
+        lacking = (b.version for b in hello.used_builds if b.installed is False)
+        self.resources = attrs.evolve(
+            found, classes=hello.device_classes, uninstalled=frozenset(map(parse, lacking))
+        )
 
     def leave(self, now: float) -> None:
         """Record that the session ended: the node is not healthy until its next sign of life.

@@ -17,6 +17,7 @@ from actors.scheduler.policy import (
     has_untried,
     owners_that_failed,
     rank,
+    with_installed,
     yields,
 )
 from actors.scheduler.units import PlacementRequest
@@ -67,24 +68,24 @@ class VerifierClasses:
     A node whose results no verifier can check is unverifiable: it gets strangers' work last.
     """
 
-    _classes: dict[UUID, str] = attrs.field(factory=dict[UUID, str])
+    _classes: dict[UUID, tuple[str, ...]] = attrs.field(factory=dict[UUID, tuple[str, ...]])
 
     def learn(self, node: Node) -> bool:
-        """Update the device class of one of the gateway's nodes; return whether the class has
+        """Update the device classes of one of the gateway's nodes; return whether they have
         changed.
         """
         before = self._classes.pop(node.id, None)
         if can_run_checks(node):
-            self._classes[node.id] = node.resources.device_class
+            self._classes[node.id] = node.resources.classes
         return before != self._classes.get(node.id)
 
     def can_check(self, node: Node) -> bool:
-        """Return whether a verifier can check the node's results.
+        """Return whether a verifier can check the results of the node's own build of Blender.
 
         True if there is no verifier, or the node states no device class.
         """
         machine = node.resources.device_class
-        classes = self._classes.values()
+        classes = [each for several in self._classes.values() for each in several]
         return not (classes and machine) or any(are_comparable(one, machine) for one in classes)
 
 
@@ -256,7 +257,11 @@ class NodeIndex:
         if near is not None:
             return near
         found = [self._best(bucket, avoid, needs) for bucket in buckets]
-        return min((node for node in found if node is not None), key=rank, default=AllNodesFull())
+        best = min((node for node in found if node is not None), key=rank, default=None)
+        if best is None:
+            return AllNodesFull()
+        others = (node for node in self._able(buckets, needs) if node.id not in avoid)
+        return with_installed(best, others, demand)
 
     def _with_buckets(
         self, demand: PlacementRequest, failed: frozenset[UUID]
@@ -386,7 +391,8 @@ class NodeIndex:
             for node in room
             if node.is_free and node.id in holders and not yields(node, demand)
         ]
-        return min(near or room, key=rank, default=AllNodesFull())
+        best = min(near or room, key=rank, default=None)
+        return AllNodesFull() if best is None else with_installed(best, room, demand)
 
     def _near(
         self, demand: PlacementRequest, buckets: list[Bucket], avoid: frozenset[UUID]

@@ -88,9 +88,28 @@ def yields_to_verifiable(node: Node, demand: PlacementRequest) -> bool:
 def yields(node: Node, demand: PlacementRequest) -> bool:
     """Return whether other idle nodes are preferred, although this one may have the unit's input.
 
-    A resting node yields, too.
+    A resting node yields, too, and one that would first install the unit's Blender.
     """
-    return node.is_resting or yields_to_verifiable(node, demand)
+    is_later = node.is_resting or node.resources.must_install(demand.kind.needs)
+    return is_later or yields_to_verifiable(node, demand)
+
+
+def with_installed(chosen: Node, others: Iterable[Node], demand: PlacementRequest) -> Node:
+    """Return the node for a unit: ``chosen``, or of the ``others`` the best idle one that has the
+    unit's version of Blender installed, if ``chosen`` would first install it.
+
+    A busy node is not waited for: the next unit of that version finds both nodes ready.
+    """
+    needs = demand.kind.needs
+    if not chosen.resources.must_install(needs):
+        return chosen
+    ready = (
+        node
+        for node in others
+        if node.is_free and node.accepts_work and not node.is_resting
+        if not node.resources.must_install(needs)
+    )
+    return min(ready, key=rank, default=chosen)
 
 
 def turn(priority: int, share: int, queued_at: datetime) -> Turn:

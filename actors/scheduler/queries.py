@@ -47,9 +47,8 @@ def verifier_coverage(state: SchedulerState, nodes: Iterable[UUID]) -> dict[UUID
     """Return for each connected node that renders whether a verifier can check its results."""
     known = (state.index.get(node) for node in nodes)
     asked = [one for one in known if one is not None and one.session and RENDER in one.does]
-    classes = {
-        one.resources.device_class for one in state.index if one.is_ours and can_run_checks(one)
-    }
+    verifiers = (one for one in state.index if one.is_ours and can_run_checks(one))
+    classes = {each for one in verifiers for each in one.resources.classes}
     return {
         one.id: one.is_ours
         or any(are_comparable(each, one.resources.device_class) for each in classes)

@@ -56,6 +56,7 @@ from actors.verifier.verifier_registry import (
     VerifierFleet,
     VerifierRegistry,
 )
+from rendertrust.device_class import kin_of
 from rendertrust.verdict_reason import (
     NO_BUILD,
     NO_EVIDENCE,
@@ -352,10 +353,12 @@ class VerifierActor(Actor[Verifier]):
         if len(cases) > 1:
             order = batch_for([one.pending for one in cases], name)
         else:
-            order = case.order(name, self._secret, verifier.device_class)
+            order = case.order(name, self._secret, verifier.class_for(case))
         case.is_kept = self._turns.is_overdue(case, now)
         seconds = max(map(self._settings.seconds_of, cases))
-        order, until = attrs.evolve(order, seconds=seconds * RENDER_SHARE), now + seconds
+        build = kin_of(verifier.class_for(case))[1]
+        order = attrs.evolve(order, seconds=seconds * RENDER_SHARE, build=build)
+        until = now + seconds
         if self._verifiers.start(cases, verifier, order, (now, until)):
             self._turns.begin(case.turn)
             if case.is_kept:
@@ -377,6 +380,7 @@ class VerifierActor(Actor[Verifier]):
                 batches=message.batches,
                 cores=message.cores,
                 checks=message.checks,
+                others=message.others,
             )
             self._lose(lost)
             self._fleet.due = float("-inf")
@@ -420,7 +424,9 @@ class VerifierActor(Actor[Verifier]):
         if running.is_batch:
             return
         case, rests = running.cases[0], self._settings.again_seconds
-        if told.is_unread:
+        if told.is_given_back:
+            case.put_off(running.by.node)
+        elif told.is_unread:
             rests = case.miss(told.reason, rests, is_other=told.is_other)
         else:
             blamed = {"is_scene": told.is_scene, "by_files": told.by_files}
@@ -481,11 +487,11 @@ class VerifierActor(Actor[Verifier]):
         """Handle a report on one result."""
         self._update_about_node(case)
         if isinstance(heard, PluginReport):
-            case.hear_plugin(heard, running.by.node, running.by.device_class)
+            case.hear_plugin(heard, running.by.node, running.device_class)
         elif heard.lacks_evidence and not self._settings.require_evidence:
             case.end_unverified(NO_EVIDENCE)
         else:
-            case.hear(heard, running.by.node, running.by.device_class, self._settings.thresholds)
+            case.hear(heard, running.by.node, running.device_class, self._settings.thresholds)
             if case.is_refused_across and self._fleet.has_class_of(case):
                 case.leave_to_same_class()
         if case.differs:

@@ -550,6 +550,10 @@ class Case:
         self.failure = why
         self.failed_by |= {verifier}
 
+    def put_off(self, verifier: UUID) -> None:
+        """Record that the verifier cannot run the check now: another one is preferred."""
+        self.failed_by |= {verifier}
+
     def give_way(self, again_seconds: float) -> float:
         """Record that a check was dropped for other results; return the pause in seconds."""
         self.yielded += 1

@@ -19,8 +19,9 @@ class CheckerSeen(Message[Verifier, None]):
     """From a NodeSession: its node is available for checks, one at a time.
 
     ``session`` accepts ``RunCheck``. ``batches``: the node can open several results in one check.
-    ``cores``: how many cores it uses, for admins. ``checks``: job types that it can check. The
-    Verifier ignores nodes that are not verifiers of its gateway.
+    ``cores``: how many cores it uses, for admins. ``checks``: job types that it can check.
+    ``others``: its device classes with its other builds of Blender. The Verifier ignores nodes that
+    are not verifiers of its gateway.
     """
 
     node: UUID
@@ -29,6 +30,7 @@ class CheckerSeen(Message[Verifier, None]):
     batches: bool = False
     cores: int | None = None
     checks: frozenset[str] = RENDERED
+    others: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -46,7 +48,8 @@ class Reported(Message[Verifier, None]):
     If ``report`` is None, the check failed, for ``reason``. ``is_unread``: the delivered result
     could not be fetched. ``is_other``: other content than the node signed was fetched.
     ``is_scene``: the check failed while the verifier itself rendered the scene. ``by_files``:
-    Blender crashes with the delivered files, and not without them.
+    Blender crashes with the delivered files, and not without them. ``is_given_back``: the node did
+    not run the check, for example while it installs the version of Blender; nothing failed.
     """
 
     check: UUID
@@ -57,6 +60,7 @@ class Reported(Message[Verifier, None]):
     is_scene: bool = False
     by_files: bool = False
     is_other: bool = False
+    is_given_back: bool = False
 
 
 @attrs.frozen

@@ -46,7 +46,8 @@ class ConnectedVerifier:
 
     ``busy``: the id of the check that the verifier runs. ``batches``: the verifier can open several
     results in one check. ``cores``: None if the verifier does not say. ``checks``: job types that
-    it can check. ``time``: for its load.
+    it can check. ``others``: its device classes with its other builds of Blender. ``time``: for its
+    load.
     """
 
     node: UUID
@@ -55,31 +56,46 @@ class ConnectedVerifier:
     batches: bool = False
     cores: int | None = None
     checks: frozenset[str] = RENDERED
+    others: tuple[str, ...] = ()
     busy: UUID | None = None
     time: BusyTime = attrs.field(factory=BusyTime)
 
+    def class_for(self, case: Case) -> str:
+        """Return the device class in which the verifier checks a case.
+
+        The case's own class if the verifier has it, or else one with the case's build of Blender,
+        or else the verifier's own.
+        """
+        wanted, classes = case.device_class, (self.device_class, *self.others)
+        if wanted in classes:
+            return wanted
+        same_build = (one for one in classes if are_comparable(one, wanted))
+        return next(same_build, self.device_class)
+
     def can_compare(self, case: Case) -> bool:
-        """Return True if the verifier has the Blender build of the case's node."""
-        return are_comparable(self.device_class, case.device_class)
+        """Return True if the verifier has the Blender build that rendered the case's result."""
+        return are_comparable(self.class_for(case), case.device_class)
 
     def has_kind_of(self, case: Case) -> bool:
         """Return True if the verifier has the device kind of the case's node.
 
         Renders with the same seed can then be compared directly, without statistics.
         """
-        return is_kin(self.device_class, case.device_class)
+        return is_kin(self.class_for(case), case.device_class)
 
 
 @attrs.frozen(eq=False)
 class RunningCheck:
     """A check that a verifier runs. A batch has several cases, all of one job.
 
-    ``since``: the start of the check; ``until``: its deadline; both by the monotonic clock.
+    ``device_class``: the class in which it runs. ``since``: the start of the check; ``until``: its
+    deadline; both by the monotonic clock.
     """
 
     order: RunCheck
     cases: tuple[Case, ...]
     by: ConnectedVerifier
+    device_class: str
     since: float
     until: float
 
@@ -126,9 +142,8 @@ class VerifierFleet:
 
     def classes_for(self, case: Case) -> frozenset[str]:
         """Return the device classes of the verifiers that may check the case."""
-        return frozenset(
-            one.device_class for one in self.seen.values() if self.may_check(one.node, case)
-        )
+        able = (one for one in self.seen.values() if self.may_check(one.node, case))
+        return frozenset(each for one in able for each in one.classes)
 
     def has_class_of(self, case: Case) -> bool:
         """Return True if a verifier of the device class of the case's node may check the case."""
@@ -165,14 +180,18 @@ class VerifierRegistry:
         batches: bool = False,
         cores: int | None = None,
         checks: frozenset[str] = RENDERED,
+        others: tuple[str, ...] = (),
     ) -> RunningCheck | None:
         """Add a verifier; if the verifier reconnected, return the check that is lost."""
         before = self._known.get(node)
         known = None if before is None else (before.device_class, before.session, before.checks)
-        if known == (device_class, session, checks):
+        if before is not None and known == (device_class, session, checks):
+            before.others = others  # a store installs and removes builds beside running checks
             return None
         lost = self._lose(before)
-        self._known[node] = ConnectedVerifier(node, device_class, session, batches, cores, checks)
+        self._known[node] = ConnectedVerifier(
+            node, device_class, session, batches, cores, checks, others
+        )
         return lost
 
     def go(self, node: UUID, session: Ref[Any]) -> RunningCheck | None:
@@ -193,8 +212,8 @@ class VerifierRegistry:
         running = None if one.busy is None else self._running.get(one.busy)
         checking = 0 if running is None else len(running.cases)
         share = one.time.share(now, 0.0 if running is None else now - running.since)
-        checks = " ".join(sorted(one.checks))
-        return VerifierLoad(one.node, one.device_class, one.cores, checking, share, checks)
+        checks, others = " ".join(sorted(one.checks)), " ".join(one.others)
+        return VerifierLoad(one.node, one.device_class, one.cores, checking, share, checks, others)
 
     @property
     def has_free(self) -> bool:
@@ -212,7 +231,7 @@ class VerifierRegistry:
         wanted, failed = case.device_class, case.failed_by
         return min(
             (one for one in self.able_for(case, fleet) if one.busy is None),
-            key=lambda one: (one.node in failed, one.device_class != wanted, one.node),
+            key=lambda one: (one.node in failed, one.class_for(case) != wanted, one.node),
             default=None,
         )
 
@@ -225,7 +244,7 @@ class VerifierRegistry:
             is_known = any(is_kin(one, case.device_class) for one in fleet.classes_for(case))
             able = same if same or is_known else able
         if case.needs_same_class and fleet.has_class_of(case):
-            able = [one for one in able if one.device_class == case.device_class]
+            able = [one for one in able if one.class_for(case) == case.device_class]
         return able
 
     def start(
@@ -244,7 +263,7 @@ class VerifierRegistry:
         by.busy = order.check
         for case in cases:
             case.check = order.check
-        self._running[order.check] = RunningCheck(order, cases, by, *times)
+        self._running[order.check] = RunningCheck(order, cases, by, by.class_for(cases[0]), *times)
         return True
 
     def end(self, check: UUID, node: UUID) -> RunningCheck | None:

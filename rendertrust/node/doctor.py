@@ -6,7 +6,7 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ import aiohttp
 import attrs
 
 from rendertrust import __version__, node_key
+from rendertrust.blender_version import list_text
 from rendertrust.http_session import http_session
 from rendertrust.node import blender_discovery, gateway_key, machine_facts, plugins, sandbox
 from rendertrust.node.agent_settings import GIB, AgentSettings
@@ -21,10 +22,15 @@ from rendertrust.node.agent_snapshot import QUARANTINED, told_of
 from rendertrust.node.agent_status import Status, status
 from rendertrust.node.gateway_key import KeyChanged, KeyUnknown
 from rendertrust.node.opengl_probe import HOW_TO_GET_OPENGL
+from rendertrust.node.renderer_environment import PipTools
+from rendertrust.node.renderer_list_updates import fetched
+from rendertrust.node.renderer_store import installed, name_of
 from rendertrust.node.sandbox import INSTALL_BWRAP, OFF
 from rendertrust.node.seccomp import filter_of
 from rendertrust.node.state_folder import Enrolment, StateFolder
 from rendertrust.node.update_notice import newer_program
+from rendertrust.note import NoteRefused
+from rendertrust.renderer_list import RendererList
 
 GOOD, WARNING, BAD = "good", "warning", "bad"
 SKEW_SECONDS_MAX: Final = 60.0
@@ -60,6 +66,8 @@ async def examine(state: Path | None = None) -> AsyncIterator[Diagnosis]:
         for check in await gateway(enrolment):
             yield check
         yield agent(status(folder.path))
+        if folder.renderers.is_dir():
+            yield await renderers(folder, enrolment)
     async for check in work(folder):
         yield check
 
@@ -166,6 +174,35 @@ def agent(found: object) -> Diagnosis:
         said = "is not connected" if silent is None else f"has not answered for {silent} s"
         return Diagnosis("agent", BAD, f"runs, and {said}", "see: rendertrust node status")
     return Diagnosis("agent", GOOD, "runs and is connected")
+
+
+async def renderers(folder: StateFolder, enrolment: Enrolment) -> Diagnosis:
+    """Check which versions of Blender the node's store holds, and which it can install."""
+    held = await asyncio.to_thread(installed, folder.renderers)
+    async with http_session() as session:
+        listed = await fetched(session, enrolment.url, enrolment.gateway_key)
+    if isinstance(listed, NoteRefused):
+        return Diagnosis("renderers", WARNING, f"no list of versions: {listed.reason}")
+    tools = PipTools()
+    wanted = sorted({each.python for each in listed})
+    return store_of(held, listed, [one for one in wanted if await tools.python(one) is None])
+
+
+def store_of(
+    held: Collection[str], listed: RendererList, missing_pythons: Collection[str]
+) -> Diagnosis:
+    """Return what a store with these environments (``held``) offers of a list of renderers."""
+    there = [each.line for each in listed if name_of(each) in held]
+    others = [each for each in listed if each.line not in there]
+    able = [each.line for each in others if each.python not in missing_pythons]
+    lacking = [each for each in others if each.python in missing_pythons]
+    said = f"the store holds {f'Blender {list_text(there)}' if there else 'no version of Blender'}"
+    said += f", and can install {list_text(able)}" if able else ""
+    if not lacking:
+        return Diagnosis("renderers", GOOD, said)
+    pythons = " and ".join(f"Python {one}" for one in sorted({one.python for one in lacking}))
+    remedy = f"install {pythons}, which Blender {list_text(one.line for one in lacking)} needs"
+    return Diagnosis("renderers", WARNING, f"{said}; {pythons} is missing", remedy)
 
 
 async def work(folder: StateFolder) -> AsyncIterator[Diagnosis]:

@@ -81,6 +81,8 @@ class RendererStore:
     _tested: dict[str, Blender] = attrs.field(factory=dict[str, Blender])
     _in_use: Counter[str] = attrs.field(factory=Counter[str])
     _one_at_a_time: asyncio.Lock = attrs.field(factory=asyncio.Lock)
+    _whole: set[str] = attrs.field(factory=set[str])  # names of the installed environments
+    _preparing: "dict[str, asyncio.Task[None]]" = attrs.field(factory=dict)
 
     async def take(self, listed: RendererList) -> None:
         """Use a list from now on, and look for the Pythons that it needs."""
@@ -106,14 +108,39 @@ class RendererStore:
         """Return the release of a version that is offered; None if there is none."""
         return next((each for each in self.offered() if each.line == version), None)
 
+    def has(self, release: RendererRelease) -> bool:
+        """Return True if a version is installed."""
+        return name_of(release) in self._whole
+
+    def prepare(self, release: RendererRelease) -> None:
+        """Install a version beside all else, unless it is installed or being installed."""
+        name = name_of(release)
+        if name in self._whole or name in self._preparing:
+            return
+        task = self._preparing[name] = asyncio.create_task(self._prepare(release))
+        task.add_done_callback(lambda _: self._preparing.pop(name, None))
+
+    async def _prepare(self, release: RendererRelease) -> None:
+        async with self.lent(release):
+            pass
+
+    async def end(self) -> None:
+        """End the installations that run beside all else."""
+        tasks = list(self._preparing.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     @contextlib.asynccontextmanager
     async def lent(self, release: RendererRelease) -> AsyncGenerator[Blender | NotInstalled]:
         """Lend a renderer, which is installed first if necessary, and kept while it is lent."""
         name = name_of(release)
         self._in_use[name] += 1
         try:
-            async with self._one_at_a_time:
-                found = await self._ready(release)
+            found: Blender | NotInstalled | None = self._tested.get(name)
+            if found is None:
+                async with self._one_at_a_time:
+                    found = await self._ready(release)
             yield found
         finally:
             self._in_use[name] -= 1
@@ -122,6 +149,7 @@ class RendererStore:
     async def clean(self) -> None:
         """Remove what an earlier agent left half installed or half removed."""
         await asyncio.to_thread(_clean, self.folder)
+        self._whole = set(await asyncio.to_thread(installed, self.folder))
 
     def _why_never(self, release: RendererRelease) -> str | None:
         """Return why this machine cannot have a version; None if it can."""
@@ -158,6 +186,7 @@ class RendererStore:
         if (full := await self._make_room(release)) is not None:
             return NotInstalled(full)
         self.narrate(f"installing Blender {release.version}, {release.size >> 20} MiB")
+        self._whole.discard(whole.name)
         half = await asyncio.to_thread(renderer_environment.new_environment, self.folder, HALF)
         try:
             if (fault := await self.tools.install(release, python, half)) is not None:
@@ -167,9 +196,11 @@ class RendererStore:
             if not isinstance(found, Blender):
                 return self._failed(release, found)
             await asyncio.to_thread(_finish, whole)
+            self._whole.add(whole.name)
         finally:
             await asyncio.to_thread(_clear_half, half, whole)
         self.narrate(f"Blender {release.version} is installed")
+        self.changed.set()
         return found
 
     async def _tried(self, folder: Path, release: RendererRelease) -> Blender | str:
@@ -201,11 +232,13 @@ class RendererStore:
         chosen = to_remove(there.values(), self.bytes_max - release.size, wanted, used)
         if chosen is None:
             return "the other versions of Blender, which are in use, need the store's space"
+        for each in chosen:
+            self._tested.pop(each.folder.name, None)  # now, as nobody may begin to use it
+            self._whole.discard(each.folder.name)
         if chosen:
             await self.end_waiting()
         for each in chosen:
             self.narrate(f"removing the renderer {each.folder.name}, which was not used for long")
-            self._tested.pop(each.folder.name, None)
             await asyncio.to_thread(renderer_environment.remove, each.folder)
         return None
 

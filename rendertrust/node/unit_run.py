@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 import orjson
 
-from rendertrust.job_types import CHECK
+from rendertrust.job_types import CHECK, is_check
 from rendertrust.node.attester import Attester, utc
 from rendertrust.node.cache import Cache
 from rendertrust.node.disk_space import is_of_disk, of_disk
@@ -123,6 +123,7 @@ class UnitRun:
     detail: str = ""
     has_begun: bool = False
     is_running: bool = False
+    is_preparing: bool = False
     is_cancelled: bool = False
     failure_if_cancelled: Failed | None = None
     job: asyncio.Task[None] | None = None
@@ -147,7 +148,13 @@ class UnitRun:
             attempt=self.dispatch.attempt,
             progress=self.progress,
             detail=self.detail or None,
+            preparing=self.is_preparing or None,
         )
+
+    def prepare(self, detail: str) -> None:
+        """Say that the unit's Blender is being installed, before the unit begins."""
+        self.is_preparing, self.detail = True, detail
+        self.tell()
 
     def report(self, progress: float, detail: str) -> None:
         """Store the plugin's progress, and send it at most a few times a second."""
@@ -179,8 +186,14 @@ class UnitRun:
 
 
 async def run(unit: UnitRun, plugin: Plugin, cache: Cache, work: Path, threads: int) -> Result:
-    """Fetch the inputs and run the plugin in the folder ``work``."""
-    unit.is_running, unit.begun = True, utc()
+    """Fetch the inputs and run the plugin in the folder ``work``.
+
+    A version of Blender that the unit needs is installed before the unit begins.
+    """
+    unit.is_running = True
+    if (refused := await _prepared(unit, plugin)) is not None:
+        return refused
+    unit.is_preparing, unit.detail, unit.begun = False, "", utc()
     unit.tell()
     try:
         staged = UnitInputs(cache, work, unit.addresses, _need_of(plugin, unit.dispatch))
@@ -214,6 +227,17 @@ async def run(unit: UnitRun, plugin: Plugin, cache: Cache, work: Path, threads: 
         return Failed(
             failure="node", error=f"{type(fault).__name__} in the plugin", detail=str(fault)
         )
+
+
+async def _prepared(unit: UnitRun, plugin: Plugin) -> Failed | None:
+    """Install the unit's Blender if a plugin of ours lacks it. A check does not wait for that."""
+    prepare = getattr(getattr(plugin, "render", plugin), "prepare_blender", None)
+    version = unit.dispatch.blender
+    if not version or not callable(prepare):
+        return None
+    waits = not is_check(unit.dispatch.job_type)
+    failed: Failed | None = await prepare(version, unit.prepare, waits=waits)
+    return failed
 
 
 def _need_of(plugin: Plugin, dispatch: JobDispatch) -> Callable[[str], bool]:

@@ -130,6 +130,7 @@ CREATE TABLE verifiers (
     node_id      uuid PRIMARY KEY REFERENCES nodes ON DELETE CASCADE,
     device_class text NOT NULL CHECK (char_length(device_class) <= 200),
     checks       text NOT NULL DEFAULT 'render video' CHECK (char_length(checks) <= 10000), -- job types that it can check
+    other_classes text NOT NULL DEFAULT '' CHECK (char_length(other_classes) <= 10000), -- with its other builds
     cores        integer CHECK (cores > 0),           -- null: it does not say
     checking     integer NOT NULL CHECK (checking >= 0), -- results in the check that it runs
     load         double precision NOT NULL CHECK (load BETWEEN 0 AND 1), -- share of the last minutes it was busy

@@ -232,26 +232,30 @@ UPDATE disputes SET finding = $3 WHERE job_id = $1 AND unit = $2 AND state = 'OP
 
 -- name: verifiers_meet
 -- Record that these verifiers ($1, of the classes $2, with $3 cores, checking $4 results, with the loads $5, which
--- can check the job types $6) are connected, and return all that any gateway has recorded within $7 seconds.
+-- can check the job types $6, and have the further classes $7) are connected, and return all that any gateway has
+-- recorded within $8 seconds.
 WITH here AS (
-    INSERT INTO verifiers (node_id, device_class, cores, checking, load, checks, seen_at)
+    INSERT INTO verifiers (node_id, device_class, cores, checking, load, checks, other_classes, seen_at)
     SELECT t.*, now()
-    FROM unnest($1::uuid[], $2::text[], $3::integer[], $4::integer[], $5::float8[], $6::text[])
-         AS t (node, class, cores, checking, load, checks) ORDER BY node
+    FROM unnest($1::uuid[], $2::text[], $3::integer[], $4::integer[], $5::float8[], $6::text[], $7::text[])
+         AS t (node, class, cores, checking, load, checks, others) ORDER BY node
     ON CONFLICT (node_id) DO UPDATE SET device_class = EXCLUDED.device_class, cores = EXCLUDED.cores,
-        checking = EXCLUDED.checking, load = EXCLUDED.load, checks = EXCLUDED.checks, seen_at = now()
-    RETURNING node_id, device_class, checks
+        checking = EXCLUDED.checking, load = EXCLUDED.load, checks = EXCLUDED.checks,
+        other_classes = EXCLUDED.other_classes, seen_at = now()
+    RETURNING node_id, device_class, checks, other_classes
 ), lately AS (
-    SELECT node_id, device_class, checks FROM here
+    SELECT node_id, device_class, checks, other_classes FROM here
     UNION ALL
-    SELECT node_id, device_class, checks FROM verifiers
-    WHERE seen_at >= now() - make_interval(secs => $7) AND node_id <> ALL($1::uuid[])
+    SELECT node_id, device_class, checks, other_classes FROM verifiers
+    WHERE seen_at >= now() - make_interval(secs => $8) AND node_id <> ALL($1::uuid[])
 )
-SELECT v.node_id AS node, v.device_class, n.owner_id AS owner, v.checks FROM lately v JOIN nodes n ON n.id = v.node_id;
+SELECT v.node_id AS node, v.device_class, n.owner_id AS owner, v.checks, v.other_classes AS others
+FROM lately v JOIN nodes n ON n.id = v.node_id;
 
 -- name: verifier_classes
 -- The device classes of the verifiers that any gateway has recorded within $1 seconds.
-SELECT DISTINCT device_class FROM verifiers WHERE seen_at >= now() - make_interval(secs => $1);
+SELECT DISTINCT unnest(string_to_array(concat_ws(' ', device_class, nullif(other_classes, '')), ' ')) AS device_class
+FROM verifiers WHERE seen_at >= now() - make_interval(secs => $1);
 
 -- name: check_view_page
 -- The newest $5 checks; optionally only those of node $2, with outcome $3, or with $4 in the node's name or the reason,

@@ -89,7 +89,7 @@ FROM_NODE_FULL: Final[tuple[FromNode, ...]] = (
         vram=8 << 30,
         blender="5.2.0",
         build="e13b728c6880",
-        builds=(Build(version="4.5.3", build="67807e1800cc"),),
+        builds=(Build(version="4.5.3", build="67807e1800cc", installed=True),),
         isa="x86-64-v3",
         capabilities=("render", "check"),
         running=(RUNNING,),
@@ -97,7 +97,7 @@ FROM_NODE_FULL: Final[tuple[FromNode, ...]] = (
         opengl=True,
         drawing="OPENGL; Mesa; llvmpipe; 4.5 Mesa 25.0.7; AuthenticAMD",
     ),
-    JobStatus(**OF_UNIT, status="running", progress=0.45, detail="sample 4 of 16"),
+    JobStatus(**OF_UNIT, status="running", progress=0.45, detail="sample 4 of 16", preparing=True),
     JobResult(
         **OF_UNIT,
         status="completed",

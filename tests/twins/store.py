@@ -624,6 +624,7 @@ class StoreTwin(MultipartsOfResults):
                 one.device_class,
                 self.nodes[node].owner if node in self.nodes else None,
                 one.checks,
+                one.others,
             )
             for node, (one, seen_at) in self.verifiers.items()
             if seen_at >= since

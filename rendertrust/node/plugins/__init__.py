@@ -41,9 +41,11 @@ class PluginOffer:
         return plugin if isinstance(plugin, RenderPlugin) else None
 
     async def end(self) -> None:
-        """End the Blender processes that wait for units."""
+        """End the Blender processes that wait for units, and installations."""
         if (render := self.render) is not None:
             await render.residents.end()
+            if render.store is not None:
+                await render.store.end()
 
     async def warm(self) -> None:
         """Compile shaders, which takes some minutes on the first start."""

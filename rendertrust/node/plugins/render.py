@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -155,10 +155,43 @@ class RenderPlugin:
 
     def builds(self) -> tuple[Build, ...]:
         """Return the builds in which units can be rendered, the node's own first."""
-        own = [(each.version, each.build) for each in self.tested() if each.version]
-        stored = () if self.store is None else self.store.offered()
-        named = [*own, *((each.version, each.build) for each in stored)]
-        return tuple(Build(version=v, build=b or None) for v, b in named[:BUILDS_MAX])
+        own = [Build(version=b.version, build=b.build or None) for b in self.tested() if b.version]
+        return (*own, *self._stored_builds())[:BUILDS_MAX]
+
+    def _stored_builds(self) -> tuple[Build, ...]:
+        """Return the builds of the store, installed or not."""
+        store = self.store
+        offered = () if store is None else store.offered()
+        return tuple(
+            Build(
+                version=each.version,
+                build=each.build,
+                installed=None if store is None or store.has(each) else False,
+            )
+            for each in offered
+        )
+
+    async def prepare_blender(
+        self, version: str, tell: Callable[[str], None], *, waits: bool
+    ) -> Failed | None:
+        """Install the version of Blender that a unit needs, before the unit begins.
+
+        Return why the unit cannot begin. ``tell`` is told before the installation. Unless
+        ``waits``, the version is installed beside other work, and the unit is given back.
+        """
+        wanted = parse(version)
+        if self.store is None or wanted in map(parse, (one.version for one in self.tested())):
+            return None
+        release = self.store.find(wanted)
+        if release is None or self.store.has(release):
+            return None
+        if not waits:
+            self.store.prepare(release)
+            error = f"Blender {text_of(wanted)} is being installed"
+            return Failed(failure=DECLINED, error=error, given_back=True)
+        tell(f"installing Blender {text_of(wanted)}")
+        async with self.store.lent(release) as lent:
+            return _not_installed(lent) if isinstance(lent, NotInstalled) else None
 
     @contextlib.asynccontextmanager
     async def for_task(self, task: Task) -> "AsyncGenerator[RenderPlugin | Failed]":
@@ -175,10 +208,9 @@ class RenderPlugin:
             error = f"this node has no Blender {text_of(wanted)} now"
             yield Failed(failure=DECLINED, error=error, given_back=True)
         else:
-            task.report(0.0, f"preparing Blender {text_of(wanted)}")
             async with self.store.lent(release) as lent:
                 if isinstance(lent, NotInstalled):
-                    yield Failed(failure=DECLINED, error=lent.reason[:500], given_back=True)
+                    yield _not_installed(lent)
                 else:
                     yield attrs.evolve(self, found=lent)
 
@@ -234,6 +266,11 @@ class RenderPlugin:
                 hear=progress.hear,
                 overhear=progress.overhear,
             )
+
+
+def _not_installed(found: NotInstalled) -> Failed:
+    """Return the failure of a unit whose version of Blender cannot be installed."""
+    return Failed(failure=DECLINED, error=found.reason[:500], given_back=True)
 
 
 @attrs.define

@@ -252,11 +252,11 @@ async def test_gateways_know_all_verifiers_that_were_there_lately_and_their_owne
     owner = await stage.user()
 
     async def met(connected: Mapping[UUID, str]) -> set[SeenVerifier]:
-        here = [VerifierLoad(node, of, 4, 1, 0.5, "a b") for node, of in connected.items()]
+        here = [VerifierLoad(node, of, 4, 1, 0.5, "a b", "c d") for node, of in connected.items()]
         return {*await store.meet_verifiers(here, 60.0)}
 
-    first = SeenVerifier(one, "cpu/avx2/5.2", None, "a b")
-    second = SeenVerifier(two, "gpu/optix/5.2", None, "a b")
+    first = SeenVerifier(one, "cpu/avx2/5.2", None, "a b", "c d")
+    second = SeenVerifier(two, "gpu/optix/5.2", None, "a b", "c d")
     assert await met({}) == set()
     assert await met({one: first.device_class}) == {first}
     stage.clock.pass_by(40)
@@ -266,5 +266,5 @@ async def test_gateways_know_all_verifiers_that_were_there_lately_and_their_owne
     stage.clock.pass_by(40)
     assert await met({}) == {second}
     # A verifier that returns with another Blender build replaces its earlier row.
-    other = SeenVerifier(two, "gpu/optix/5.0", None, "a b")
+    other = SeenVerifier(two, "gpu/optix/5.0", None, "a b", "c d")
     assert await met({two: other.device_class}) == {other}

@@ -16,7 +16,7 @@ from rendertrust.node.renderer_environment import PipTools, Python
 from rendertrust.node.renderer_list_updates import fetched
 from rendertrust.node.renderer_store import HALF, NotInstalled, RendererStore, installed
 from rendertrust.note import NoteRefused
-from rendertrust.protocol import Hello
+from rendertrust.protocol import Hello, JobStatus
 from rendertrust.renderer_list import SIGNED_NAME, RendererRelease, RendererWheel
 from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway, ack_of
@@ -168,6 +168,9 @@ async def test_a_node_offers_the_listed_versions_until_one_fails(
         assert "Blender 4.2.1 cannot be installed" in (result.error or "")
         await until(lambda: versions_of(peer)[len(own) :] == ["4.5.3"])
         assert any("started in Blender 4.2" in line for line in node.told)
+        said = [one for one in peer.frames if isinstance(one, JobStatus)]
+        told = {(one.preparing, one.detail) for one in said}
+        assert told == {(True, "installing Blender 4.2")}, "the unit did not begin"
 
 
 def versions_of(peer: Gateway) -> list[str]:

@@ -1,5 +1,6 @@
 """Scenes are rendered in the version of Blender that saved them, through a whole gateway."""
 
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -150,14 +151,16 @@ async def test_a_preflight_is_made_by_the_scenes_version_and_says_what_others_ex
 
 
 async def test_or_newer_means_the_nearest_version_that_a_node_has(
-    gateway: Whole, jane: Creator
+    gateway: Whole, jane: Creator, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "actors.node_session.unit_dispatch")
     scene = await sent(gateway, jane, b"BLENDER-v405 a scene")
     behave = telling(gateway, b"a picture")
     async with AsyncExitStack() as stack:
         node = await node_with(stack, gateway.url, behave, "5.2.0", "4.2.1", "5.0.1")
         await until(lambda: is_submitted(jane, scene))
         await until(lambda: versions_in(node) == ["5.0"])
+        assert f"to node {node.node_id} for Blender 5.0.1" in caplog.text
         builds = tuple(Build(version=version) for version in ("5.2.0", "4.5.3", "5.0.1"))
         await node.send(Hello(version="1", slots=16, capabilities=BOTH, builds=builds))
         await until(lambda: is_taken(jane, scene))  # without or_newer: once its hello is known

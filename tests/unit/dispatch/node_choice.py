@@ -67,4 +67,10 @@ def choose(
         return NoCapableNode()
     room = [node for node in capable if node.accepts_work]
     near = [n for n in room if n.is_free and n.id in holders and not yields(n, demand)]
-    return min(near or room, key=rank) if room else AllNodesFull()
+    if not room:
+        return AllNodesFull()
+    best, needs = min(near or room, key=rank), demand.kind.needs
+    if not best.resources.must_install(needs):
+        return best
+    ready = [node for node in room if not node.resources.must_install(needs)]
+    return min((n for n in ready if n.is_free and not n.is_resting), key=rank, default=best)

@@ -48,6 +48,7 @@ KITS = (
     NodeResources("cpu", ((5, 2),), 8 * GIB, "cpu/a"),
     NodeResources("gpu", ((4, 5), (5, 0)), GIB),
     NodeResources("cpu", ((5, 0),), 2 * GIB),
+    NodeResources("cpu", ((4, 5), (5, 0)), 2 * GIB, uninstalled=frozenset({(4, 5)})),
 )
 
 
@@ -281,6 +282,19 @@ def test_a_version_of_blender_is_met_exactly_or_with_or_newer_by_newer_ones() ->
     }
     exact = {("4.5", False), ("5.2", False)}
     assert met == exact | {(asked, True) for asked in ("4.2", "4.5", "5.0", "5.2")}
+
+
+@given(nodes(), st.sampled_from([(4, 5), (5, 0), (5, 2)]), st.booleans())
+def test_no_node_installs_a_version_while_an_idle_one_has_it(
+    known: list[Node], version: tuple[int, int], or_newer: bool
+) -> None:
+    index = indexed(known)
+    needs = Requirements(blender=version, or_newer=or_newer)
+    demand = PlacementRequest(RequestKind("render", needs=needs), USERS[0])
+    chosen, rest = index.choose(demand), candidates(known, demand)
+    if isinstance(chosen, Node) and chosen.resources.must_install(needs):
+        ready = [node for node in rest if not node.resources.must_install(needs)]
+        assert not [n for n in ready if n.is_free and n.accepts_work and not n.is_resting]
 
 
 def test_a_node_that_declares_no_version_gets_work_whose_creator_named_none() -> None:

@@ -15,7 +15,9 @@ from actors.scheduler.queries import LACKS
 from rendertrust.job_spec import NodeNeeds
 
 RESOURCE_OF = {"blender": "blenders"}  # of requirements that have another name than the resource
-ALSO = {"ram"}  # main memory, with which ``memory`` is compared where graphics memory is named
+# Main memory, with which ``memory`` is compared where graphics memory is named; the classes of
+# further builds, which matter for verifiers; and versions that are not installed yet.
+ALSO = {"ram", "classes", "uninstalled"}
 HOW = {"or_newer", "undeclared"}  # which other nodes meet the requirement of a version
 
 

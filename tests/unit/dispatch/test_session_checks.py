@@ -24,6 +24,7 @@ from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, Verifie
 from rendertrust.job_types import RENDERED
 from rendertrust.protocol import (
     Ack,
+    Build,
     Evidence,
     Hello,
     JobCancel,
@@ -478,6 +479,37 @@ async def seen_by(play: Play, verifier: Probe[Verifier], *offered: str) -> Check
     seen = await verifier.expect(CheckerSeen)
     assert (seen.node, seen.device_class, seen.batches) == (NODE, CLASS, len(offered) == 2)
     return seen
+
+
+@simulated
+async def test_a_check_runs_in_the_build_that_the_verifier_actor_names() -> None:
+    verifier: Probe[Verifier] = Probe("verifier")
+    builds = (Build(version="5.2.3", build="5.2"), Build(version="4.5.1", build="4.5"))
+    hello = Hello(
+        version="1", device_class=CLASS, build="5.2", builds=builds, capabilities=("check",)
+    )
+    async with session(verifier=verifier) as play:
+        play.hear(hello)
+        play.assign()
+        await play.welcome()
+        seen = await verifier.expect(CheckerSeen)
+        assert (seen.device_class, seen.others) == (CLASS, ("cpu/avx2/4.5",))
+        assert seen.session.tell(attrs.evolve(ORDER, build="4.5"))
+        assert (await play.socket.expect(JobDispatch)).blender == "4.5"
+        put_off = JobResult(
+            job_id=str(CHECK),
+            unit=0,
+            attempt=1,
+            status="failed",
+            failure="network",
+            error="being installed",
+            given_back=True,
+        )
+        play.hear(put_off)
+        told = Reported(CHECK, NODE, None, "being installed", is_given_back=True)
+        assert await verifier.expect(Reported) == told
+        play.hear(attrs.evolve(hello, builds=builds[:1]))
+        assert (await verifier.expect(CheckerSeen)).others == ()
 
 
 BATCH = attrs.evolve(ORDER, draws=(), further=(FurtherResult(ORDER.picture, None),))

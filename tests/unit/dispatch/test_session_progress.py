@@ -71,6 +71,31 @@ async def test_words_without_progress_hold_a_unit_no_longer() -> None:
 
 
 @simulated
+async def test_a_unit_begins_once_its_blender_is_installed_within_an_hour() -> None:
+    clock, limit = TwinClock(), 10 * STILL
+    async with session(clock=clock, **PATIENT, runtime_seconds_most=limit) as play:
+        await play.working(assignment())
+        for _ in range(30):  # far longer than the unit may take
+            play.hear(status(progress=0.0, preparing=True, detail="installing Blender 4.2"))
+            play.ref.tell(PongSeen())
+            await asyncio.sleep(100)
+        assert not [item for item in play.cast.ledger.ref.mailbox.items if "Unit" in repr(item)]
+        play.hear(status(progress=0.0))
+        await play.effect(Posted(units=(state_of("RUNNING"),)))
+        await report_progress(play, limit - 160, *(number / 100 for number in range(90)))
+    async with session(**PATIENT) as play:
+        await play.working(assignment())
+        for _ in range(36):
+            play.hear(status(progress=0.0, preparing=True))
+            play.ref.tell(PongSeen())
+            await asyncio.sleep(100)
+        play.hear(status(progress=0.0, preparing=True))  # after an hour, it has begun
+        await play.effect(Posted(units=(state_of("RUNNING"),)))
+        await asyncio.sleep(2 * STILL - 20)
+        assert "0 %" in await wait_until_taken_back(play)
+
+
+@simulated
 async def test_less_than_a_hundredth_is_no_progress() -> None:
     async with session(**PATIENT) as play:
         await began(play)

@@ -9,6 +9,7 @@ import pytest
 
 from rendertrust.blender_version import parse
 from rendertrust.http_session import http_session
+from rendertrust.node import doctor
 from rendertrust.node.blender import Blender
 from rendertrust.node.blender_discovery import Renderer
 from rendertrust.node.plugin import Failed, Task
@@ -228,3 +229,41 @@ async def test_a_unit_is_rendered_by_the_version_that_its_dispatch_names(
             assert chosen.found.version == expected
             assert chosen.residents is render.residents
             assert parse(chosen.found.version) in ((5, 2), (3, 6), (4, 5))
+
+
+async def test_a_unit_waits_for_its_version_and_a_check_comes_back_for_it(stage: Stage) -> None:
+    own = Blender(renderer=PROGRAM, box=BOX, version="5.2.3", build="b52")
+    store, told = await filled(stage), list[str]()
+    render = RenderPlugin(scratch=stage.folder, found=own, store=store)
+    store.changed.clear()
+    assert await render.prepare_blender("5.2", told.append, waits=True) is None
+    assert [each.installed for each in render.builds()] == [None, False, False, False]
+    assert await render.prepare_blender("4.5", told.append, waits=True) is None
+    assert (told, store.has(LTS), store.changed.is_set()) == (
+        ["installing Blender 4.5"],
+        True,
+        True,
+    )
+    refused = await render.prepare_blender("5.0", told.append, waits=False)
+    assert refused is not None
+    assert (refused.given_back, refused.error) == (True, "Blender 5.0 is being installed")
+    assert isinstance(await use(store, NEW), Blender)
+    assert await render.prepare_blender("5.0", told.append, waits=False) is None
+    assert [each.installed for each in render.builds()] == [None, False, None, None]
+    assert (len(told), stage.tools.asked) == (1, ["4.5.3", "5.0.1"])
+    await store.end()
+
+
+def test_the_doctor_says_what_the_store_holds_and_which_python_it_lacks() -> None:
+    listed = (OLD, LTS, release("5.0.1", python="3.99"))
+    good = doctor.store_of([name_of(LTS)], (OLD, LTS), ())
+    assert (good.state, good.said) == (
+        doctor.GOOD,
+        "the store holds Blender 4.5, and can install 4.2",
+    )
+    found = doctor.store_of([], listed, ["3.99"])
+    assert found.state == doctor.WARNING
+    assert found.said.startswith(
+        "the store holds no version of Blender, and can install 4.2 and 4.5"
+    )
+    assert found.remedy == "install Python 3.99, which Blender 5.0 needs"

@@ -186,11 +186,12 @@ class Play:
         *,
         batches: bool = False,
         checks: frozenset[str] = RENDERED,
+        others: tuple[str, ...] = (),
     ) -> Inspector:
         """Connect a node that can check; nodes in ``OURS`` are the gateway's own verifiers."""
         probe: Probe[NodeSession] = Probe(f"session {number}")
         node = UUID(int=number)
-        seen = CheckerSeen(node, device_class, probe.ref, batches, 4, checks)
+        seen = CheckerSeen(node, device_class, probe.ref, batches, 4, checks, others)
         assert self.verifier.tell(seen)
         return Inspector(node, device_class, probe)
 
@@ -232,10 +233,11 @@ class Play:
         is_scene: bool = False,
         by_files: bool = False,
         is_other: bool = False,
+        is_given_back: bool = False,
     ) -> None:
         told = Reported(
             *(order.check, checker.node, report, reason),
-            *(is_unread, is_scene, by_files, is_other),
+            *(is_unread, is_scene, by_files, is_other, is_given_back),
         )
         assert self.verifier.tell(told)
 

@@ -151,6 +151,21 @@ async def test_one_of_the_very_class_is_asked_before_one_that_is_only_alike() ->
 
 
 @simulated
+async def test_a_result_is_compared_in_the_build_that_rendered_it() -> None:
+    """The verifier may first install that build, for as long as it takes."""
+    async with verifying(wait_seconds=30.0) as play:
+        checker = play.inspector(20, "cpu/avx2/4.5", others=("cpu/avx2/5.0", CLASS))
+        job = await play.delivered()
+        for _ in range(5):
+            order = await play.asked(checker)
+            play.says(checker, order, None, "Blender 5.2 is being installed", is_given_back=True)
+        order = await play.checks(checker, EXACT)
+        assert (order.build, len(order.draws)) == ("5.2", 3)
+        await play.ends(job, "COMPLETED")
+        assert (play.verdict(job), play.charged() > 0) == ("exact", True)
+
+
+@simulated
 @pytest.mark.parametrize("device_class", ["optix/avx2/4.5", "cpu/avx2/4.5"])
 async def test_of_a_build_that_no_verifier_has_nobody_can_tell_and_nobody_is_paid(
     device_class: str,
