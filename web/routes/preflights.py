@@ -30,7 +30,6 @@ from web.jobs.preflights import (
     findings_of_model,
     fitting,
     fleet,
-    known_preflight,
     named_frames,
 )
 from web.jobs.validation import offer_of
@@ -108,7 +107,7 @@ async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:
     found = await _known_or_begun(call, offer.plan)
     if isinstance(found, Problem):
         return found
-    shown = await _shown(call, offer.plan, found)
+    shown = await preflight_shown(call, offer.plan, found)
     return Answer(202 if found.status == "PENDING" else 200, shown)
 
 
@@ -151,15 +150,8 @@ async def _must_measure(call: Call[Look], plan: JobPlan, found: PreflightState) 
     return (await fleet(call.gateway, call.caller, wanted, plan.spec.pool)).ours > 0
 
 
-async def preflight_of(call: Call[Any], plan: JobPlan) -> Preflight | None:
-    """Return the preflight of a job's scene; None if no preflight of it was requested, or the job
-    has no scene.
-    """
-    found = await known_preflight(call.gateway, call.caller, plan)
-    return None if found is None else await _shown(call, plan, found)
-
-
-async def _shown(call: Call[Any], plan: JobPlan, found: PreflightState) -> Preflight:
+async def preflight_shown(call: Call[Any], plan: JobPlan, found: PreflightState) -> Preflight:
+    """Return the preflight of a job's scene as the API shows it."""
     spec, facts = plan.spec, found.facts
     nodes = await fleet(call.gateway, call.caller, spec.job_type, spec.pool)
     if found.model is not None:
