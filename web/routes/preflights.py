@@ -10,8 +10,6 @@ from actors.scheduler.messages import FleetSummary, TooManyOpen
 from rendertrust.api.preflights import Estimate, Preflight, SceneFinding, SceneSummary, Waiting
 from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.api_paths import thumbnail_path
-from rendertrust.frame_range import parse
-from rendertrust.inference.row_plan import read_plan
 from rendertrust.job_spec import Frames, JobSpec, NodeNeeds, Pool, Reference, Version
 from rendertrust.job_types import preflight_of as preflight_type
 from rendertrust.preflight.findings import Finding, stops
@@ -20,7 +18,7 @@ from sql.jobs import JobOrder
 from web.http.operations import Answer, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
 from web.http.responses import from_row
-from web.jobs.estimates import estimate_of, estimate_of_rows
+from web.jobs.estimates import estimate_of_job
 from web.jobs.job_view import too_many_open
 from web.jobs.preflight_report import SceneFacts
 from web.jobs.preflights import (
@@ -154,15 +152,10 @@ async def preflight_shown(call: Call[Any], plan: JobPlan, found: PreflightState)
     """Return the preflight of a job's scene as the API shows it."""
     spec, facts = plan.spec, found.facts
     nodes = await fleet(call.gateway, call.caller, spec.job_type, spec.pool)
+    estimate = estimate_of_job(found, spec, nodes.slots)
     if found.model is not None:
-        said = findings_of_model(found.model)
-        is_measured = not said and "rows" in spec.params
-        rows = read_plan(spec.params) if is_measured else None
-        estimate = None if rows is None else estimate_of_rows(found.model, rows, nodes.slots)
-        return await _answer(call, found, nodes, said, estimate)
-    frames = () if spec.frames is None else parse(spec.frames)
+        return await _answer(call, found, nodes, findings_of_model(found.model), estimate)
     said = () if facts is None else findings_for(facts, nodes, spec)
-    estimate = None if facts is None else estimate_of(facts, frames, spec, nodes.slots)
     return await _answer(call, found, nodes, said, estimate)
 
 
