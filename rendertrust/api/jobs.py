@@ -51,11 +51,12 @@ class Job:
     ``progress``, from 0 to 1, is the part that is rendered, if known. ``verifying``: all that is
     left to do are verdicts on results.
     ``eta_seconds`` is the estimated time until the job ends; null until enough units are complete,
-    and in lists. The estimate becomes later only for a reason, ``eta_reason``: fewer nodes work on
-    the job (``fewer_nodes``), units are queued again (``more_work``), units take longer
-    (``slower``), or no node worked on it for a while (``no_node``). The reason is null while the
-    estimate is not later than before. ``reference_seconds`` is the work of all frames, as measured
-    by a verifier of the gateway, if that work determines the price; null if the price table does.
+    and in lists; for a job of one unit, null if no preflight measured its scene. The estimate
+    becomes later only for a reason, ``eta_reason``: fewer nodes work on the job (``fewer_nodes``),
+    units are queued again (``more_work``), units take longer (``slower``), or no node worked on it
+    for a while (``no_node``). The reason is null while the estimate is not later than before.
+    ``reference_seconds`` is the work of all frames, as measured by a verifier of the gateway, if
+    that work determines the price; null if the price table does.
     ``loose_tiles`` counts delivered tiles of frames that cannot be completed; null without such
     tiles, and in lists.
     ``given_back`` is the number of units that were refunded because a later check found their

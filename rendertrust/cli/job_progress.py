@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from rendertrust.cli import job_grid, value_text
 from rendertrust.cli.node_names import node_of
 from rendertrust.cli.output import Printer
-from rendertrust.cli.progress_rate import LocalEstimate
+from rendertrust.cli.progress_rate import EstimateOfOne
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job
@@ -34,7 +34,7 @@ async def followed(
     first = await anext(changes)
     if first.units > 1:
         return await job_grid.followed(output, client, first, changes, heard)
-    told = LocalEstimate()
+    told = EstimateOfOne()
     seconds = job_grid.LOOK_SECONDS if output.terminal else None
     with screen(output) as show:
         async for job in job_grid.ticking(first, changes, seconds):

@@ -34,26 +34,6 @@ class ProgressRate:
 
 
 @attrs.define
-class LocalEstimate:
-    """The time left of a job of one unit, by its rate; counted down between two reports."""
-
-    _rate: ProgressRate = attrs.field(factory=ProgressRate)
-    _job: "Job | None" = None
-    _since: float = 0.0
-    _left: float | None = None
-
-    def left(self, now: float, job: "Job") -> float | None:
-        """Return the seconds that are left at ``now``; None while the rate is unknown.
-
-        Between two reports the same ``job`` is given again.
-        """
-        if job is not self._job:
-            self._job, self._since = job, now
-            self._left = self._rate.add(now, None if job.ended else job.progress)
-        return None if self._left is None else max(0.0, self._left - (now - self._since))
-
-
-@attrs.define
 class GatewayEstimate:
     """The gateway's estimate of when a job is done; it becomes later only for a reason."""
 
@@ -70,3 +50,29 @@ class GatewayEstimate:
         if job.eta_seconds is None or job.ended:
             return None
         return max(0.0, job.eta_seconds - (now - self._since))
+
+
+@attrs.define
+class EstimateOfOne:
+    """The time left of a job of one unit: the gateway's estimate, or by its rate without one.
+
+    The rate is counted down between two reports.
+    """
+
+    _gateway: GatewayEstimate = attrs.field(factory=GatewayEstimate)
+    _rate: ProgressRate = attrs.field(factory=ProgressRate)
+    _job: "Job | None" = None
+    _since: float = 0.0
+    _left: float | None = None
+
+    def left(self, now: float, job: "Job") -> float | None:
+        """Return the seconds that are left at ``now``; None while the rate is unknown.
+
+        Between two reports the same ``job`` is given again.
+        """
+        if job is not self._job:
+            self._job, self._since = job, now
+            self._left = self._rate.add(now, None if job.ended else job.progress)
+        if (told := self._gateway.left(now, job)) is not None:
+            return told
+        return None if self._left is None else max(0.0, self._left - (now - self._since))

@@ -4,14 +4,25 @@ from collections.abc import Sequence
 from typing import Final
 
 from rendertrust.api.preflights import Estimate
-from rendertrust.inference.row_plan import RowPlan
+from rendertrust.frame_range import parse
+from rendertrust.inference.row_plan import RowPlan, read_plan
 from rendertrust.job_spec import JobSpec
 from rendertrust.preflight.frame_probe import spread_of
 from web.jobs.preflight_report import ModelFacts, SceneFacts
+from web.jobs.preflights import PreflightState
 
 SOME: Final = 1_000  # most frames that are estimated one by one; the total is extrapolated
 STARTING: Final = 4.0  # seconds until Blender has opened a scene, if no node has measured it
 CARRYING: Final = 1.0  # usual seconds for the transfer of a unit's files and pictures
+
+
+def estimate_of_job(known: PreflightState, spec: JobSpec, slots: int) -> Estimate | None:
+    """Estimate the time for a job by its preflight; None if nothing was measured."""
+    if known.model is not None:
+        is_measured = not known.model.error and "rows" in spec.params
+        return estimate_of_rows(known.model, read_plan(spec.params), slots) if is_measured else None
+    frames = () if spec.frames is None else parse(spec.frames)
+    return None if known.facts is None else estimate_of(known.facts, frames, spec, slots)
 
 
 def estimate_of(

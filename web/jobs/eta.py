@@ -1,6 +1,7 @@
 """Estimate of when a job's units are delivered, from how long its own units took.
 
-The shown time does not rise without a reason (``next_shown``): people plan by it.
+The only unit of a job is estimated from the preflight of its scene. The shown time does not rise
+without a reason (``next_shown``): people plan by it.
 """
 
 from collections import OrderedDict
@@ -34,6 +35,19 @@ def seconds_left(
     ahead = [max(0.0, mean - seconds) for seconds in at_work]
     shared = (sum(ahead) + waiting * mean) / len(ahead)
     return max(shared, *ahead)
+
+
+def pace_of_one(pace: PaceRow, total: float, progress: float | None) -> PaceRow:
+    """Return the pace of a job's only unit, which was estimated to take ``total`` seconds.
+
+    ``progress``: the part of the unit that is done, 0 to 1, if its node reports it. The rest takes
+    its part of the estimate.
+    """
+    if not pace.at_work:
+        return pace
+    (gone, *_) = pace.at_work
+    left = max(0.0, total - gone) if progress is None else (1.0 - progress) * total
+    return PaceRow(done=ENOUGH, mean=gone + left, at_work=[gone], waiting=0)
 
 
 @attrs.frozen

@@ -31,8 +31,10 @@ from web.http.idempotency import OTHER_REQUEST, replay
 from web.http.operations import Answer
 from web.http.problem import Problem, unavailable
 from web.http.responses import from_row
-from web.jobs.eta import ShownEta
+from web.jobs.estimates import estimate_of_job
+from web.jobs.eta import ShownEta, pace_of_one
 from web.jobs.orphan_tiles import orphan_tiles_shown
+from web.jobs.preflights import known_preflight
 from web.jobs.retry import RetryAnswer
 from web.money.ledger_client import insufficient
 
@@ -143,11 +145,11 @@ async def shown(gateway: Gateway, row: OwnerJobRow) -> Job:
     )
 
 
-async def in_full(gateway: Gateway, row: OwnerJobRow) -> Job:
-    """Return the job, including the members that lists omit."""
+async def in_full(gateway: Gateway, owner: UUID, row: OwnerJobRow) -> Job:
+    """Return the owner's job, including the members that lists omit."""
     loose = await orphan_tiles_shown(gateway, row)
     now = gateway.ports.clock.now()
-    eta = await eta_of(gateway, row, now)
+    eta = await eta_of(gateway, owner, row, now)
     back = await gateway.tables.jobs.refunded_units(row.id)
     found = await shown(gateway, row)
     return attrs.evolve(
@@ -159,13 +161,21 @@ async def in_full(gateway: Gateway, row: OwnerJobRow) -> Job:
     )
 
 
-async def eta_of(gateway: Gateway, row: JobRecord, now: datetime) -> ShownEta | None:
-    """Return when the job will be done, as its page says now; None if that is not known."""
-    if row.status == "PAUSED":
+async def eta_of(gateway: Gateway, owner: UUID, row: JobRecord, now: datetime) -> ShownEta | None:
+    """Return when the owner's job will be done, as its page says now; None if that is not known."""
+    if row.status in ("PAUSED", "QUEUED"):
         gateway.etas.pause(row.id)
-    if row.units == 1 or row.status != "RUNNING":
+    if row.status != "RUNNING":
         return None
-    return gateway.etas.next(row.id, await gateway.tables.jobs.pace(row.id, now), now)
+    pace = await gateway.tables.jobs.pace(row.id, now)
+    if row.units == 1:
+        known = await known_preflight(gateway, owner, row.plan)
+        estimate = None if known is None else estimate_of_job(known, row.plan.spec, slots=1)
+        if estimate is None:
+            return None
+        told = await told_of(gateway, (row.id,))
+        pace = pace_of_one(pace, estimate.likely, told.get(row.id))
+    return gateway.etas.next(row.id, pace, now)
 
 
 async def progress_of(gateway: Gateway, row: JobRecord) -> float | None:

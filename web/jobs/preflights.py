@@ -78,14 +78,13 @@ def scene_of(plan: JobPlan) -> bytes | None:
     return plan.inputs.content if plan.job_type in (RENDER, INFERENCE) else None
 
 
-async def with_needs_of_scene(gateway: Gateway, user: UUID, plan: JobPlan) -> JobPlan:
-    """Return the plan with the requirements that follow from the scene.
+def with_needs_of_scene(plan: JobPlan, found: PreflightState | None) -> JobPlan:
+    """Return the plan with the requirements that follow from the scene; ``found``: its preflight.
 
     A scene requires the version of Blender that saved it, unless the job names a version. By the
     facts of a preflight, EEVEE, Workbench and Grease Pencil require OpenGL, and scenes that CPUs
     and GPUs render differently require a CPU, unless the job names a device.
     """
-    found = await known_preflight(gateway, user, plan)
     facts = None if found is None else found.facts
     needs = plan.needs
     if needs.blender is None and plan.job_type == RENDER:

@@ -152,8 +152,10 @@ class Tariff:
         return frames if self.only is None else (self.only,)
 
 
-async def tariff_of(gateway: Gateway, user: UUID, plan: JobPlan, price: int) -> Tariff | Problem:
-    """Return the price of a job's frames.
+async def tariff_of(
+    gateway: Gateway, user: UUID, plan: JobPlan, price: int, known: PreflightState | None
+) -> Tariff | Problem:
+    """Return the price of a job's frames; ``known``: the preflight that counts for the job.
 
     The answer is a Problem (422) if they are no frames, or if one takes more than WORK_MOST.
     """
@@ -164,26 +166,26 @@ async def tariff_of(gateway: Gateway, user: UUID, plan: JobPlan, price: int) -> 
         return invalid([Fault("frames", "value", str(fault))])
     reference = reference_frame(gateway.settings.pricing)
     if spec.job_type == INFERENCE and "rows" in spec.params and reference is not None and price:
-        return await _of_rows(gateway, user, plan, Tariff(price, "", pays_for=reference.seconds))
+        tariff = Tariff(price, "", pays_for=reference.seconds)
+        return await _of_rows(gateway, user, plan, tariff, known)
     if reference is None or spec.job_type != RENDER:
         return Tariff(price, BY_TABLE)
     if not price or not (spec.frames or spec.params):
         return Tariff(price, ONE if price else FREE)
-    found, overruns = None, list[Overrun]()
+    overruns = list[Overrun]()
     if content is not None:
-        found = await known_preflight(gateway, user, plan)
         overruns = await gateway.tables.preflights.overruns(user, content)
     tariff = Tariff(price, "", pays_for=reference.seconds)
-    facts = None if found is None else found.facts
+    facts = None if known is None else known.facts
     counts = facts is not None and facts.counts_for(named)
-    if found is not None and found.is_ours and facts is not None and counts and facts.probe:
+    if known is not None and known.is_ours and facts is not None and counts and facts.probe:
         probe = facts.probe.probe()
         work = _measured(facts, probe, spec.params, overruns)
         basis = measured_basis(probe, spec.params)
-        tariff = attrs.evolve(tariff, basis=basis, work=work, looked=found.job)
+        tariff = attrs.evolve(tariff, basis=basis, work=work, looked=known.job)
     else:
-        tariff = await _reason(gateway, user, plan, found, tariff)
-        work, basis = by_size(spec.params, found, reference, overruns)
+        tariff = await _reason(gateway, user, plan, known, tariff)
+        work, basis = by_size(spec.params, known, reference, overruns)
         tariff = attrs.evolve(tariff, basis=basis, work=work, unlimited=not gateway.verifiers)
     if work.most > WORK_MOST:
         said = f"takes over {WORK_MOST // SECOND // DAY} days a frame"
@@ -192,11 +194,12 @@ async def tariff_of(gateway: Gateway, user: UUID, plan: JobPlan, price: int) -> 
     return attrs.evolve(tariff, only=only)
 
 
-async def _of_rows(gateway: Gateway, user: UUID, plan: JobPlan, tariff: Tariff) -> Tariff | Problem:
+async def _of_rows(
+    gateway: Gateway, user: UUID, plan: JobPlan, tariff: Tariff, found: PreflightState | None
+) -> Tariff | Problem:
     """Return the price of units of rows: by the work of a row that a gateway's node measured."""
     content = plan.inputs.content
     tariff = attrs.evolve(tariff, noun="unit", basis=ROWS_BY_TABLE)
-    found = await known_preflight(gateway, user, plan)
     model = None if found is None or not found.is_ours else found.model
     counts = model is not None and model.counts_for(plan.spec.params)
     if found is None or model is None or model.error or not counts:
@@ -339,18 +342,21 @@ def _wanting(found: PreflightState | None, ours: int) -> str:
     return BEYOND.format(*found.facts.measured) if found.is_ours else STRANGER
 
 
-async def is_measurable(gateway: Gateway, user: UUID, plan: JobPlan, tariff: Tariff) -> bool:
+async def is_measurable(
+    gateway: Gateway, user: UUID, plan: JobPlan, tariff: Tariff, known: PreflightState | None
+) -> bool:
     """Return True if a connected node of the gateway could measure the job's scene, and none has.
 
+    ``known``: the preflight that counts for the job.
     A job that names neither frames nor parameters is not priced by its measurement, but its frame
     is as soon as the job names it.
     """
     if tariff.basis != ONE:
         return tariff.measurable
-    found = await known_preflight(gateway, user, plan)
-    frame = 0 if found is None or found.facts is None else found.facts.frame_current
+    frame = 0 if known is None or known.facts is None else known.facts.frame_current
     named = attrs.evolve(plan, spec=attrs.evolve(plan.spec, params={"frame": frame}))
-    of_frame = await tariff_of(gateway, user, named, tariff.price)
+    of_its_frame = await known_preflight(gateway, user, named)
+    of_frame = await tariff_of(gateway, user, named, tariff.price, of_its_frame)
     return isinstance(of_frame, Tariff) and of_frame.measurable
 
 

@@ -24,7 +24,12 @@ from web.gateway import Gateway
 from web.http.converter import structure
 from web.http.operations import TOKEN_REFUSED, Call
 from web.http.problem import Fault, Problem, invalid
-from web.jobs.preflights import scene_head, with_needs_of_scene
+from web.jobs.preflights import (
+    PreflightState,
+    known_preflight,
+    scene_head,
+    with_needs_of_scene,
+)
 from web.jobs.pricing import Tariff, tariff_of
 from web.jobs.unit_plan import split_into_units
 from web.objects.manifests import files_of
@@ -58,11 +63,15 @@ NO_VRAM: Final = "A processor has no graphics memory: leave out vram, or ask for
 
 @attrs.frozen
 class PricedJob:
-    """A validated job with its price and all its ``frames``."""
+    """A validated job with its price and all its ``frames``.
+
+    ``preflight``: the preflight that its price follows from; None if none is known.
+    """
 
     plan: JobPlan
     tariff: Tariff
     frames: tuple[int, ...]
+    preflight: PreflightState | None
 
 
 async def offer_of(call: Call[Any], asked: JobSpec, terms: JobTerms) -> PricedJob | Problem:
@@ -70,13 +79,14 @@ async def offer_of(call: Call[Any], asked: JobSpec, terms: JobTerms) -> PricedJo
     plan = await _plan_of(call, asked)
     if isinstance(plan, list):
         return invalid(plan)
-    plan = await with_needs_of_scene(call.gateway, call.caller, plan)
+    known = await known_preflight(call.gateway, call.caller, plan)
+    plan = with_needs_of_scene(plan, known)
     if not terms.active:
         return TOKEN_REFUSED
     fault = _contradiction(plan) or await _uncheckable_class(call.gateway, plan)
     if fault is not None:
         return invalid([fault])
-    tariff = await tariff_of(call.gateway, call.caller, plan, terms.price)
+    tariff = await tariff_of(call.gateway, call.caller, plan, terms.price, known)
     if isinstance(tariff, Problem):
         return tariff
     split = split_into_units(plan.spec, tariff.cost)
@@ -84,7 +94,7 @@ async def offer_of(call: Call[Any], asked: JobSpec, terms: JobTerms) -> PricedJo
         return invalid(split)
     plan = attrs.evolve(plan, units=split.units, pricing=tariff.pricing(split.frames))
     faults = _unpayable(plan)
-    return invalid(faults) if faults else PricedJob(plan, tariff, split.frames)
+    return invalid(faults) if faults else PricedJob(plan, tariff, split.frames, known)
 
 
 def _contradiction(plan: JobPlan) -> Fault | None:

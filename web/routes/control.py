@@ -112,4 +112,4 @@ async def _done(call: Call | Call[JobWish], effect: OfJob) -> Job | Problem:
 
 async def _now(call: Call | Call[JobWish], job: UUID) -> Job | Problem:
     row = await call.gateway.tables.jobs.by_id(job, call.caller)
-    return JOB_NOT_FOUND if row is None else await in_full(call.gateway, row)
+    return JOB_NOT_FOUND if row is None else await in_full(call.gateway, call.caller, row)

@@ -130,7 +130,7 @@ async def show(call: Call) -> Job | Problem:
     row = await call.gateway.tables.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:
         return JOB_NOT_FOUND
-    return await in_full(call.gateway, row)
+    return await in_full(call.gateway, call.caller, row)
 
 
 @operations.post(

@@ -10,8 +10,6 @@ from actors.scheduler.messages import FleetSummary, TooManyOpen
 from rendertrust.api.preflights import Estimate, Preflight, SceneFinding, SceneSummary, Waiting
 from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.api_paths import thumbnail_path
-from rendertrust.frame_range import parse
-from rendertrust.inference.row_plan import read_plan
 from rendertrust.job_spec import Frames, JobSpec, NodeNeeds, Pool, Reference, Version
 from rendertrust.job_types import preflight_of as preflight_type
 from rendertrust.preflight.findings import Finding, stops
@@ -20,7 +18,7 @@ from sql.jobs import JobOrder
 from web.http.operations import Answer, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
 from web.http.responses import from_row
-from web.jobs.estimates import estimate_of, estimate_of_rows
+from web.jobs.estimates import estimate_of_job
 from web.jobs.job_view import too_many_open
 from web.jobs.preflight_report import SceneFacts
 from web.jobs.preflights import (
@@ -30,7 +28,6 @@ from web.jobs.preflights import (
     findings_of_model,
     fitting,
     fleet,
-    known_preflight,
     named_frames,
 )
 from web.jobs.validation import offer_of
@@ -108,7 +105,7 @@ async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:
     found = await _known_or_begun(call, offer.plan)
     if isinstance(found, Problem):
         return found
-    shown = await _shown(call, offer.plan, found)
+    shown = await preflight_shown(call, offer.plan, found)
     return Answer(202 if found.status == "PENDING" else 200, shown)
 
 
@@ -151,26 +148,14 @@ async def _must_measure(call: Call[Look], plan: JobPlan, found: PreflightState) 
     return (await fleet(call.gateway, call.caller, wanted, plan.spec.pool)).ours > 0
 
 
-async def preflight_of(call: Call[Any], plan: JobPlan) -> Preflight | None:
-    """Return the preflight of a job's scene; None if no preflight of it was requested, or the job
-    has no scene.
-    """
-    found = await known_preflight(call.gateway, call.caller, plan)
-    return None if found is None else await _shown(call, plan, found)
-
-
-async def _shown(call: Call[Any], plan: JobPlan, found: PreflightState) -> Preflight:
+async def preflight_shown(call: Call[Any], plan: JobPlan, found: PreflightState) -> Preflight:
+    """Return the preflight of a job's scene as the API shows it."""
     spec, facts = plan.spec, found.facts
     nodes = await fleet(call.gateway, call.caller, spec.job_type, spec.pool)
+    estimate = estimate_of_job(found, spec, nodes.slots)
     if found.model is not None:
-        said = findings_of_model(found.model)
-        is_measured = not said and "rows" in spec.params
-        rows = read_plan(spec.params) if is_measured else None
-        estimate = None if rows is None else estimate_of_rows(found.model, rows, nodes.slots)
-        return await _answer(call, found, nodes, said, estimate)
-    frames = () if spec.frames is None else parse(spec.frames)
+        return await _answer(call, found, nodes, findings_of_model(found.model), estimate)
     said = () if facts is None else findings_for(facts, nodes, spec)
-    estimate = None if facts is None else estimate_of(facts, frames, spec, nodes.slots)
     return await _answer(call, found, nodes, said, estimate)
 
 

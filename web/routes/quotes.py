@@ -17,7 +17,7 @@ from web.jobs.orphan_tiles import WORDS
 from web.jobs.pricing import is_measurable
 from web.jobs.validation import offer_of
 from web.openapi.examples import jobs as examples
-from web.routes.preflights import preflight_of
+from web.routes.preflights import preflight_shown
 from web.routes.videos import price_of_one
 
 operations = Operations()
@@ -43,7 +43,7 @@ async def quote(call: Call[JobSpec]) -> Quote | Problem:
     offer = await offer_of(call, body, terms.in_pool(body.pool))
     if isinstance(offer, Problem):
         return offer
-    plan, tariff, frames = offer.plan, offer.tariff, offer.frames
+    plan, tariff, frames, known = offer.plan, offer.tariff, offer.frames, offer.preflight
     balance = await gateway.tables.credits.balance(call.caller)
     available = balance.balance - balance.held
     least, most = tariff.ends(frames)
@@ -61,8 +61,8 @@ async def quote(call: Call[JobSpec]) -> Quote | Problem:
         priced_by=tariff.priced_by,
         priced_how=tariff.how if body.tiles is None else f"{tariff.how} {WORDS}",
         reference_seconds=tariff.seconds(frames),
-        measurable=await is_measurable(gateway, call.caller, plan, tariff),
-        preflight=await preflight_of(call, plan),
+        measurable=await is_measurable(gateway, call.caller, plan, tariff, known),
+        preflight=None if known is None else await preflight_shown(call, plan, known),
         measured=tariff.looked is not None,
         video_price=None if body.video is None else money.render(film),
         credits=money.render(plan.price + film),

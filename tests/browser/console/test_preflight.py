@@ -14,11 +14,12 @@ import orjson
 from PIL import Image
 from playwright.async_api import Browser, FilePayload, Page, expect
 
-from rendertrust.protocol import JobDispatch, Preview
+from rendertrust.protocol import JobDispatch, JobStatus, Preview
 from rendertrust.testing import FakeNode, FakeTask, completes, works
 from tests.browser.console.stage import Stage, person, picture
 from tests.browser.console.visits import Visit, visiting
 from tests.integration.web.test_preflights import REPORT, report_for
+from tests.support.attempts import attempt_of
 from tests.support.lent_engines import StartGateway
 
 UNPROBED = {name: value for name, value in REPORT.items() if name != "probe"}
@@ -70,23 +71,28 @@ def thumbnail() -> str:
 
 @asynccontextmanager
 async def farm(
-    start_gateway: StartGateway, may_check: asyncio.Event | None = None
+    start_gateway: StartGateway,
+    may_check: asyncio.Event | None = None,
+    may_render: asyncio.Event | None = None,
 ) -> AsyncGenerator[Stage]:
     """Run a gateway with one creator and one node of its own, which measures the work of scenes.
 
-    ``may_check``: the node waits for it before it delivers a check.
+    The node waits for ``may_check`` before it delivers a check, and for ``may_render`` before it
+    delivers a picture.
     """
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
-        result = picture(shade=3)
+        about, result = attempt_of(dispatch), picture(shade=3)
         if dispatch.job_type == "preflight":
             if may_check is not None:
                 await may_check.wait()
             result, frame = orjson.dumps(report_for(dispatch)), REPORT["frame_current"]
         else:
             frame = dispatch.params["frame"]
-        about: dict[str, Any] = {"job_id": dispatch.job_id, "unit": dispatch.unit}
-        await node.send(Preview(**about, attempt=dispatch.attempt, frame=frame, data=thumbnail()))
+            if may_render is not None:
+                await node.send(JobStatus(**about, progress=0.25))
+                await may_render.wait()
+        await node.send(Preview(**about, frame=frame, data=thumbnail()))
         await completes(result)(node, dispatch)
 
     async with start_gateway() as gateway, aiohttp.ClientSession() as http:
@@ -101,11 +107,11 @@ async def farm(
 
 @asynccontextmanager
 async def checked_scene(
-    browser: Browser, start_gateway: StartGateway
+    browser: Browser, start_gateway: StartGateway, may_render: asyncio.Event | None = None
 ) -> AsyncGenerator[tuple[Stage, Visit]]:
     """Run a farm whose node has checked a scene, and show it in the form of a new job."""
     async with (
-        farm(start_gateway) as stage,
+        farm(start_gateway, may_render=may_render) as stage,
         visiting(browser, stage, "jane", "/console/jobs/new") as visit,
     ):
         await check_scene(visit.page, scene_of("clean"))
@@ -115,8 +121,9 @@ async def checked_scene(
 async def test_a_scene_is_looked_into_estimated_shown_priced_and_rendered(
     browser: Browser, start_gateway: StartGateway
 ) -> None:
-    """The form shows the node's picture, and the price follows its measurement."""
-    async with checked_scene(browser, start_gateway) as (stage, visit):
+    """The form shows the node's picture, and the price and the time follow its measurement."""
+    may_render = asyncio.Event()
+    async with checked_scene(browser, start_gateway, may_render) as (stage, visit):
         page = visit.page
         said = page.locator("#look-said")
         await expect(said).to_have_text("No problems found. 1 node online may render it.")
@@ -151,10 +158,22 @@ async def test_a_scene_is_looked_into_estimated_shown_priced_and_rendered(
         await submit(page)
         _, jobs = await stage.people["jane"].call("GET", "/jobs?limit=1")
         assert Decimal(jobs["jobs"][0]["price"]) == quoted
+        may_render.set()
         small = page.locator("#frames li.completed img")
         await expect(small).to_have_count(2)
         await expect(small.first).to_have_attribute("src", re.compile("^/console/previews/"))
         await expect(small.first).to_have_js_property("naturalWidth", 64)
+        may_render.clear()
+        await visit.go("/console/jobs/new")
+        await check_scene(page, scene_of("clean"))
+        await page.get_by_label("One picture").check()
+        await expect(page.locator("#cost")).to_have_text(re.compile("^1 picture"))
+        await submit(page)
+        await expect(page.locator("#eta")).to_have_text(re.compile(r"^done about \d\d:\d\d$"))
+        await visit.check_page("job-running-one")
+        may_render.set()
+        await expect(page.locator("#state")).to_contain_text("Completed")
+        await expect(page.locator("#eta")).to_have_count(0)
         await visit.check_no_faults()
 
 

@@ -12,7 +12,7 @@ import pytest
 from rendertrust.frame_range import parse
 from rendertrust.node.plugins.preflight import frames_of
 from rendertrust.preflight.frame_probe import frames_to_probe
-from rendertrust.protocol import Hello, JobDispatch, JobResult, Preview
+from rendertrust.protocol import Hello, JobDispatch, JobResult, JobStatus, Preview
 from rendertrust.testing import Behaviour, FakeNode
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.api_clients import Creator
@@ -172,6 +172,33 @@ async def test_a_node_looks_once_and_the_quote_tells_it(gateway: Whole, jane: Cr
                 assert (len(listed["jobs"]), listed["count"]) == (count, count)
         assert (job["job_type"], job["price"], job["charged"]) == ("preflight", "0.0000", "0.0000")
         assert await held(jane) == "0.0000"
+
+
+async def test_a_single_picture_says_when_it_is_done(gateway: Whole, jane: Creator) -> None:
+    """The estimate of the preflight counts for the part that is not rendered yet."""
+    scene = await sent(gateway, jane)
+    look_at = telling(gateway, REPORT)
+
+    async def render_half(node: FakeNode, dispatch: JobDispatch) -> None:
+        if dispatch.job_type == "preflight":
+            await look_at(node, dispatch)
+        else:
+            await node.send(JobStatus(**attempt_of(dispatch), progress=0.5))
+
+    async with FakeNode(gateway.url, capabilities=BOTH, behave=render_half):
+        size = {"width": 2000, "height": 1000}
+        found = await wait_for_look(jane, scene, params=size)
+        assert found["estimate"]["likely"] == 206.0  # 2e6 pixels at 1e-4 s each, and six seconds
+        order = {"job_type": "render", "payload_ref": scene, "params": size}
+        _, placed = await jane.call("POST", "/jobs/dispatch", order)
+
+        async def half() -> Json:
+            _, job = await jane.call("GET", f"/jobs/{placed['job_id']}")
+            return dict(job) if job["progress"] == 0.5 and job["eta_seconds"] else {}
+
+        job = await until(half)
+        assert 0 < job["eta_seconds"] <= 103.0
+        assert job["eta_reason"] is None
 
 
 async def test_what_must_be_mended_refuses_the_job_and_nothing_is_held(

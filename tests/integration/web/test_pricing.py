@@ -1,5 +1,6 @@
 """Prices of frames by the work that the gateway's own node measured, through a whole gateway."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import UUID, uuid4
@@ -28,6 +29,7 @@ from tests.integration.web.test_preflights import (
     wait_for_look,
 )
 from tests.support.api_clients import Creator
+from tests.support.databases import connected, fetchval
 from tests.support.http_gateway import settings_for_tests
 from tests.support.until import until
 from tests.support.whole_gateway import Whole, whole
@@ -38,6 +40,10 @@ SIZE = {"width": 200, "height": 100, "samples": 100}
 # units of money for a frame of this size: 5 % of 10 credits, and the rest in proportion
 SMALL = ReferenceFrame(1920, 1080, 128, 60, 5).price(100_000, **SIZE)
 in_credits = money.render
+READS_BALANCE = """
+SELECT EXISTS (SELECT FROM pg_stat_activity
+               WHERE wait_event_type = 'Lock' AND query LIKE '%LEFT JOIN accounts a ON a.name%')
+"""
 
 
 @pytest.fixture
@@ -125,6 +131,40 @@ async def test_a_heavy_scene_costs_more_than_a_light_one_before_anything_is_held
     assert await held(jane) == "0.0000"
     more = {"params": {"width": 100, "height": 100, "samples": 50}}
     assert (await quoted(jane, light, **more))["frame_price"] == "0.2500"
+
+
+async def test_a_quote_and_its_preflight_are_of_one_moment(
+    gateway: Whole, jane: Creator, key: Ed25519PrivateKey, database: PostgresEndpoint
+) -> None:
+    """The node's measurement arrives between the price and the rest of the answer."""
+    measured = await sent(gateway, jane, b"BLENDER measured")
+    async with ours(gateway, key, REPORT):
+        assert (await wait_for_look(jane, measured))["status"] == "DONE"
+    scene, looked = await sent(gateway, jane), asyncio.Event()
+
+    async def look_for_long(_: FakeNode, __: JobDispatch) -> None:
+        looked.set()
+
+    node = FakeNode(gateway.url, capabilities=BOTH, key=key, behave=look_for_long)
+    async with node, connected(database.owner_dsn) as owner:
+        assert (await look(jane, scene))[0] == 202
+        await looked.wait()
+        async with owner.transaction():
+            await owner.execute("LOCK TABLE accounts")
+            quote = asyncio.create_task(quoted(jane, scene))
+
+            async def is_priced() -> bool:
+                return bool(await fetchval(database.owner_dsn, READS_BALANCE))
+
+            await until(is_priced)
+            await owner.execute(
+                "UPDATE preflights p SET facts = k.facts FROM preflights k"
+                " WHERE p.facts IS NULL AND k.facts IS NOT NULL"
+            )
+        found = await quote
+        assert (found["priced_by"], found["preflight"]["status"]) == ("size", "PENDING")
+        found = await quoted(jane, scene)
+        assert (found["priced_by"], found["preflight"]["status"]) == ("work", "DONE")
 
 
 async def test_what_is_charged_is_what_was_quoted(

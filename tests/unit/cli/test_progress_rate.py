@@ -4,7 +4,7 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rendertrust.cli.progress_rate import GatewayEstimate, ProgressRate
+from rendertrust.cli.progress_rate import EstimateOfOne, GatewayEstimate, ProgressRate
 from tests.unit.cli.test_job_grid import job
 
 
@@ -49,3 +49,12 @@ def test_the_gateways_estimate_is_counted_down_between_its_answers() -> None:
     assert told.left(99.0, attrs.evolve(first, eta_seconds=40.0)) == 40.0
     assert told.left(99.0, job("RUNNING")) is None
     assert told.left(99.0, attrs.evolve(job("COMPLETED"), eta_seconds=5.0)) is None
+
+
+def test_a_job_of_one_unit_has_the_gateways_estimate_or_else_its_rate() -> None:
+    told, first = EstimateOfOne(), attrs.evolve(job("RUNNING"), eta_seconds=60.0, progress=0.2)
+    assert told.left(0.0, first) == 60.0
+    later = attrs.evolve(first, progress=0.4)
+    assert told.left(10.0, later) == 60.0
+    assert told.left(20.0, later) == 50.0
+    assert told.left(20.0, attrs.evolve(first, eta_seconds=None, progress=0.6)) == 20.0

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from rendertrust.api.jobs import ETA_REASONS
 from sql.jobs import PaceRow
-from web.jobs.eta import ENOUGH, JOBS_MOST, ShownEta, ShownEtas, next_shown, seconds_left
+from web.jobs.eta import (
+    ENOUGH,
+    JOBS_MOST,
+    ShownEta,
+    ShownEtas,
+    next_shown,
+    pace_of_one,
+    seconds_left,
+)
 
 seconds = st.floats(0, 1e6)
 means = st.floats(0.001, 1e6)
@@ -157,6 +165,40 @@ def test_a_shown_time_stays_or_falls_while_all_goes_as_expected(
         times.append(shown.at)
         now += timedelta(seconds=mean * hurry)
     assert times == sorted(times, reverse=True)
+
+
+def of_one(gone: float, progress: float | None) -> PaceRow:
+    """Return the pace of a job's only unit, which a preflight estimated to take 100 seconds."""
+    return pace_of_one(PaceRow(0, None, [gone], 0), 100.0, progress)
+
+
+def test_the_only_unit_is_estimated_from_the_preflight_and_its_progress() -> None:
+    first = next_shown(None, of_one(0.0, None), NOON)
+    assert first is not None
+    assert first.at == NOON + timedelta(seconds=100)
+    ahead = next_shown(first, of_one(20.0, 0.5), NOON + timedelta(seconds=20))
+    assert ahead is not None
+    assert (ahead.at, ahead.reason) == (NOON + timedelta(seconds=70), None)
+    same = next_shown(first, of_one(20.0, 0.15), NOON + timedelta(seconds=20))
+    assert same is not None
+    assert (same.at, same.reason) == (first.at, None), "a little slower is no reason"
+    late = next_shown(first, of_one(60.0, 0.2), NOON + timedelta(seconds=60))
+    assert late is not None
+    assert (late.at, late.reason) == (NOON + timedelta(seconds=140), "slower")
+    assert pace_of_one(PaceRow(0, None, [], 1), 100.0, None) == PaceRow(0, None, [], 1)
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=20), st.floats(0.1, 1e5))
+def test_the_time_of_the_only_unit_falls_while_it_is_as_fast_as_estimated(
+    parts: list[float], total: float
+) -> None:
+    shown, times = None, list[datetime]()
+    for part in sorted(parts):
+        pace = pace_of_one(PaceRow(0, None, [part * total], 0), total, part)
+        shown = next_shown(shown, pace, NOON + timedelta(seconds=part * total))
+        assert shown is not None
+        times.append(shown.at)
+    assert max(times) - times[0] < timedelta(milliseconds=1)
 
 
 def pace_of(nodes: int, waiting: int, mean: float = 60.0) -> PaceRow:

@@ -134,7 +134,7 @@ async def job(view: View[JobPageQuery]) -> Shown | Problem:
         "blame": CLASSES.get(failed.error_class, "") if failed else "",
         "advice": ADVICE.get(failed.error_class or "", "") if failed else "",
         "cut_into": cut_into(row, parts),
-        "eta": await eta_of(view.gateway, row, view.now),
+        "eta": await eta_of(view.gateway, row.user_id, row, view.now),
         "later": LATER,
         **request_of(view, row),
         **await state_of(view, views, row),
