@@ -23,6 +23,7 @@ from rendertrust.node.plugin import (
     ValidResult,
 )
 from tests.support.onnx_models import (
+    INT64,
     declared,
     message,
     model,
@@ -226,6 +227,21 @@ async def test_an_unstable_model_gives_no_strike(tmp_path: Path) -> None:
     found = await unit.results()
     assert await unit.verdict(found) == ValidResult(exact=True)
     verdict = await unit.verdict({"y": found["y"] + np.float32(0.1)}, same_class=False)
+    assert isinstance(verdict, UnverifiableResult), verdict
+
+
+CHOOSES = of(
+    node("Cast", ["x"], ["i"], whole_attribute("to", INT64)),
+    node("Gather", ["k", "i"], ["y"]),
+    constants=(tensor("k", np.array([7.0])),),
+)
+
+
+async def test_a_model_that_fails_on_nearly_the_same_rows_gives_no_strike(tmp_path: Path) -> None:
+    almost = {"x": np.full((20, WIDTH), np.nextafter(np.float32(1), np.float32(0)))}
+    unit = Unit(tmp_path, CHOOSES, almost)  # 1 would be no place in ``k``
+    found = await unit.results()
+    verdict = await unit.verdict({"y": found["y"] + np.float32(1)})
     assert isinstance(verdict, UnverifiableResult), verdict
 
 
