@@ -1,6 +1,7 @@
 """``rendertrust``: the command line of creators, node operators and, in a checkout, the gateway."""
 
 import sys
+from io import TextIOWrapper
 from os import environ
 from typing import TYPE_CHECKING
 
@@ -28,10 +29,24 @@ COLLECT_AFTER = 50_000  # live objects before the first run of the garbage colle
 
 def main() -> int:
     """Run the command line and return its exit code."""
+    if sys.platform == "win32":
+        write_utf8()
     try:
         return run(sys.argv[1:])
     except KeyboardInterrupt:
         return exit_codes.INTERRUPTED
+
+
+def write_utf8() -> None:
+    """Write UTF-8 to pipes and files, unless the user chose another encoding.
+
+    Windows would use the machine's code page, which lacks characters that commands print.
+    """
+    if "PYTHONIOENCODING" in environ:
+        return
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and not stream.isatty():
+            stream.reconfigure(encoding="utf-8")
 
 
 def run(typed: list[str]) -> int:

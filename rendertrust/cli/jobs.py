@@ -302,7 +302,7 @@ def receipt(
         session.output.document(file)
         session.output.say(encoded(file))
         return
-    out.write_text(encoded(file) + "\n")
+    out.write_text(encoded(file) + "\n", "utf-8")
     session.output.document({"job_id": str(job), "output": str(out)})
     if found.proof is None and found.entry_id is not None:
         session.output.note("The receipt is not in the log yet; ask for the proof again later.")

@@ -54,7 +54,7 @@ def checkpoint(session: CliSession, out: Path | None, *, accept: bool) -> None:
     """
     found = session.run(lambda client: client.log_checkpoint(accept=accept))
     if out is not None:
-        out.write_text(encoded(found) + "\n")
+        out.write_text(encoded(found) + "\n", "utf-8")
         session.output.note(f"Written to {out}")
     session.output.document(found)
     session.output.facts(
@@ -92,7 +92,7 @@ def proof(session: CliSession, entry: str, *, opening: bool, out: Path | None) -
         session.output.document(found)
         session.output.say(encoded(found))
         return
-    out.write_text(encoded(found) + "\n")
+    out.write_text(encoded(found) + "\n", "utf-8")
     session.output.document({"entry_id": found.entry_id, "output": str(out)})
     session.output.note(f"Written to {out}; check the proof: rendertrust verify {out}")
 

@@ -53,7 +53,7 @@ class PinFile:
         named = hashlib.sha256(text.encode()).hexdigest()[:16]
         fork = self.folder / f"{self.path.stem}-fork-{named}.json"
         with self._locked():
-            fork.write_text(text)
+            fork.write_text(text, "utf-8")
 
     def forks(self) -> list[Path]:
         """Return the files of the forks that were seen, newest last."""
@@ -102,7 +102,7 @@ class PinFile:
     def _put(self, pin: "Pin") -> None:
         fresh = self.path.with_suffix(".new")
         kept = {"gateway": self.url, "verifier": pin.verifier, "checkpoint": pin.checkpoint}
-        with fresh.open("w") as file:
+        with fresh.open("w", encoding="utf-8") as file:
             file.write(json.dumps(kept, indent=1) + "\n")
             file.flush()
             os.fsync(file.fileno())

@@ -15,7 +15,7 @@ Arrays: TypeAlias = Mapping[str, np.ndarray[Any, Any]]
 ARRAYS_MAX: Final = 64
 BYTES_MAX: Final = 512 << 20  # of all arrays of a file together
 DIMENSIONS_MAX: Final = 16
-NAME_CHARACTERS_MAX: Final = 200
+NAME_BYTES_MAX: Final = 200
 HEADER_BYTES_MAX: Final = 4096
 KINDS: Final = "biuf"  # truth values, whole numbers and floating-point numbers
 SUFFIX: Final = ".npy"
@@ -55,7 +55,20 @@ def rows_of(arrays: Arrays) -> int:
 
 
 def write_arrays(path: Path, arrays: Arrays) -> None:
-    """Write a file of arrays, not compressed."""
+    """Write a file of arrays, not compressed.
+
+    Raises ArrayFault instead of writing what ``read_arrays`` would refuse: nodes get a strike for
+    results that cannot be read.
+    """
+    if not 1 <= len(arrays) <= ARRAYS_MAX:
+        raise ArrayFault(f"a file has 1 to {ARRAYS_MAX} arrays, not {len(arrays)}")
+    for name, array in arrays.items():
+        if not _is_name(name):
+            raise ArrayFault(f"an array cannot be named {name[:100]!r}")
+        if array.ndim > DIMENSIONS_MAX or array.dtype.kind not in KINDS:
+            raise ArrayFault(f"{name!r} is no array of numbers, or has too many dimensions")
+    if sum(array.nbytes for array in arrays.values()) > BYTES_MAX:
+        raise ArrayFault(f"the arrays have over {BYTES_MAX >> 20} MiB")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as packed:
         for name, array in arrays.items():
             entry = zipfile.ZipInfo(f"{name}{SUFFIX}")  # of a fixed time: the same file each time
@@ -65,9 +78,15 @@ def write_arrays(path: Path, arrays: Arrays) -> None:
 
 def _name(member: zipfile.ZipInfo) -> str:
     name = member.filename.removesuffix(SUFFIX)
-    if not member.filename.endswith(SUFFIX) or not 1 <= len(name) <= NAME_CHARACTERS_MAX:
+    if not member.filename.endswith(SUFFIX) or not _is_name(name):
         raise ArrayFault(f"the file has a member {member.filename[:100]!r}, which is no array")
     return name
+
+
+def _is_name(name: str) -> bool:
+    """Return True if a member of a zip can have this name, as is."""
+    length = len(name.encode("utf-8", "replace"))
+    return 1 <= length <= NAME_BYTES_MAX and zipfile.ZipInfo(name).filename == name
 
 
 def _array(name: str, pieces: Iterator[bytes], size: int) -> Any:

@@ -9,6 +9,8 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from rendertrust.inference.row_plan import BATCH_MAX
+
 MODEL_BYTES_MAX: Final = 512 << 20
 NODES_MAX: Final = 200_000
 DEPTH_MAX: Final = 16  # graphs within graphs
@@ -142,7 +144,10 @@ class _ModelReader:
         fixed = {batch for batch in inputs.values() if batch is not None}
         if len(fixed) > 1:
             raise ModelFault("the model's inputs have different first dimensions")
-        return ModelSummary(tuple(inputs), next(iter(fixed), None), self.is_quantised)
+        batch = next(iter(fixed), None)
+        if batch is not None and batch > BATCH_MAX:
+            raise ModelFault(f"the model takes more than {BATCH_MAX} rows at once")
+        return ModelSummary(tuple(inputs), batch, self.is_quantised)
 
 
 def _input(declared: memoryview) -> tuple[str, int | None]:

@@ -275,9 +275,12 @@ def _of_different(unit: UnitRows, wrong: Sequence[slice], task: Task) -> CheckVe
     """
     some = wrong[:CHECKED_MAX]
     nudged = attrs.evolve(unit, arrays=_nudged(unit.arrays))
-    for one, other in zip(unit.computed(some, task), nudged.computed(some, task), strict=True):
-        if any(compare(other[name], one[name], STABLE) == "different" for name in one):
-            return UnverifiableResult(UNSTABLE)
+    try:
+        for one, other in zip(unit.computed(some, task), nudged.computed(some, task), strict=True):
+            if any(compare(other[name], one[name], STABLE) == "different" for name in one):
+                return UnverifiableResult(UNSTABLE)
+    except ModelFault:
+        return UnverifiableResult(UNSTABLE)
     return InvalidResult(f"{OTHER}: {len(wrong)} of the batches that were checked")
 
 

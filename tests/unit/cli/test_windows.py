@@ -6,12 +6,15 @@ as they would look for Windows itself.
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+# A machine whose own encoding is not UTF-8, and lacks most characters.
+CODE_PAGE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 ROOT = Path(__file__).parents[3]
 WINDOWS = """
 import asyncio, json, multiprocessing, os, pkgutil, signal, ssl, subprocess, sys
@@ -56,7 +59,10 @@ sys.exit(main())
 
 def on_windows(code: str, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", WINDOWS + code, *words]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    env = os.environ | CODE_PAGE
+    return subprocess.run(
+        command, cwd=ROOT, env=env, capture_output=True, encoding="utf-8", check=False
+    )
 
 
 def test_client_and_command_line_are_imported() -> None:

@@ -23,10 +23,12 @@ from rendertrust.node.plugin import (
     ValidResult,
 )
 from tests.support.onnx_models import (
+    INT64,
     declared,
     message,
     model,
     node,
+    number,
     perceptron,
     tensor,
     whole_attribute,
@@ -229,6 +231,21 @@ async def test_an_unstable_model_gives_no_strike(tmp_path: Path) -> None:
     assert isinstance(verdict, UnverifiableResult), verdict
 
 
+CHOOSES = of(
+    node("Cast", ["x"], ["i"], whole_attribute("to", INT64)),
+    node("Gather", ["k", "i"], ["y"]),
+    constants=(tensor("k", np.array([7.0])),),
+)
+
+
+async def test_a_model_that_fails_on_nearly_the_same_rows_gives_no_strike(tmp_path: Path) -> None:
+    almost = {"x": np.full((20, WIDTH), np.nextafter(np.float32(1), np.float32(0)))}
+    unit = Unit(tmp_path, CHOOSES, almost)  # 1 would be no place in ``k``
+    found = await unit.results()
+    verdict = await unit.verdict({"y": found["y"] + np.float32(1)})
+    assert isinstance(verdict, UnverifiableResult), verdict
+
+
 FALSE: dict[str, Callable[[Arrays], Arrays | bytes]] = {
     "cannot be read": lambda found: b"{",
     "other arrays": lambda found: {"scores": found["scores"]},
@@ -252,6 +269,33 @@ async def test_a_false_result_is_invalid(tmp_path: Path, said: str) -> None:
     verdict = await unit.verdict(FALSE[said](dict(await unit.results())))
     assert isinstance(verdict, InvalidResult), verdict
     assert said in verdict.reason
+
+
+def with_outputs(*names: str) -> bytes:
+    nodes = [node("Identity", ["x"], [name]) for name in names]
+    return model(nodes, [X], [declared(name, ["n", WIDTH]) for name in names])
+
+
+AXES = number(1, 15) + number(2, INT64) + message(8, "axes") + message(7, bytes(range(2, 17)))
+SEVENTEEN = model([node("Unsqueeze", ["x", "axes"], ["y"])], [X], [UNTYPED], [AXES])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        with_outputs(*(f"y{number}" for number in range(65))),
+        with_outputs(*(f"{number}{chr(0x1F600) * 190}" for number in range(60))),
+        with_outputs("y" * 201),
+        with_outputs("y\0one", "y\0two"),
+        SEVENTEEN,
+    ],
+    ids=["many", "wide", "long", "zero", "dimensions"],
+)
+async def test_outputs_that_no_verifier_could_read_are_the_models_fault(
+    tmp_path: Path, content: bytes
+) -> None:
+    """Otherwise a creator could get honest nodes a strike for each unit."""
+    await Unit(tmp_path, content, rows()).refusal()
 
 
 async def test_a_unit_that_cannot_be_computed_again_is_not_the_nodes_fault(tmp_path: Path) -> None:

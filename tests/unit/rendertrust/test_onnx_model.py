@@ -95,6 +95,7 @@ LARGE_KEY += message(4, "RandomUniformLike")[1:]
             "first dimensions",
             id="dimensions",
         ),
+        pytest.param(perceptron(batch=1 << 40), "rows at once", id="large batch"),
         pytest.param(of(node("A" * (NAME_BYTES_MAX + 1), [], [])), "too long", id="long name"),
         pytest.param(b"", "no graph", id="empty"),
         pytest.param(b"BLENDER-v502", "no ONNX model", id="scene"),

@@ -154,6 +154,18 @@ def test_arrays_are_written_and_read(tmp_path: Path) -> None:
     assert (tmp_path / "again.npz").read_bytes() == first
 
 
+@given(st.dictionaries(st.text(max_size=250), st.integers(1, 18), max_size=70))
+def test_what_is_written_can_be_read(tmp_path_factory: Any, shapes: dict[str, int]) -> None:
+    path = tmp_path_factory.mktemp("written") / "a.npz"
+    arrays = {name: np.ones((1,) * depth, "f4") for name, depth in shapes.items()}
+    try:
+        write_arrays(path, arrays)
+    except ArrayFault:
+        assert not path.exists()
+    else:
+        assert {name: array.ndim for name, array in read_arrays(path).items()} == shapes
+
+
 def test_rows_are_counted_by_the_first_dimension() -> None:
     assert rows_of({"a": np.ones((3, 1)), "b": np.ones(3)}) == 3
     scalar: Any = np.float32(1)
