@@ -4,11 +4,11 @@ import asyncio
 import os
 from pathlib import Path
 
+import aiohttp
 import attrs
 import pytest
 
 from rendertrust.blender_version import parse
-from rendertrust.http_session import http_session
 from rendertrust.node import doctor
 from rendertrust.node.blender import Blender
 from rendertrust.node.blender_discovery import Renderer
@@ -174,7 +174,7 @@ async def test_a_store_whose_folder_cannot_be_used_offers_nothing_and_ends_no_ag
         slept.set()
         await asyncio.Event().wait()
 
-    async with http_session() as session:
+    async with aiohttp.ClientSession() as session:
         updates = RendererListUpdates(store, session, "", lambda: None, lambda: None, sleep)
         running, waiting = asyncio.create_task(updates.run()), asyncio.create_task(slept.wait())
         await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
