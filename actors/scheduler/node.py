@@ -21,6 +21,8 @@ DEPTH: Final = 2  # units for each slot, so that the next one is at the node whe
 CLOCK_STEP: Final = 0.001  # seconds by which a timer may be early
 GPU: Final = "gpu"
 GIB: Final = 1 << 30
+# A card sold with 24 GB reports down to 22.5 GiB: error correction and its driver take some.
+CARD_PERCENT: Final = 93
 UnitKey: TypeAlias = tuple[UUID, int]
 
 
@@ -324,7 +326,8 @@ def requirements_of(
     ``or_newer`` and ``undeclared`` count only if the units need a version of Blender.
 
     Memory is rounded up to a power of two, from 1 GiB, so that there are few kinds of units;
-    graphics memory, which only GPUs have, to a whole GiB.
+    graphics memory, which only GPUs have, to a whole GiB. A card that is sold with this size meets
+    the requirement, although it reports less.
     """
     memory = needs.memory or 0
     rounded = 0 if memory <= 0 else max(GIB, 1 << (memory - 1).bit_length())
@@ -338,7 +341,7 @@ def requirements_of(
         memory=rounded,
         device_class=needs.device_class or "",
         opengl=bool(needs.opengl),
-        vram=-(-(needs.vram or 0) // GIB) * GIB,
+        vram=-(-(needs.vram or 0) // GIB) * GIB * CARD_PERCENT // 100,
     )
 
 

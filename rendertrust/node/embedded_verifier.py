@@ -1,8 +1,9 @@
 """The gateway's embedded verifier: a node agent that gets its key and token from the gateway.
 
 The gateway runs this module as ``python -I -m rendertrust.node.embedded_verifier GIVEN STATE
-THREADS MEMORY``. ``GIVEN`` is a folder with the key and the enrolment, ``STATE`` the agent's own
-folder, and ``MEMORY`` is in bytes.
+THREADS MEMORY RENDERERS``. ``GIVEN`` is a folder with the key and the enrolment, ``STATE`` the
+agent's own folder. ``MEMORY``, and the space ``RENDERERS`` for further versions of Blender, are in
+bytes.
 """
 
 import asyncio
@@ -20,9 +21,15 @@ from rendertrust.node.state_folder import StateFolder, write_private
 NOT_GIVEN: Final = "the gateway gave no key and token"
 
 
-def settings_of(threads: int, memory: int) -> AgentSettings:
+def settings_of(threads: int, memory: int, renderers: int = 0) -> AgentSettings:
     """Return settings for one unit at a time with ``threads`` and ``memory``."""
-    return AgentSettings(cores=threads, threads=threads, ram_bytes=memory, health_port=None)
+    return AgentSettings(
+        cores=threads,
+        threads=threads,
+        ram_bytes=memory,
+        health_port=None,
+        renderers_bytes_max=renderers or None,
+    )
 
 
 def take(given: StateFolder, own: StateFolder) -> bool:
@@ -49,7 +56,7 @@ def end_with_gateway() -> None:
     os._exit(1)
 
 
-def main(given: str, state: str, threads: str, memory: str) -> int:
+def main(given: str, state: str, threads: str, memory: str, renderers: str = "0") -> int:
     """Run the agent until the gateway stops it. Return the exit code.
 
     The last printed line says why the agent ended.
@@ -58,7 +65,7 @@ def main(given: str, state: str, threads: str, memory: str) -> int:
     if not take(StateFolder(Path(given)), own):
         tell(NOT_GIVEN)
         return 1
-    settings = settings_of(int(threads), int(memory))
+    settings = settings_of(int(threads), int(memory), int(renderers))
     ended = asyncio.run(
         agent.run(own.path, settings=settings, narrator=tell, needs=CheckPlugin.job_type)
     )

@@ -34,11 +34,12 @@ NAME: Final = "verifier"
 STOP: Final = ((signal.SIGTERM, 3.0),)  # ends bubblewrap with everything inside
 TRIAL_SECONDS: Final = 20.0
 MEMORY_LEAST: Final = 2 * GIB  # with less memory Blender does not start
-# Users, hosts, time zone and certificates, as the object store may be remote.
+_PROXIES: Final = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
+# Users, hosts, time zone and certificates, as the object store may be remote; pip's settings.
 _ETC: Final = (
     *("passwd", "group", "hosts", "resolv.conf", "nsswitch.conf", "gai.conf", "host.conf"),
     *("localtime", "ssl/certs", "ssl/openssl.cnf", "pki/tls/cert.pem", "pki/tls/certs"),
-    *("pki/ca-trust", "ca-certificates"),
+    *("pki/ca-trust", "ca-certificates", "pip.conf"),
 )
 log = logging.getLogger(__name__)
 
@@ -49,16 +50,21 @@ class CannotVerify(EngineError):
 
 @frozen
 class CheckBounds:
-    """Threads and bytes of memory for one check."""
+    """Threads and bytes of memory for one check, and bytes for further versions of Blender."""
 
     threads: int
     memory: int
+    renderers: int = 0
 
 
-def bounds_of(threads: int, memory_gib: int) -> CheckBounds:
-    """Return the bounds that the settings name; 0 means half of this machine."""
+def bounds_of(threads: int, memory_gib: int, renderers_gib: int = 0) -> CheckBounds:
+    """Return the bounds that the settings name; 0 threads or memory is half of this machine."""
     half = max(machine_facts.ram_bytes() // 2, MEMORY_LEAST)
-    return CheckBounds(threads or max(machine_facts.cores() // 2, 1), memory_gib * GIB or half)
+    return CheckBounds(
+        threads or max(machine_facts.cores() // 2, 1),
+        memory_gib * GIB or half,
+        renderers_gib * GIB,
+    )
 
 
 @frozen
@@ -140,7 +146,8 @@ class EmbeddedVerifier(Engine[int]):
 
     async def command(self) -> Command:
         given, state = self._given.path, self.folder.give("state")
-        bounds = (str(self._bounds.threads), str(self._bounds.memory))
+        threads, memory = self._bounds.threads, self._bounds.memory
+        bounds = (str(threads), str(memory), str(self._bounds.renderers))
         seen = ("--ro-bind", given, given, "--bind", state, state, "--setenv", "HOME", state)
         agent = ("-I", "-m", "rendertrust.node.embedded_verifier", given, state, *bounds)
         words: list[str | Path] = [*self._walls.words, *seen, "--", sys.executable, *agent]
@@ -216,9 +223,14 @@ def _etc() -> Iterator[str]:
 
 
 def _environment(program: blender_discovery.Renderer) -> Iterator[str]:
-    """Yield bubblewrap's options for PATH, TMPDIR and the switches of the instruction set."""
-    places = (str(Path(program.before[0]).parent), "/usr/bin", "/bin")
-    given = {"PATH": ":".join(places), "TMPDIR": "/tmp", **machine_facts.switches()}  # noqa: S108
+    """Yield bubblewrap's options for PATH, TMPDIR, the switches of the instruction set, and pip."""
+    places = (str(Path(program.before[0]).parent), "/usr/local/bin", "/usr/bin", "/bin")
+    pip = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("PIP_") or name.lower() in _PROXIES
+    }
+    given = {"PATH": ":".join(places), "TMPDIR": "/tmp", **machine_facts.switches(), **pip}  # noqa: S108
     for name, value in given.items():
         yield from ("--setenv", name, value)
 

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from tests.integration.node.scenes import build
 from tests.support.agent_process import enrolled_agent
@@ -20,7 +21,12 @@ TINY = {"width": 32, "height": 32, "samples": 4}
 PROGRAM = b"rendertrust.node.embedded_verifier"
 
 
-gateway = gateway_with({"RENDERTRUST_VERIFICATION_ENABLED": "true"})
+gateway = gateway_with(
+    {
+        "RENDERTRUST_VERIFICATION_ENABLED": "true",
+        "RENDERTRUST_VERIFICATION_RENDERERS_GIB": "2",
+    }
+)
 
 
 def verifier(gateway: Gateway) -> int | None:
@@ -58,6 +64,33 @@ async def test_it_verifies_what_a_node_renders(
     assert receipt["receipt"]["verdict"] == "exact"
     _, units = await creator.call("GET", f"/jobs/{job}/units")
     assert [unit["node_id"] for unit in units["units"]] == [node.id]
+
+
+@pytest.mark.nightly
+async def test_it_installs_the_version_that_rendered_a_result(
+    gateway: Gateway, creator: Creator, tmp_path: Path
+) -> None:
+    """Both the node and the verifier install Blender 5.1 beside their own version."""
+    packed = build(tmp_path / "scene.blend").read_bytes()
+    reader = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
+    older = reader.read().replace(b"v0502", b"v0501", 1)  # as if 5.1 had saved it
+    async with enrolled_agent(gateway.url, tmp_path / "node") as node:
+        node.more = ("--renderers", "2G")
+        await node.start()
+        payload = await creator.upload(older)
+
+        async def submitted() -> str | None:  # once the node has the list of versions
+            status, placed = await creator.dispatch("render", payload_ref=payload, params=TINY)
+            return str(placed["job_id"]) if status == 200 else None
+
+        job = str(await until(submitted, within=150))
+        await creator.job_within(job, "COMPLETED", within=900)
+    _, receipt = await creator.call("GET", f"/jobs/{job}/receipt")
+    assert receipt["receipt"]["verdict"] == "exact"
+    assert "5.1" in str(receipt["receipt"]), receipt
+    log = (gateway.data / "verifier" / "log").read_text()
+    assert "Blender 5.1.2 is installed" in log
+    assert "started in Blender 5.1" in log
 
 
 async def test_it_sees_nothing_of_what_the_gateway_keeps(gateway: Gateway) -> None:

@@ -80,7 +80,7 @@ class EmbeddedVerifierState:
                 url=place.url, node_id=str(node.id), name=NAME, token=token, proven=True
             )
 
-        bounds = bounds_of(given.threads, given.memory_gib)
+        bounds = bounds_of(given.threads, given.memory_gib, given.renderers_gib)
         engine = EmbeddedVerifier(confined, bounds, enrol)
         return [engine_child(engine, CurrentEndpoint[int](), name=CHILD, late=True)]
 

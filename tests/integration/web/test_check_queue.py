@@ -24,8 +24,8 @@ from web.money.ledger_client import commit
 
 face = face_with(with_scheduler)
 VERIFIER = """
-INSERT INTO verifiers (node_id, device_class, cores, checking, load, seen_at)
-VALUES ('{node}', '{of}', {cores}, {checking}, {load}, now() - interval '{ago} seconds')
+INSERT INTO verifiers (node_id, device_class, other_classes, cores, checking, load, seen_at)
+VALUES ('{node}', '{of}', '{others}', {cores}, {checking}, {load}, now() - interval '{ago} seconds')
 """
 OLDER = "UPDATE checks SET opened_at = opened_at - interval '100 seconds' WHERE unit = 1"
 
@@ -48,6 +48,7 @@ async def verifier(dsn: str, **of: object) -> UUID:
     """Record a verifier, as a gateway does."""
     node = await joined(dsn)
     given = {"of": "cpu/x86_64/avx2/5.2.0", "cores": 4, "checking": 1, "load": 0.25, "ago": 0}
+    given |= {"others": ""}
     await execute(dsn, VERIFIER.format(**{**given, "node": node, **of}))
     return node
 
@@ -58,8 +59,9 @@ async def test_an_admin_sees_the_queue_its_age_and_the_load_of_all_verifiers(
     dsn = database.owner_dsn
     await delivered(face, dsn)
     busy = await verifier(dsn)
-    idle = await verifier(dsn, checking=0, load=0, cores="NULL", ago=20)
-    await verifier(dsn, ago=60)  # its gateway is gone
+    others = "cpu/x86_64/avx2/5.0 cpu/x86_64/avx2/4.5"
+    idle = await verifier(dsn, checking=0, load=0, cores="NULL", ago=20, others=others)
+    await verifier(dsn, ago=60, others="cpu/x86_64/avx2/4.2")  # its gateway is gone
     ann = await with_role(face, dsn, "admin")
     status, found = await ann.ask("GET", "/api/v1/admin/checks")
     assert status == 200
@@ -71,6 +73,9 @@ async def test_an_admin_sees_the_queue_its_age_and_the_load_of_all_verifiers(
     assert [shown[str(busy)][name] for name in ("cores", "checking", "load")] == [4, 1, 0.25]
     assert [shown[str(idle)][name] for name in ("cores", "checking", "load")] == [None, 0, 0.0]
     assert datetime.fromisoformat(shown[str(busy)]["seen_at"]) < datetime.now(UTC)
+
+    named = await face.gateway.tables.evidence.verifier_classes(30.0)
+    assert named == {"cpu/x86_64/avx2/5.2.0", *others.split()}, "all builds are compared"
 
     monkeypatch.setenv("RENDERTRUST_DATABASE_URL", database.app_dsn)
     ended = await asyncio.to_thread(CliRunner().invoke, admin, ["checks", "--json"])

@@ -40,8 +40,15 @@ def card(ram: int, vram: int | None, slots: int = 1) -> NodeResources:
 
 def test_graphics_memory_is_a_cards_and_main_memory_the_machines() -> None:
     needs = requirements_of(NodeNeeds(memory=32 * GIB, vram=11 * GIB + 1))
-    assert (needs.device, needs.vram) == ("gpu", 12 * GIB)
+    assert (needs.device, needs.vram) == ("gpu", 12 * GIB * 93 // 100)
     assert card(ram=32, vram=12).has(needs)
+    large = requirements_of(NodeNeeds(vram=24 * GIB))
+    for mib, is_met in ((24564, True), (23028, True), (22528, False), (20480, False)):  # as sold
+        given = resources_of("cuda/sm_89", (), 64 * GIB, mib << 20)
+        assert given.has(large) == is_met, mib
+    assert not resources_of("cuda/sm_89", (), 64 * GIB, 24564 << 20).has(
+        raised_requirements(large, (24564 << 20) + 1, opengl=False)
+    ), "a card that ran out of memory is not tried again"
     assert not card(ram=32, vram=11).has(needs)
     assert not card(ram=16, vram=24).has(needs)
     assert not card(ram=64, vram=16, slots=2).has(needs), "each slot has a half"

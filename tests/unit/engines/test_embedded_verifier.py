@@ -49,7 +49,7 @@ def test_its_bounds_are_half_of_the_machine_unless_they_are_set(
     monkeypatch.setattr(machine_facts, "cores", lambda: 8)
     monkeypatch.setattr(machine_facts, "ram_bytes", lambda: 16 * GIB)
     assert bounds_of(0, 0) == CheckBounds(4, 8 * GIB)
-    assert bounds_of(3, 5) == CheckBounds(3, 5 * GIB)
+    assert bounds_of(3, 5, 6) == CheckBounds(3, 5 * GIB, 6 * GIB)
     monkeypatch.setattr(machine_facts, "cores", lambda: 1)
     monkeypatch.setattr(machine_facts, "ram_bytes", lambda: 2 * GIB)
     assert bounds_of(0, 0) == CheckBounds(1, 2 * GIB)
@@ -58,6 +58,8 @@ def test_its_bounds_are_half_of_the_machine_unless_they_are_set(
 def test_the_agent_keeps_the_bounds() -> None:
     settings = embedded_verifier.settings_of(3, 5 * GIB)
     assert (settings.slots, settings.threads_each, settings.memory_each) == (1, 3, 5 * GIB)
+    assert settings.renderers_bytes_max is None
+    assert embedded_verifier.settings_of(3, 5 * GIB, GIB).renderers_bytes_max == GIB
     assert settings.health_port is None
     assert not settings.unsafe_no_sandbox
 
@@ -93,7 +95,7 @@ async def test_its_command_line_shows_its_own_folders_and_hides_the_data_folder(
     ]
     program = words[words.index("--") + 1 :]
     assert program[:4] == [sys.executable, "-I", "-m", "rendertrust.node.embedded_verifier"]
-    assert program[4:] == [f"{mine}/given", f"{mine}/state", "3", str(5 * GIB)]
+    assert program[4:] == [f"{mine}/given", f"{mine}/state", "3", str(5 * GIB), "0"]
 
 
 async def test_it_is_given_its_key_and_where_to_go(tmp_path: Path) -> None:
