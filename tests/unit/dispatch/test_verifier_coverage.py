@@ -5,7 +5,7 @@ from uuid import UUID
 import attrs
 import pytest
 
-from actors.scheduler.node import UNKNOWN
+from actors.scheduler.node import UNKNOWN, NodeResources
 from actors.scheduler.queries import verifier_coverage
 from actors.scheduler.units import PlacementRequest, RequestKind
 from sql.units import ANY
@@ -15,6 +15,11 @@ from tests.unit.dispatch.test_wait_reasons import waiting_board, waiting_of
 
 RARE, COMMON, SAME_BUILD = "cpu/avx512/rare", "cpu/avx2/5.2", "cpu/sse42/rare"
 STRANGER = UUID(int=77)
+
+
+def machine(device_class: str) -> NodeResources:
+    """Return the resources of a machine with one build of Blender."""
+    return attrs.evolve(UNKNOWN, device_class=device_class, classes=(device_class,))
 
 
 @pytest.mark.parametrize(
@@ -32,8 +37,8 @@ def test_a_verifier_of_the_gateways_with_the_build(
     board = waiting_board(NODE, OTHER)
     node, checker = board.index.node(NODE), board.index.node(OTHER)
     node.capabilities = frozenset({"render"})
-    node.owner, node.resources = OWNER, attrs.evolve(UNKNOWN, device_class=RARE)
-    checker.owner, checker.resources = STRANGER, attrs.evolve(UNKNOWN, device_class=device_class)
+    node.owner, node.resources = OWNER, machine(RARE)
+    checker.owner, checker.resources = STRANGER, machine(device_class)
     checker.is_ours, checker.offered = ours, frozenset({"check"})
     assert verifier_coverage(board, [NODE]) == {NODE: able}
     checker.offered = None
@@ -61,7 +66,7 @@ def test_strangers_work_goes_to_who_can_be_checked_first(
     index = waiting_board(NODE, OTHER, THIRD).index
     odd, common, verifier = (index.node(one) for one in (NODE, OTHER, THIRD))
     for node, device_class in ((odd, RARE), (common, COMMON), (verifier, COMMON)):
-        node.resources, node.slots = attrs.evolve(UNKNOWN, device_class=device_class), 1
+        node.resources, node.slots = machine(device_class), 1
         node.capabilities = frozenset({"render"})
         index.changed(node)
     common.load = 0.5
@@ -80,9 +85,7 @@ def test_strangers_work_goes_to_who_can_be_checked_first(
 def test_it_is_said_of_a_unit_that_waits() -> None:
     board = waiting_board(NODE, THIRD)
     odd, verifier = board.index.node(NODE), board.index.node(THIRD)
-    odd.resources, verifier.resources = (
-        attrs.evolve(UNKNOWN, device_class=one) for one in (RARE, COMMON)
-    )
+    odd.resources, verifier.resources = machine(RARE), machine(COMMON)
     verifier.is_ours, verifier.offered = True, frozenset({"check"})
     board.index.changed(verifier)
     board.reconcile([open_unit()], EPOCH)
