@@ -123,12 +123,14 @@ async def test_a_clean_scene_is_estimated_once_and_can_be_submitted(
     assert (await client.wait(placed.job_id, within=WITHIN)).status == "COMPLETED"
 
 
-async def test_what_was_found_can_be_rendered_all_the_same(
-    node: Agent, client: AsyncClient, scenes: Path
+async def test_a_scene_that_writes_a_movie_is_rendered_in_a_format_for_the_job(
+    node: Agent, client: AsyncClient, scenes: Path, tmp_path: Path
 ) -> None:
     scene, found = await looked(client, scenes / "movie.blend")
     assert found.stops
-    placed = await client.dispatch(
-        JobSpec("render", scene, {"frame": 1, "format": "PNG"}, as_is=True)
-    )
-    await client.wait(placed.job_id, within=WITHIN)
+    with pytest.raises(Invalid, match="the scene writes a movie"):
+        await client.dispatch(JobSpec("render", scene, {"frame": 1}))
+    placed = await client.dispatch(JobSpec("render", scene, {"frame": 1, "format": "PNG"}))
+    assert (await client.wait(placed.job_id, within=WITHIN)).status == "COMPLETED"
+    picture = await client.download(placed.job_id, tmp_path)
+    assert picture.read_bytes().startswith(b"\x89PNG")

@@ -144,6 +144,23 @@ async def test_the_stage_follows_the_pictures_as_they_arrive(
             await visit.check_no_faults()
 
 
+async def test_a_frame_of_a_completed_job_is_rendered_again(browser: Browser, stage: Stage) -> None:
+    job = await film(stage)
+    async with visiting(browser, stage, "jane", f"/console/jobs/{job}?frame=3") as visit:
+        page, state = visit.page, visit.page.locator("#state")
+        page.once("dialog", lambda dialog: dialog.accept())
+        about = page.locator("#about")
+        await about.get_by_role("button", name="Render again: frame 3").click()
+        await expect(state).to_contain_text("This renders a frame of another job again.")
+        await expect(state).to_contain_text("Completed")
+        await expect(page.locator("#picture img")).to_have_js_property("naturalWidth", 96)
+        await visit.check_page("job-frame-again")
+        await state.get_by_role("link", name="another job").click()
+        await page.wait_for_url(f"**/console/jobs/{job}")
+        await expect(state).to_contain_text("Rendered again: frame 3 (completed).")
+        await visit.check_no_faults()
+
+
 async def test_two_jobs_of_a_scene_are_compared_with_a_wipe(browser: Browser, stage: Stage) -> None:
     await film(stage)
     job = await film(stage)

@@ -8,13 +8,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Page, expect
 
 from rendertrust.protocol import JobDispatch, JobStatus, Preview
 from rendertrust.testing import Fails, FakeNode, FakeTask, completes, works
 from tests.browser.console.stage import Stage, picture
 from tests.browser.console.visits import visiting
 from tests.support.attempts import attempt_of
+from tests.support.until import until
 
 
 @asynccontextmanager
@@ -274,7 +275,7 @@ async def test_frames_are_seen_small_before_they_are_delivered(
         await expect(image).to_have_js_property("naturalWidth", 300)
 
 
-# Records 64 x 48 pixels in the browser until the video can be played, in base64.
+# Records 64 x 48 pixels in the browser until the video can be played for a while, in base64.
 FILM = """async () => {
   const canvas = Object.assign(document.createElement("canvas"), { width: 64, height: 48 });
   const pen = canvas.getContext("2d");
@@ -296,12 +297,63 @@ FILM = """async () => {
       recorder.requestData();
     }));
     film = new Blob(parts, { type: mimeType });
-  } while (!await plays(film));
+  } while (!await plays(film) || parts.length < 30);
   clearInterval(paint);
   recorder.ondataavailable = null;
   recorder.stop();
   return btoa(String.fromCharCode(...new Uint8Array(await film.arrayBuffer())));
 }"""
+
+
+async def film_of(page: Page) -> bytes:
+    """Return a video that the page's browser plays.
+
+    It is recorded on a blank page, as the console's policy allows only the console's own media.
+    """
+    studio = await page.context.new_page()
+    film = base64.b64decode(await studio.evaluate(FILM))
+    await studio.close()
+    return film
+
+
+async def test_an_animation_becomes_a_film_that_plays_on_top_of_its_page(
+    browser: Browser, stage: Stage, tmp_path: Path
+) -> None:
+    """The form asks for the video, and the gateway orders it once the frames are complete."""
+    scene, films = tmp_path / "moving.blend", list[bytes]()
+    scene.write_bytes(b"BLENDER-v405 moves" + bytes(9000))
+
+    async def deliver(node: FakeNode, dispatch: JobDispatch) -> None:
+        await completes(films[0])(node, dispatch)
+
+    token, can = stage.people["otto"].token, ("video",)
+    async with (
+        visiting(browser, stage, "jane", "/console/jobs/new") as visit,
+        FakeNode(stage.url, name="cutter", capabilities=can, user_token=token, behave=deliver),
+    ):
+        page = visit.page
+        films.append(await film_of(page))
+        await page.locator("#file").set_input_files(scene)
+        await page.get_by_label("Frames", exact=True).fill("1-3")
+        await page.locator("#more > summary").click()
+        await page.get_by_label("Video of the frames").select_option("WEBM")
+        await expect(page.locator("#cost")).to_have_text(re.compile("^3 frames and a video"))
+        await page.get_by_role("button", name="Submit").click()
+        await page.wait_for_url(re.compile(r"/console/jobs/[0-9a-f-]{36}$"))
+        film = page.locator("#video video")
+        await expect(film).to_have_js_property("videoWidth", 64)
+        over, under = await film.bounding_box(), await page.locator("#stage").bounding_box()
+        assert over is not None
+        assert under is not None
+        assert over["y"] + over["height"] <= under["y"]
+        await visit.check_page("job-film")
+        await film.evaluate("film => { film.muted = true; return film.play(); }")
+
+        async def is_playing() -> bool:
+            return bool(await film.evaluate("film => film.readyState >= 2 && film.currentTime > 0"))
+
+        await until(is_playing)
+        await visit.check_no_faults()
 
 
 async def test_a_video_is_played_on_the_page_of_its_job(browser: Browser, stage: Stage) -> None:
@@ -322,10 +374,7 @@ async def test_a_video_is_played_on_the_page_of_its_job(browser: Browser, stage:
         ),
     ):
         page = visit.page
-        # recorded on a blank page, as the console's policy allows only the console's own media
-        studio = await page.context.new_page()
-        films.append(base64.b64decode(await studio.evaluate(FILM)))
-        await studio.close()
+        films.append(await film_of(page))
         job = await stage.job(job_type="video")
         assert await stage.ended(job) == "COMPLETED"
         await visit.go(f"/console/jobs/{job}")

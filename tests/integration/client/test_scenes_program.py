@@ -13,7 +13,8 @@ from rendertrust.client import AsyncClient, Tokens
 from rendertrust.client.job_uploads import TooManyFiles
 from tests.integration.client.conftest import Program
 from tests.integration.client.double import NOW, Answer, GatewayDouble, quote, refuse
-from tests.integration.node.scenes import make
+from tests.integration.node.scenes import build, make
+from tests.integration.node.test_render import MOVIE
 
 UPLOAD = "b1a7c0de-1f2e-4d3c-8b9a-0123456789ab"
 JOB = "3f2b9a60-5c1d-4e0a-9a34-0d7d0a3c1b52"
@@ -97,6 +98,24 @@ async def test_a_name_that_cannot_be_sent_is_a_finding(
         assert "a:wood.png" in said
         assert "Find Missing Files" in said
     assert gateway.seen["POST /api/v1/uploads"] == 0
+
+
+@pytest.mark.heavy
+@pytest.mark.render
+async def test_a_format_for_the_job_cures_a_scene_that_writes_a_movie(
+    jane: Program, gateway: GatewayDouble, tmp_path: Path
+) -> None:
+    scene = await asyncio.to_thread(build, tmp_path / "clip.blend", MOVIE)
+    told = await jane.run("submit", str(scene), "--frames", "1-2", "--yes")
+    assert told.code == exit_codes.FAILURE, told
+    assert "error: the scene writes a movie (FFMPEG)" in told.err
+    assert "Choose the job's format, such as PNG" in told.err
+    assert gateway.seen["POST /api/v1/uploads"] == 0
+    told = await jane.run("submit", str(scene), "--frames", "1-2", "--yes", "--format", "png")
+    assert told.code == 0, told
+    assert "the job renders its frames as PNG pictures" in told.err
+    (body,) = [body for body in gateway.bodies if body.get("payload_ref") and "frames" in body][-1:]
+    assert body["params"] == {"format": "PNG"}
 
 
 async def test_more_files_than_a_job_has_are_not_to_be_renamed(

@@ -16,14 +16,13 @@ const CREDITS_POLLS = 240;
 const AT_ONCE = 3; // uploads
 const BACK_MOST = 2000; // characters of the address to which buyers return
 const ROUNDS = 3; // of matching missing files
-const REREADS = 3; // of a price that was computed while the check ended
 const SIZES = ["B", "KiB", "MiB", "GiB", "TiB"];
 
 // The dropped files, the scene among them, and the uploads by file. `head`: what the scene's file
 // says itself. `paths` maps paths in the scene to files; `rounds` counts how often such paths were
 // sent. `measured`: the frames whose measurement the price asked for. `stop` ends the uploads, `ready` waits
 // for them.
-const none = () => ({ files: [], scene: "", sent: new Map(), head: {}, paths: {}, rounds: 0, measured: null, rereads: 0, stop: null, ready: null });
+const none = () => ({ files: [], scene: "", sent: new Map(), head: {}, paths: {}, rounds: 0, measured: null, stop: null, ready: null });
 let own = none();
 let drops = 0;
 let looked = null; // the preflight
@@ -307,11 +306,8 @@ async function improve(found) {
     if (news.length) return void start().catch(complain);
   }
   if (found?.measurable && own.measured !== `${frames()}`) {
-    Object.assign(own, { measured: `${frames()}`, rereads: 0 });
+    own.measured = `${frames()}`;
     await check(true);
-  } else if (found?.measurable && own.rereads < REREADS) {
-    own.rereads += 1;
-    waiting = setTimeout(quote, LOOK_MS);
   }
 }
 
