@@ -140,7 +140,7 @@ def shown(value: Any) -> str:
     """Return the value's repr; if that fails, the name of its class."""
     try:
         return repr(value)
-    except Exception:
+    except Exception:  # a value's own `__repr__` may raise anything
         return f"<{type(value).__name__} that cannot be shown>"
 
 

@@ -104,7 +104,8 @@ def decision_on(case: Case, peers: VerifierPeers) -> DisputeDecide:
     row, verdict = case.pending.row, case.verdict
     assert verdict is not None, "the case has a verdict"
     upheld = verdict.outcome == "invalid"
-    said = f"a check found: {verdict.outcome}{'; ' if verdict.said else ''}{verdict.said}"
+    why = f": {verdict.said}" if verdict.said else ""
+    said = f"a check found that the result is {verdict.outcome}{why}"
     later = verdict_on(case, peers, pays_unverified=False) if upheld else None
     decided = (row.job, row.unit, case.pending.user, upheld, said[:SAID_MOST])
     return DisputeDecide(*decided, verdict=later)

@@ -24,11 +24,13 @@ from rendertrust.node.update_notice import handed_out
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
 CHANGED: Final = 409  # the gateway's key has changed, or an agent runs with the old key
 REVOKED: Final = 403
+CODE_INVALID: Final = 401
 LOG_BEGINS: Final = "A new gateway shows its key within a minute: try again."
 OTHER_GATEWAY: Final = (
     "Copy the whole line from the page Add a machine again. If it is refused again, somebody else "
     "answers at this address, or the gateway has changed one of its keys since the code was made."
 )
+NEW_LINE: Final = "Copy a new line from {}/console/fleet/add, and run it within 15 minutes."
 RUNS: Final = "an agent is running here with the old key"
 
 
@@ -212,7 +214,10 @@ async def _refused_code(known: _Gateway) -> JoinRefused | None:
         return None
     async with http_session(timeout=TIMEOUT) as session:
         found = await registration.check_code(session, known.url, known.code.text)
-    return None if found is None else JoinRefused(reason=found.reason, code=found.code)
+    if found is None:
+        return None
+    remedy = NEW_LINE.format(known.url) if found.code == CODE_INVALID else ""
+    return JoinRefused(reason=found.reason, code=found.code, remedy=remedy)
 
 
 def _code_refusal(shown: _Gateway) -> JoinRefused | None:

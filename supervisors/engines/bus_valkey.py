@@ -140,7 +140,7 @@ class ValkeyBus:
                 batch = [self._queue.popleft() for _ in range(min(BATCH_MAX, len(self._queue)))]
                 try:
                     await send_batch(client, batch)
-                except Exception:
+                except AWAY:
                     self._resting = True
                     self._drop(len(batch))
                     self._drop_queue()
@@ -202,7 +202,7 @@ class ValkeyBus:
             try:
                 subscription.receive(payload)
             except Exception:
-                # An error in one receiver must not affect the other receivers.
+                # Receivers are any code: an error in one must not affect the other receivers.
                 self.failed += 1
                 log.exception("bus_receiver_failed", topic=topic)
 

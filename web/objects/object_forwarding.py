@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 import aiohttp
 import structlog
 from aiohttp import hdrs, web
+from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler
 from multidict import CIMultiDict
 from yarl import URL
@@ -36,6 +37,8 @@ TRANSFERS_OF_ONE_MAX = 64  # per address, so that eight addresses are needed to 
 # duration.
 IDLE_SECONDS = 30.0
 TRANSFER_SECONDS = 3_600.0
+# Errors of a request's body that is malformed or breaks off.
+BROKEN = (web.RequestPayloadError, web.PayloadAccessError, HttpProcessingError, OSError)
 # Headers that are forwarded although they need not be signed: ALWAYS_FORWARDED with each request,
 # READING with GET and HEAD.
 ALWAYS_FORWARDED = ("host", "content-length")
@@ -207,7 +210,7 @@ class RequestBody:
         except TimeoutError:
             self.slow = True
             raise
-        except Exception:
+        except BROKEN:
             self.broken = True
             raise
         self._pace.moved(len(chunk), loop.time() - begin)

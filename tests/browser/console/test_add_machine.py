@@ -39,6 +39,7 @@ async def machine_of_olga(visit: Visit, stage: Stage, folder: Path) -> AsyncGene
     line = await page.locator("#once").inner_text()
     assert line.startswith(f"rendertrust node join {stage.url} --code ")
     await expect(page.locator("#codes")).to_contain_text("waiting")
+    await expect(page.locator("#codes")).to_contain_text("A machine tests itself before it joins")
     assert "code" not in page.url
     await visit.check_page("add-machine")
     node = await programs.start(

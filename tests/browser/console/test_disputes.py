@@ -121,13 +121,15 @@ async def test_both_sides_see_the_pictures_of_the_comparison(
     _, opened = await jane.call("POST", f"/jobs/{job}/units/0/dispute", body)
     key = sheet_key(result_key(user, UUID(job), 0, 1))
     await upload(stage, stage.http, key, sheet(tmp_path, 0.0))
-    because = {"reason": "a check found: exact"}
+    because = {"reason": "a check found that the result is exact"}
     path = f"/admin/disputes/{opened['id']}/reject"
     assert (await stage.people["ann"].call("POST", path, because))[0] == 200
     for who in ("jane", "otto", "ann"):
         there = f"/console/disputes/{opened['id']}"
         async with visiting(browser, stage, who, there) as visit:
-            await expect(visit.page.locator("#state")).to_contain_text("a check found: exact")
+            await expect(visit.page.locator("#state")).to_contain_text(
+                "a check found that the result is exact"
+            )
             for named in ("Delivered, rendered again, and", "rendered again by a verifier"):
                 image = visit.page.get_by_alt_text(named)
                 await image.scroll_into_view_if_needed()

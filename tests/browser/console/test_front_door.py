@@ -20,7 +20,7 @@ async def test_the_first_page_says_what_the_farm_is(browser: Browser, stage: Sta
     async with visiting(browser, stage) as visit:
         page = await visit.go("/")
         await expect(page.get_by_role("heading", level=1)).to_contain_text("render farm")
-        await expect(page.get_by_text("Nodes online")).to_be_visible()
+        await expect(page.get_by_text("Machines online")).to_be_visible()
         await expect(page.locator("dl.figures")).to_contain_text("10 cr")
         await visit.check_page("front", LOOKS)
         await page.get_by_role("link", name="Add a machine").click()

@@ -298,9 +298,9 @@ async def test_units_are_listed_and_tried_again(jane: Program, gateway: GatewayD
     assert (len(rows), rows[2][:2], rows[2][-1]) == (5, ["2", "FAILED"], "1")
     assert "\x1b" not in told.out
     assert told.err.count(f"More about reported: {gateway.url}/help/errors/#unit-reported") == 1
-    gateway.units[job][0] |= {"given_back": "a check found: invalid"}
+    gateway.units[job][0] |= {"given_back": "a check found that the result is invalid"}
     told = await jane.run("jobs", "units", job)
-    assert "refunded: a check found: invalid" in told.out.splitlines()[1]
+    assert "refunded: a check found that the result is invalid" in told.out.splitlines()[1]
     assert "To render refunded frames again: rendertrust submit SCENE --frames 1" in told.err
     listed = await jane.run("jobs", "units", job, "--state", "completed", "--json")
     assert [unit["frames"] for unit in listed.document["units"]] == ["1"]

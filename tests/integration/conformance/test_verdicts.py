@@ -294,7 +294,9 @@ async def test_an_upheld_dispute_replaces_the_verdict_with_a_strike(stage: Stage
         other = attrs.evolve(found, operator=wrong)
         outcome = await stage.do(DisputeDecide(case.job, 0, case.user, True, "x", verdict=other))
         assert isinstance(outcome, GuardFailed)
-    decided = DisputeDecide(case.job, 0, case.user, True, "a check found: invalid", verdict=found)
+    decided = DisputeDecide(
+        case.job, 0, case.user, True, "a check found that the result is invalid", verdict=found
+    )
     for kind in (Posted, Replayed):
         assert isinstance(await stage.do(decided), kind)
     assert await stage.of_user(case.user) == (200, 0)

@@ -123,7 +123,11 @@ async def test_both_sides_see_the_picture_of_the_verifier_that_decided(
     eve = await newcomer(face, email="eve@example.org")
     for is_decided in (False, True):
         if is_decided:
-            await face.do(DisputeDecide(job, 0, UUID(jane.id), True, "a check found: invalid"))
+            await face.do(
+                DisputeDecide(
+                    job, 0, UUID(jane.id), True, "a check found that the result is invalid"
+                )
+            )
         for visitor, status in ((jane, 200), (ann, 200), (otto, 200), (eve, 404)):
             found, text = await visitor.get(there)
             assert (found, shown in text) == (status, status == 200)
@@ -131,7 +135,7 @@ async def test_both_sides_see_the_picture_of_the_verifier_that_decided(
             assert answer.status == (303 if status == 200 else 404)
     text = (await otto.get(there))[1]
     said = plain(text)
-    assert ("a check found: invalid" in said, "7 cr" in said) == (True, True)
+    assert ("a check found that the result is invalid" in said, "7 cr" in said) == (True, True)
     assert "it is black" not in said
     assert "jane@example.org" not in said
     for path in (f"/console/jobs/{job}", f"/console/frames/{job}", "/console/ledger/entry"):

@@ -103,6 +103,7 @@ async def test_earnings_are_shown_by_day_and_by_node(
     _, text = await visitor.get(PAGE)
     assert "Earned 17.5 cr" in plain(text.partition('id="earned">')[2])
     assert "17.5 credits were earned on" in plain(text)
+    assert len(rows_of(text, "days")) == 1
     nodes = rows_of(text, "nodes")
     assert [row.split()[0] for row in nodes] == ["studio", "idle"]
     assert "14 cr" in nodes[0]

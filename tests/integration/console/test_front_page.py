@@ -75,7 +75,7 @@ async def test_a_request_costs_no_query(face: Face, monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(Database, name, asked)
     status, text = await nobody(face).get("/")
     assert status == 200
-    assert "Nodes online" in text
+    assert "Machines online" in text
 
 
 async def test_figures_are_read_again_and_outlive_a_failing_database(

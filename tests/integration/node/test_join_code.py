@@ -69,6 +69,7 @@ async def test_a_code_that_was_used_is_refused_before_the_machine_is_tested(
     peer.refuses_code = True
     told = await run(machine, "join", peer.url, "--code", CODE.text)
     assert (told.code, "The code was used" in told.err) == (exit_codes.NOT_AUTHENTICATED, True)
+    assert f"Copy a new line from {peer.url}/console/fleet/add" in told.err
     assert peer.asked[-1] == "/api/v1/nodes/join/check"
     assert not (machine.home / "node").exists(), "no key was made and no plugin tried"
 

@@ -354,7 +354,7 @@ async def test_a_dispute_carries_a_comparison_that_a_verifier_is_to_repeat(
     assert await picture_of(otto.person, job) == (200, SHOWN)
     for person, of in ((stranger, job), (jane, other)):
         assert (await picture_of(person, of))[0] == 404
-    decided = DisputeDecide(job, 0, UUID(jane.id), False, "a check found: exact")
+    decided = DisputeDecide(job, 0, UUID(jane.id), False, "a check found that the result is exact")
     assert isinstance(await do(otto.face, decided), Posted)
     assert await store.pending_checks(10) == []
     assert (await picture_of(otto.person, job))[0] == 200, "shown after the decision, too"
@@ -425,7 +425,9 @@ async def test_a_creator_has_a_bounded_number_of_open_comparisons(
     assert (await dispute(jane, first, **BLACK, comparison=COMPARED))[0] == 200
     status, problem = await dispute(jane, second, **BLACK, comparison=COMPARED)
     assert (status, "wait until one is decided" in problem["detail"]) == (409, True)
-    decided = DisputeDecide(first, 0, UUID(jane.id), False, "a check found: exact")
+    decided = DisputeDecide(
+        first, 0, UUID(jane.id), False, "a check found that the result is exact"
+    )
     assert isinstance(await do(otto.face, decided), Posted)
     assert (await dispute(jane, second, **BLACK, comparison=COMPARED))[0] == 201
 

@@ -62,5 +62,5 @@ def test_what_is_not_verified_says_why() -> None:
 
 
 def test_what_was_given_back_says_why() -> None:
-    row = row_of(unit(state="COMPLETED", given_back="a check found: invalid"))
-    assert row[-1] == "refunded: a check found: invalid"
+    row = row_of(unit(state="COMPLETED", given_back="a check found that the result is invalid"))
+    assert row[-1] == "refunded: a check found that the result is invalid"

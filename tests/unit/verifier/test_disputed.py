@@ -94,7 +94,7 @@ async def test_the_whole_frame_decides_a_dispute(
         await until(lambda: play.store.disputes[job, 0].state == state, within=60)
         assert (await play.store.audit(), play.earned()) == ([], share)
         decision = play.store.disputes[job, 0].decision
-        assert decision.startswith("a check found: ")
+        assert decision.startswith("a check found that the result is ")
         assert ("of the whole frame" in decision) == ("fault" not in report)
         assert play.standing() == "ACTIVE"
 

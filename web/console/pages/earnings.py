@@ -138,7 +138,7 @@ class UnpaidLine:
     "earnings.html",
     who=frozenset({UserRole.USER, UserRole.OPERATOR, UserRole.ADMIN}),
     nav=Nav("Earnings", "i", 35, "coin", MONEY, of_own_nodes=True),
-    live=("figures", "earned", "coming", "payouts", "unpaid"),
+    live=("figures", "earned", "days", "coming", "payouts", "unpaid"),
     own=True,
     topics=("jobs",),
     every=15.0,

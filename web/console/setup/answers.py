@@ -54,9 +54,9 @@ KINDS: Final[Mapping[Kind, FarmKind]] = {
     ),
     "community": FarmKind(
         "Community",
-        "Everybody may open an account and add machines. Visitors see how many nodes are online"
-        " and the price of a frame. Nothing is for sale; each new user gets 100"
-        " credits, and nodes earn more.",
+        "Everybody may open an account and add machines. Visitors see how many machines are"
+        " online and the price of a frame. Nothing is for sale; each new user gets 100"
+        " credits, and earns more with machines.",
         "open",
         "none",
         "100",
@@ -64,7 +64,7 @@ KINDS: Final[Mapping[Kind, FarmKind]] = {
     "paid": FarmKind(
         "Paid farm",
         "Everybody may open an account, and buys credits with money at Stripe. New users get no"
-        " credits. Owners of nodes take their earnings as credits or as money.",
+        " credits. Owners of machines take their earnings as credits or as money.",
         "open",
         "stripe",
         "0",
