@@ -21,6 +21,7 @@ NO_PENCIL: Final = "Object > Convert > Mesh"
 OPENGL_PACKAGES: Final = ("libegl1", "libegl-mesa0", "libgl1-mesa-dri")
 LEVELS: Final = ("error", "warning", "note")
 SAMPLES_MANY: Final = 4096
+LINEAR: Final = ("OPEN_EXR", "OPEN_EXR_MULTILAYER")  # formats without a view transform
 SHOWN_MAX: Final = 100
 GIB: Final = 2**30
 # If the nodes are unknown: more memory than many machines have, and more memory than any machine
@@ -88,6 +89,7 @@ def findings(
         *_format(facts, picture_format),
         *_output(facts),
         *_unmade(facts, picture_format),
+        *_views(facts, picture_format),
         *_camera(facts),
         *_files(facts, frames),
         *_parts(facts),
@@ -415,6 +417,19 @@ def _addons(facts: Facts) -> Iterator[Finding]:
             message="the node comes from an add-on that the nodes do not have",
             setting="Replace the node by Blender's own nodes, or bake its output to textures",
             object=node,
+        )
+
+
+def _views(facts: Facts, picture_format: str | None) -> Iterator[Finding]:
+    """Yield view transforms that the node's Blender lacks; OpenEXR files are made without them."""
+    is_linear = (picture_format or facts.get("format")) in LINEAR
+    for view in facts.get("lost_views", ())[:SHOWN_MAX]:
+        yield Finding(
+            code="unknown_view_transform",
+            level="warning" if is_linear else "error",
+            message=f"the nodes' Blender has no view transform {view}, and shows other colors",
+            setting="Render Properties > Color Management > View: one of Blender's own, or deliver"
+            " OpenEXR and apply yours afterwards",
         )
 
 

@@ -143,6 +143,7 @@ class SceneFacts:
     scripts: Annotated[list[Script], Meta(max_length=500)] = attrs.field(factory=list[Script])
     unknown_nodes: Names = attrs.field(factory=_names)
     computed_paths: Names = attrs.field(factory=_names)
+    lost_views: Names = attrs.field(factory=_names)
     unbaked: Names = attrs.field(factory=_names)
     memory: MemoryNeed = attrs.field(factory=MemoryNeed)
     unmade: Names = attrs.field(factory=_names)

@@ -35,6 +35,7 @@ _TOLD: Final = (
     *("renders_region", "cameras", "has_camera", "output_nodes", "frame_start", "frame_end"),
     *("frame_current", "frame_step", "fps", "fps_base", "missing_blocks", "unknown_nodes"),
     *("unbaked", "unmade", "tile_obstacles", "device_dependent", "grease_pencil", "computed_paths"),
+    "lost_views",
 )
 
 _NOT_OPENED: Final[Mapping[str, Any]] = {"opened": False, "saved_by": [0, 0, 0]}

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 import pytest
+import zstandard
 from PIL import Image
 
 from rendertrust.frame_range import canonical, parse
@@ -386,6 +387,25 @@ async def test_what_devices_render_differently_is_told_with_its_reason(scenes: P
     said = by_code(findings(facts, CPU))["device_dependent"].message
     assert "hair of Object 'Cube'" in said
     assert "All frames are rendered on processors" in said
+
+
+async def test_a_view_transform_that_blender_lacks_is_an_error(
+    resident_blender: Resident, scenes: Path, tmp_path: Path
+) -> None:
+    """Blender would silently use another one, as for a scene with a configuration of its own."""
+    content = (scenes / "clean.blend").read_bytes()
+    if not content.startswith(b"BLENDER"):
+        unpack = zstandard.ZstdDecompressor().stream_reader
+        content = unpack(content, read_across_frames=True).read()
+    scene = tmp_path / "views.blend"
+    scene.write_bytes(content.replace(b"AgX\0", b"XgX\0"))
+    told = await facts_of(resident_blender, tmp_path, scene)
+    assert told["lost_views"] == ["XgX"]
+    (finding,) = findings(told, CPU)
+    assert (finding.code, finding.level) == ("unknown_view_transform", "error")
+    assert "no view transform XgX" in finding.message
+    (finding,) = findings(told, CPU, picture_format="OPEN_EXR")
+    assert finding.level == "warning"
 
 
 async def test_clean_scene_has_no_finding(

@@ -63,6 +63,7 @@ def test_code(facts: dict[str, Any], code: str) -> None:
     [
         ({"unknown_nodes": ["Material 'Wood' > Foreign"]}, "addon_node"),
         ({"computed_paths": ["GeometryNodeTree 'Reader' > Import Text"]}, "computed_path"),
+        ({"lost_views": ["ACES 1.3"]}, "unknown_view_transform"),
     ],
 )
 def test_what_a_node_finds_reaches_the_gateway(facts: dict[str, Any], code: str) -> None:

@@ -30,13 +30,14 @@ def inspect(bpy: Any, order: dict[str, Any], say: Say) -> None:
         found = {"opened": False, "error": "", "saved_by": list(saved_by(path)), "memory": memory}
         return _write(order, found, say)
     try:
-        scene, lost_engine = load(bpy, order)
+        scene, replaced = load(bpy, order)
     except (SceneError, MachineError) as fault:
         found = {"opened": False, "error": str(fault), "saved_by": list(saved_by(path))}
         found |= {"is_newer": isinstance(fault, MachineError), "blender": list(bpy.app.version)}
     else:
         found = facts(bpy, scene, frames_of(scene, order.get("frames")))
-        found |= {"engine": lost_engine} if lost_engine else {}
+        found |= {"engine": replaced.engine} if replaced.engine else {}
+        found["lost_views"] = replaced.views[:SOME]
     return _write(order, found, say)
 
 

@@ -24,6 +24,7 @@ SAID_MAX = 1 << 20  # bytes of Blender's output while it loads a scene that are 
 NO_OPENGL = "which needs OpenGL, but this node has none; Cycles renders everywhere"
 NO_SCRIPTS = "whose script shader runs on processors only, and this node renders on a graphics card"
 NO_ENGINE = re.compile(r"Engine '([^']*)' not available for scene '([^']*)'")
+LOST_VIEW = re.compile(r'\bview "([^"\n]{1,64})" not found')
 NEWER = re.compile(r"newer version", re.IGNORECASE)
 HEAD_BYTES = 32
 ZSTD = b"\x28\xb5\x2f\xfd"
@@ -33,11 +34,22 @@ FILED = ("FILE", "SEQUENCE", "TILED", "MOVIE")  # sources of images that are rea
 NOWHERE = "not sent"  # a folder that no job has
 
 
-def load(bpy: Any, order: dict[str, Any]) -> tuple[Any, str | None]:
+@dataclass(frozen=True)
+class Replaced:
+    """Settings of a scene that this Blender lacks and has replaced.
+
+    ``engine``: the scene's render engine, of a missing add-on; None if it is there. ``views``: view
+    transforms, of another OpenColorIO configuration.
+    """
+
+    engine: str | None
+    views: list[str]
+
+
+def load(bpy: Any, order: dict[str, Any]) -> tuple[Any, Replaced]:
     """Load the order's scene and replace its file paths.
 
-    Also return the name of the scene's render engine if the engine's add-on is missing. Blender
-    then uses another engine.
+    Also return what Blender has replaced by settings that it has.
     """
     said = _open(bpy, order["scene"])
     if "paths" in order:
@@ -45,14 +57,14 @@ def load(bpy: Any, order: dict[str, Any]) -> tuple[Any, str | None]:
             remap(bpy, json.load(file), order["inputs"])
     scene = bpy.context.scene
     lost = {found[2]: found[1] for found in NO_ENGINE.finditer(said)}
-    return scene, lost.get(scene.name)
+    return scene, Replaced(lost.get(scene.name), sorted(set(LOST_VIEW.findall(said))))
 
 
 def opened(bpy: Any, order: dict[str, Any]) -> Any:
     """Load the order's scene for rendering. Raises SceneError, MachineError, MissingCapability."""
-    scene, lost = load(bpy, order)
-    if lost is not None:
-        raise SceneError(f"the render engine {lost} comes from an add-on; choose Cycles")
+    scene, replaced = load(bpy, order)
+    if replaced.engine is not None:
+        raise SceneError(f"the render engine {replaced.engine} comes from an add-on; choose Cycles")
     if order.get("opengl") is False and (what := drawn_by_opengl(bpy, scene)) is not None:
         raise MissingCapability("opengl", f"{what}, {NO_OPENGL}")
     if order.get("device") and (script := nondeterminism.script_shader(bpy)) is not None:
