@@ -5,7 +5,8 @@
 -- What operator $1 earned from day $2 to $3, and the work of their nodes: a row for all of it, a row for each day with
 -- any, and at most $4 rows of nodes, those that earned most first. `lost`: earnings that were reversed or forfeited
 -- later. Work counts on the day on which its unit was completed; `seconds` are those in which a node rendered at least
--- one of these units, until it delivered the last of them, and count on the day on which they passed.
+-- one of these units, until it delivered the last of them, and count on the day on which they passed. A node may deliver
+-- without having reported a start; `started_at` is then null, or that of an earlier attempt.
 WITH earned AS (
     SELECT (earned_at AT TIME ZONE 'UTC')::date AS day, node_id,
            coalesce(sum(amount) FILTER (WHERE state NOT IN ('REVERSED', 'FORFEITED')), 0) AS earned,
@@ -18,7 +19,7 @@ WITH earned AS (
     GROUP BY 1, 2
 ), worked AS (
     SELECT u.node_id, (u.ended_at AT TIME ZONE 'UTC')::date AS day,
-           greatest(u.started_at AT TIME ZONE 'UTC', $2::date::timestamp) AS began,
+           greatest(greatest(u.started_at, u.assigned_at) AT TIME ZONE 'UTC', $2::date::timestamp) AS began,
            least(u.ended_at, c.opened_at) AT TIME ZONE 'UTC' AS until,
            CASE WHEN u.tile IS NOT NULL THEN 0
                 WHEN coalesce(u.frames, '1') ~ '^-?[0-9]+$' THEN 1

@@ -315,7 +315,9 @@ CROSS JOIN LATERAL (
            coalesce((SELECT extract(epoch FROM sum(upper(span) - lower(span)))
                      FROM unnest(range_agg(tstzrange(greatest(l.started_at, $2), l.ended_at))
                                  FILTER (WHERE greatest(l.started_at, $2) <= l.ended_at)) AS span), 0)::float8 AS seconds
-    FROM (SELECT u.started_at, least(u.ended_at, c.opened_at) AS ended_at, u.frames, u.tile FROM units u
+    FROM (SELECT greatest(u.started_at, u.assigned_at) AS started_at, least(u.ended_at, c.opened_at) AS ended_at,
+                 u.frames, u.tile
+          FROM units u
           LEFT JOIN checks c ON c.job_id = u.job_id AND c.unit = u.number AND c.attempt = u.attempt
           WHERE u.node_id = n.id AND u.ended_at >= $2 AND u.state = 'COMPLETED'
           ORDER BY u.ended_at DESC LIMIT $3) l) d

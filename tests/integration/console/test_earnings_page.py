@@ -52,7 +52,8 @@ async def placed(
     """Say when a job's only unit was rendered, and which frames it has."""
     await execute(
         dsn,
-        "UPDATE units SET started_at = $2, ended_at = $3, frames = $4 WHERE job_id = $1",
+        "UPDATE units SET assigned_at = $2, started_at = $2, ended_at = $3, frames = $4"
+        " WHERE job_id = $1",
         *(job, start, end, frames),
     )
     await execute(dsn, "UPDATE earnings SET earned_at = $2 WHERE job_id = $1", job, end)
@@ -126,6 +127,8 @@ async def test_sums_of_days_and_of_nodes_are_the_same_and_exact(
     await placed(dsn, around, midnight - hour, midnight + hour / 2, "5-14")
     await placed(dsn, late, morning, morning + 2 * hour)
     await judged(dsn, late, "exact", delivered=morning + hour)  # it waited an hour for its verdict
+    # the node delivered without having reported a start
+    await execute(dsn, "UPDATE units SET started_at = NULL WHERE job_id = $1", late)
     by = {}
     for name in ("day", "node"):
         status, by[name] = await otto.person.ask("GET", f"{SUMS}?by={name}")

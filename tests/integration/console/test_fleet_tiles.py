@@ -15,7 +15,8 @@ face = face_with(with_ledger)
 TILES = "/console/fleet?show=tiles"
 SHOT = re.compile(r'<img class="shot" src="(/console/fleet/[^"]+/picture[^"]+)"')
 PLACES = (
-    "UPDATE units SET started_at = now() - interval '{start}', ended_at = now() - interval '{end}'"
+    "UPDATE units SET assigned_at = now() - interval '{start}',"
+    " started_at = now() - interval '{start}', ended_at = now() - interval '{end}'"
 )
 
 
@@ -73,6 +74,9 @@ async def test_a_tile_says_what_the_node_did_and_is(
     # Two frames at once for an hour, and one the day before yesterday.
     await execute(dsn, PLACES.format(start="3 h", end="2 h") + " WHERE number < 2")
     await execute(dsn, PLACES.format(start="50 h", end="48 h") + " WHERE number = 2")
+    # An earlier attempt at one of them was started the day before; the last one reported no start.
+    earlier = "UPDATE units SET started_at = now() - interval '30 h' WHERE number = 0"
+    await execute(dsn, earlier)
     _, text = await otto.get(TILES)
     assert "2 frames, 1.0 h at work" in text
     assert "16 cores · 64.0 GiB · Blender 5.2.0" in text
