@@ -80,6 +80,7 @@ class RendererStore:
     _pythons: dict[str, Python | None] = attrs.field(factory=dict)
     _tested: dict[str, Blender] = attrs.field(factory=dict[str, Blender])
     _in_use: Counter[str] = attrs.field(factory=Counter[str])
+    _returned: asyncio.Event = attrs.field(factory=asyncio.Event)
     _one_at_a_time: asyncio.Lock = attrs.field(factory=asyncio.Lock)
     _whole: set[str] = attrs.field(factory=set[str])  # names of the installed environments
     _preparing: "dict[str, asyncio.Task[None]]" = attrs.field(factory=dict)
@@ -133,18 +134,26 @@ class RendererStore:
 
     @contextlib.asynccontextmanager
     async def lent(self, release: RendererRelease) -> AsyncGenerator[Blender | NotInstalled]:
-        """Lend a renderer, which is installed first if necessary, and kept while it is lent."""
+        """Lend a renderer, which is installed first if necessary, and kept while it is lent.
+
+        If the versions in use leave no space, wait until one of them is returned.
+        """
         name = name_of(release)
         self._in_use[name] += 1
         try:
-            found: Blender | NotInstalled | None = self._tested.get(name)
-            if found is None:
-                async with self._one_at_a_time:
-                    found = await self._ready(release)
+            while (found := self._tested.get(name) or await self._prepared(release)) is None:
+                await self._returned.wait()
             yield found
         finally:
             self._in_use[name] -= 1
+            self._returned.set()
             await asyncio.to_thread(_touch, self.folder / name)
+
+    async def _prepared(self, release: RendererRelease) -> Blender | NotInstalled | None:
+        """Test a version, which is installed first if necessary; return None without space."""
+        async with self._one_at_a_time:
+            self._returned.clear()
+            return await self._ready(release)
 
     async def clean(self) -> None:
         """Remove what an earlier agent left half installed or half removed."""
@@ -160,7 +169,7 @@ class RendererStore:
             return f"it needs {mib} MiB, more than --renderers allows"
         return None
 
-    async def _ready(self, release: RendererRelease) -> Blender | NotInstalled:
+    async def _ready(self, release: RendererRelease) -> Blender | NotInstalled | None:
         name = name_of(release)
         if (known := self._tested.get(name)) is not None:
             return known
@@ -169,7 +178,7 @@ class RendererStore:
             is_there = await asyncio.to_thread((whole / USED).exists)
             kept = await self._tried(whole, release) if is_there else None
             if isinstance(kept, Blender):
-                found: Blender | NotInstalled = kept
+                found: Blender | NotInstalled | None = kept
             else:
                 if is_there:  # what is damaged must not take the space of its replacement
                     await asyncio.to_thread(renderer_environment.remove, whole)
@@ -180,11 +189,13 @@ class RendererStore:
             self._tested[name] = found
         return found
 
-    async def _installed(self, whole: Path, release: RendererRelease) -> Blender | NotInstalled:
+    async def _installed(
+        self, whole: Path, release: RendererRelease
+    ) -> Blender | NotInstalled | None:
         python = self._pythons.get(release.python)
         assert python is not None, "a version without its Python is not offered"
-        if (full := await self._make_room(release)) is not None:
-            return NotInstalled(full)
+        if not await self._make_room(release):
+            return None
         self.narrate(f"installing Blender {release.version}, {release.size >> 20} MiB")
         self._whole.discard(whole.name)
         half = await asyncio.to_thread(renderer_environment.new_environment, self.folder, HALF)
@@ -224,14 +235,14 @@ class RendererStore:
         self.changed.set()
         return NotInstalled(f"Blender {release.version} cannot be installed: {why}")
 
-    async def _make_room(self, release: RendererRelease) -> str | None:
-        """Remove the longest unused environments; return why there is no room."""
+    async def _make_room(self, release: RendererRelease) -> bool:
+        """Remove the longest unused environments; return False if those in use leave no space."""
         there = await asyncio.to_thread(installed, self.folder)
         wanted = {name_of(each) for each in self.listed}
         used = {name for name, count in self._in_use.items() if count > 0}
         chosen = to_remove(there.values(), self.bytes_max - release.size, wanted, used)
         if chosen is None:
-            return "the other versions of Blender, which are in use, need the store's space"
+            return False
         for each in chosen:
             self._tested.pop(each.folder.name, None)  # now, as nobody may begin to use it
             self._whole.discard(each.folder.name)
@@ -240,7 +251,7 @@ class RendererStore:
         for each in chosen:
             self.narrate(f"removing the renderer {each.folder.name}, which was not used for long")
             await asyncio.to_thread(renderer_environment.remove, each.folder)
-        return None
+        return True
 
 
 def name_of(release: RendererRelease) -> str:
