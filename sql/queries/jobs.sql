@@ -30,7 +30,7 @@ SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done,
        job_is_verifying(j.id, j.status) AS is_verifying
 FROM (
     SELECT * FROM jobs
-    WHERE user_id = $1 AND ($5::boolean IS NULL OR (job_type = 'preflight') = $5)
+    WHERE user_id = $1 AND ($5::boolean IS NULL OR (split_part(job_type, ':', 1) = 'preflight') = $5)
       AND (created_at, id) < (
           coalesce((SELECT created_at FROM jobs WHERE id = $4::uuid), 'infinity'),
           coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
@@ -47,7 +47,7 @@ SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done,
        job_is_verifying(j.id, j.status) AS is_verifying
 FROM (
     SELECT * FROM jobs
-    WHERE user_id = $1 AND status = $6 AND ($5::boolean IS NULL OR (job_type = 'preflight') = $5)
+    WHERE user_id = $1 AND status = $6 AND ($5::boolean IS NULL OR (split_part(job_type, ':', 1) = 'preflight') = $5)
       AND (created_at, id) < (
           coalesce((SELECT created_at FROM jobs WHERE id = $4::uuid), 'infinity'),
           coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
@@ -67,7 +67,7 @@ FROM (
         SELECT * FROM jobs WHERE user_id = $1 ORDER BY created_at DESC, id DESC LIMIT $8
     ) newest
     WHERE strpos(lower(name), lower($7::text)) > 0 AND ($6::text IS NULL OR status = $6)
-      AND ($5::boolean IS NULL OR (job_type = 'preflight') = $5)
+      AND ($5::boolean IS NULL OR (split_part(job_type, ':', 1) = 'preflight') = $5)
       AND (created_at, id) < (
           coalesce((SELECT created_at FROM jobs WHERE id = $4::uuid), 'infinity'),
           coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
@@ -82,7 +82,7 @@ SELECT count(*) FROM (
     SELECT status, name, job_type FROM jobs WHERE user_id = $1 ORDER BY created_at DESC, id DESC LIMIT $5
 ) newest
 WHERE strpos(lower(name), lower($4::text)) > 0 AND ($3::text IS NULL OR status = $3)
-  AND ($2::boolean IS NULL OR (job_type = 'preflight') = $2);
+  AND ($2::boolean IS NULL OR (split_part(job_type, ':', 1) = 'preflight') = $2);
 
 -- name: job_rename
 -- Rename a job of user $2.
@@ -94,12 +94,13 @@ UPDATE jobs SET name = 'deleted' WHERE user_id = $1 AND name <> 'deleted';
 
 -- name: jobs_count
 -- Count a user's jobs; $2: only preflights, or none (null: all).
-SELECT count(*) FROM jobs WHERE user_id = $1 AND ($2::boolean IS NULL OR (job_type = 'preflight') = $2);
+SELECT count(*) FROM jobs
+WHERE user_id = $1 AND ($2::boolean IS NULL OR (split_part(job_type, ':', 1) = 'preflight') = $2);
 
 -- name: jobs_count_with_status
 -- Count a user's jobs with status $3; $2 as in jobs_count.
 SELECT count(*) FROM jobs
-WHERE user_id = $1 AND status = $3 AND ($2::boolean IS NULL OR (job_type = 'preflight') = $2);
+WHERE user_id = $1 AND status = $3 AND ($2::boolean IS NULL OR (split_part(job_type, ':', 1) = 'preflight') = $2);
 
 -- name: job_is_of_user
 -- A row if the job belongs to the user, so that a page may begin after it.

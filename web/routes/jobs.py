@@ -33,8 +33,8 @@ operations = Operations(absent=JOB_NOT_FOUND)
 
 @attrs.frozen
 class Page(Cursor):
-    """``name``: a part of the job's name, in any case. ``checks``: ``none`` leaves out the checks
-    of scenes (jobs of the type ``preflight``), ``only`` lists them alone.
+    """``name``: a part of the job's name, in any case. ``checks``: ``none`` leaves out
+    preflights (jobs of the type ``preflight`` or ``preflight:…``), ``only`` lists them alone.
     """
 
     status: JobStatus | None = None
@@ -106,8 +106,8 @@ async def _refusal(call: Call[NewJob], offer: PricedJob) -> Problem | None:
 async def index(call: Call[None, Page]) -> JobList | Problem:
     """List your jobs, newest first.
 
-    With `name`, the newest 10,000 jobs are searched. `checks=none` leaves out the checks of scenes
-    (jobs of the type `preflight`), and `checks=only` lists them alone.
+    With `name`, the newest 10,000 jobs are searched. `checks=none` leaves out preflights (jobs of
+    the type `preflight` or `preflight:…`), and `checks=only` lists them alone.
     """
     page = call.query
     checks = None if page.checks is None else page.checks == "only"

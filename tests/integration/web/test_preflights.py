@@ -166,10 +166,7 @@ async def test_a_node_looks_once_and_the_quote_tells_it(gateway: Whole, jane: Cr
         (job,) = (await jane.call("GET", "/jobs"))[1]["jobs"]
         (unit,) = (await jane.call("GET", f"/jobs/{job['id']}/units"))[1]["units"]
         assert job["node_name"] == unit["node_name"] == node.name
-        for query in ("", "&status=COMPLETED", "&name=check"):
-            for which, count in (("only", 1), ("none", 0)):
-                _, listed = await jane.call("GET", f"/jobs?checks={which}{query}")
-                assert (len(listed["jobs"]), listed["count"]) == (count, count)
+        await expect_listed(jane, only=1, none=0)
         assert (job["job_type"], job["price"], job["charged"]) == ("preflight", "0.0000", "0.0000")
         assert await held(jane) == "0.0000"
 
@@ -199,6 +196,24 @@ async def test_a_single_picture_says_when_it_is_done(gateway: Whole, jane: Creat
         job = await until(half)
         assert 0 < job["eta_seconds"] <= 103.0
         assert job["eta_reason"] is None
+
+
+async def expect_listed(jane: Creator, **counts: int) -> None:
+    """Expect so many jobs with ``checks=only`` and ``checks=none``, in each kind of list."""
+    for query in ("", "&status=COMPLETED", "&name=check"):
+        for which, count in counts.items():
+            _, listed = await jane.call("GET", f"/jobs?checks={which}{query}")
+            assert (len(listed["jobs"]), listed["count"]) == (count, count)
+
+
+async def test_measurements_of_models_are_listed_with_the_checks(
+    gateway: Whole, jane: Creator, database: PostgresEndpoint
+) -> None:
+    scene = await sent(gateway, jane)
+    async with FakeNode(gateway.url, capabilities=BOTH, behave=telling(gateway, REPORT)):
+        await wait_for_look(jane, scene, frames="1-10")
+    await execute(database.owner_dsn, "UPDATE jobs SET job_type = 'preflight:inference'")
+    await expect_listed(jane, only=1, none=0)
 
 
 async def test_what_must_be_mended_refuses_the_job_and_nothing_is_held(
