@@ -24,6 +24,7 @@ ALGORITHMS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), "RSA"),
     **dict.fromkeys(("ES256", "ES384", "ES512"), "EC"),
 }
+CURVES: Final = ("P-256", "P-384", "P-521")  # of the algorithms above
 PublicKeyData: TypeAlias = Mapping[str, Any]  # a JSON web key
 
 
@@ -102,6 +103,8 @@ def _imported(key: PublicKeyData) -> RSAKey | ECKey:
         if len(str(public["n"])) * 3 // 4 < RSA_BYTES_MIN:
             raise ValueError("the RSA key is too short")
         return RSAKey.import_key(public)
+    if key.get("crv") not in CURVES:
+        raise ValueError("the curve is unknown")
     return ECKey.import_key(_members(key, "kty", "crv", "x", "y"))
 
 

@@ -13,7 +13,7 @@ from actors.ports import ProviderAnswer, ProviderRequest, ProviderUnreachable
 from config.oidc_providers import OidcProviders, providers_of
 from tests.support.scripted_provider import KEY, NEW_KEY, PUBLIC, signed
 from tests.twins.provider_http import TwinProviders
-from web.identity.id_tokens import KeyUnknown
+from web.identity.id_tokens import KeyUnknown, TokenRefused
 from web.identity.providers import (
     Provider,
     Providers,
@@ -144,6 +144,18 @@ async def test_an_unknown_key_is_asked_for_once_a_minute(bench: Bench) -> None:
     bench.clock.seconds = 61
     assert await bench.sign_in() == "1"
     assert bench.asked(KEYS) == 2
+
+
+async def test_a_key_on_an_unknown_curve_is_passed_over(bench: Bench) -> None:
+    bench.publish(KEY, NEW_KEY)
+    document = orjson.loads(bench.http.answers[KEYS].body)
+    of_future = {**document["keys"][1], "crv": "P-999"}
+    bench.answer(KEYS, {"keys": [of_future, *document["keys"]]})
+    assert await bench.sign_in() == "1"
+    bench.clock.seconds = 3601
+    bench.answer(KEYS, {"keys": [of_future]})
+    with pytest.raises(TokenRefused):
+        await bench.sign_in()
 
 
 async def test_old_metadata_are_used_while_the_provider_is_away(bench: Bench) -> None:
