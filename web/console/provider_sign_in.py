@@ -196,7 +196,8 @@ class ProviderSignIn:
         if provider is None:
             return NO_PROVIDER
         secrets = SignInSecrets(request.cookies.get(self._name(request), ""))
-        if not secrets.token or not secrets.is_state(one_of(request.query, "state")):
+        is_token = secrets.token != "" and secrets.token.isascii()
+        if not is_token or not secrets.is_state(one_of(request.query, "state")):
             # the cookie stays: anybody can send the browser here, while it signs in elsewhere
             return self._stopped(request, NOT_BEGUN_HERE)
         reply = await self._reply(request, provider, secrets)

@@ -14,6 +14,7 @@ from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import OWN, Visitor, nobody
 from tests.integration.web.accounts import PASSWORD, register
 from tests.integration.web.factors import secured, wrong
+from tests.integration.web.test_problems import raw_exchange
 from tests.support import scripted_provider as tokens
 from tests.support.databases import execute, fetchval
 from tests.support.http_gateway import Face, face_over, with_ledger
@@ -24,6 +25,7 @@ from tests.support.scripted_provider import (
     signed,
     signed_text,
 )
+from web.identity.providers import SignInSecrets
 
 NOT_BEGUN = "It was begun in another browser"
 NOT_ACCEPTED = "was not accepted"
@@ -590,6 +592,16 @@ async def test_the_console_must_be_open_at_its_public_address(database: Postgres
         assert uri == f"https://farm.example{path()}/callback"
         assert "__Host-rendertrust-provider" in page.headers["Set-Cookie"]
         assert all(word in page.headers["Set-Cookie"] for word in ("HttpOnly", "Secure", "Lax"))
+
+
+@pytest.mark.parametrize("cookie", [b"\xff", "\u00e9".encode()], ids=["no text", "no ASCII"])
+async def test_a_cookie_that_is_no_token_ends_the_sign_in(farm: Farm, cookie: bytes) -> None:
+    state = SignInSecrets(cookie.decode("ascii", "replace")).state
+    asked = f"GET {path()}/callback?code=1&state={state} HTTP/1.1\r\nHost: farm\r\n".encode()
+    sent = asked + b"Connection: close\r\nCookie: rendertrust-provider=" + cookie + b"\r\n\r\n"
+    answer = await raw_exchange(farm.face, sent)
+    assert answer.startswith(b"HTTP/1.1 400"), answer
+    assert NOT_BEGUN.encode() in answer
 
 
 async def test_begun_sign_ins_are_limited(database: PostgresEndpoint) -> None:
