@@ -137,7 +137,7 @@ def _defaults_of(environment: str) -> dict[str, Any]:
 
 def _refuse_open_secrets(file: Path) -> None:
     """Raise SettingsError if everybody can read a file of secrets, or if it has other settings."""
-    known = {one.name for one in SETTINGS if one.is_secret}
+    known = {one.name for one in SETTINGS if one.is_secret} | {"oidc.providers"}
     for section, values in read_file(file).items():
         names = [f"{section}.{name}" for name in values] if isinstance(values, dict) else [section]
         for name in names:

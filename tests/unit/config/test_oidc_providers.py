@@ -59,6 +59,16 @@ def test_providers_are_tables_of_the_file(tmp_path: Path) -> None:
     assert shown.text == ("company (https://login.company.example), other (https://other.example/)")
 
 
+def test_providers_may_be_in_the_file_of_secrets(tmp_path: Path) -> None:
+    file, secrets = tmp_path / "gateway.toml", tmp_path / "secrets.toml"
+    file.write_text("[oidc]\n")
+    secrets.write_text(FILE)
+    secrets.chmod(0o600)
+    settings = load(file)
+    assert [each.id for each in settings.oidc.providers] == ["company", "other"]
+    assert sources_of(settings, file)["oidc.providers"] == f"file {secrets}"
+
+
 def test_providers_are_json_in_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RENDERTRUST_OIDC_PROVIDERS", json.dumps([TABLE]))
     settings = load()
