@@ -8,6 +8,7 @@ from uuid import UUID
 import attrs
 
 from sql.database import Table
+from sql.query_loader import QUERIES
 
 PRESETS_MOST: Final = 50  # of a user
 NAME_MAX: Final = 60
@@ -31,8 +32,10 @@ class Presets(Table):
 
     async def save(self, user: UUID, name: str, fields: Mapping[str, str], now: datetime) -> bool:
         """Save a preset in place of one of the same name; return False if there are too many."""
-        saved = await self._database.all("preset_save", user, name, dict(fields), now, PRESETS_MOST)
-        return bool(saved)
+        async with self._database.transaction() as connection:
+            await connection.execute(QUERIES["user_lock"], user)
+            values = user, name, dict(fields), now, PRESETS_MOST
+            return bool(await connection.fetch(QUERIES["preset_save"], *values))
 
     async def remove(self, user: UUID, name: str) -> bool:
         """Remove a preset; return False if there is none of this name."""

@@ -1,5 +1,6 @@
 """Presets: parameters that are saved from a job, and chosen for a new one."""
 
+import asyncio
 import html
 import re
 from uuid import UUID, uuid4
@@ -10,6 +11,7 @@ import pytest
 from actors.ledger.effects import JobInsert
 from sql.job_plan import NewUnit
 from sql.presets import PRESETS_MOST
+from sql.query_loader import QUERIES
 from tests.integration.conformance.stage import pieces_of, with_plan
 from tests.integration.console.people import Visitor, newcomer
 from tests.support.http_gateway import Face
@@ -52,9 +54,17 @@ async def test_presets_are_of_one_user_and_bounded(face: Face, jane: Visitor, jo
     bob = await newcomer(face, email="bob@example.org")
     assert (await bob.post(f"/console/jobs/{job}/preset", {"name": "mine"})).status == 404
     assert (await jane.post(f"/console/jobs/{job}/preset", {"name": "  "})).status == 422
-    for number in range(PRESETS_MOST):
+    for number in range(PRESETS_MOST - 1):
         answer = await jane.post(f"/console/jobs/{job}/preset", {"name": f"no. {number}"})
         assert answer.status == 303
+    presets, now = face.gateway.tables.presets, face.gateway.ports.clock.now()
+    async with face.gateway.database.transaction() as first:
+        await first.execute(QUERIES["user_lock"], UUID(jane.id))
+        query, most = QUERIES["preset_save"], PRESETS_MOST
+        assert await first.fetch(query, UUID(jane.id), "first", {}, now, most)
+        second = asyncio.create_task(presets.save(UUID(jane.id), "second", {}, now))
+        await asyncio.wait({second}, timeout=0.3)  # it waits for the first one
+    assert not await second
     assert (await jane.post(f"/console/jobs/{job}/preset", {"name": "one more"})).status == 409
     assert (await jane.post(f"/console/jobs/{job}/preset", {"name": "no. 3"})).status == 303
     assert "no. 3" not in (await bob.get("/console/presets"))[1]
