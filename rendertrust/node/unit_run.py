@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -231,13 +231,12 @@ async def run(unit: UnitRun, plugin: Plugin, cache: Cache, work: Path, threads: 
 
 async def _prepared(unit: UnitRun, plugin: Plugin) -> Failed | None:
     """Install the unit's Blender if a plugin of ours lacks it. A check does not wait for that."""
+    prepare: Callable[..., Awaitable[Failed | None]] | None
     prepare = getattr(getattr(plugin, "render", plugin), "prepare_blender", None)
     version = unit.dispatch.blender
-    if not version or not callable(prepare):
+    if not version or prepare is None:
         return None
-    waits = not is_check(unit.dispatch.job_type)
-    failed: Failed | None = await prepare(version, unit.prepare, waits=waits)
-    return failed
+    return await prepare(version, unit.prepare, waits=not is_check(unit.dispatch.job_type))
 
 
 def _need_of(plugin: Plugin, dispatch: JobDispatch) -> Callable[[str], bool]:

@@ -59,8 +59,12 @@ LOCATION = message(13, message(1, "location") + message(2, "../../etc/passwd"))
 RANDOM = node("RandomUniformLike", ["x"], ["y"])
 FOREIGN = node("Fancy", ["x"], ["y"], domain="com.example")
 # ONNX Runtime ignores the bits above 32 of a field's key, and then finds a random operator.
-LARGE_KEY = message(1, "x") + message(2, "y") + varint(1 << 32 | 4 << 3 | 2)
-LARGE_KEY += message(4, "RandomUniformLike")[1:]
+LARGE_KEY = (
+    message(1, "x")
+    + message(2, "y")
+    + varint(1 << 32 | 4 << 3 | 2)
+    + message(4, "RandomUniformLike")[1:]
+)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ export function restOf(range) {
 
 // Returns the frames to render: '' for the scene's current frame, null if they are not known yet.
 export function framesOf(what, typed, range, current) {
-  if (what === "some") return typed;
+  if (what === "some") return typed || null;
   if (what === "one") return current === undefined ? "" : `${current}`;
   if (!range) return null;
   return what === "test" && counted(range) > 2 ? testsOf(range).join(",") : stretch(range.first, range.last, range.step);

@@ -409,9 +409,9 @@ function fresh() {
 
 async function submit() {
   await there();
+  if (isRender() && what() === "some" && !typed()) throw new Refused("Type the frames, or choose the whole animation.");
   if (isRender() && frames() === null) throw new Refused("Which frames the animation has is not known yet. Wait for the check, or choose One picture or Only these frames.", { code: "frames_unknown" });
   if (isChecking(looked) && told?.measurable) throw new Refused("The scene is being measured. Submit again once the price is known.", { code: "not_measured" });
-  if (isRender() && what() === "some" && !typed()) throw new Refused("Type the frames, or choose the whole animation.");
   const body = { ...idea(), ...scene(), queue: form.elements.queue.checked };
   if (told) body.quoted = told.price;
   if (looked?.stops) body.as_is = form.elements.as_is.checked;
