@@ -147,7 +147,8 @@ async def _beside(settings: Any, application: Any, first: FirstRun | None) -> No
         if first is not None:
             tasks.create_task(first.offer(application))
         if settings.downloads.build:
-            tasks.create_task(build_missing(extension_folders(settings)))
+            is_named = bool(settings.downloads.extensions)
+            tasks.create_task(build_missing(extension_folders(settings), keep_old=is_named))
 
 
 def _read_again(file: Path | None) -> None:

@@ -2,13 +2,15 @@
 
 A process with low priority builds the zips by ``scripts/blender_extension.py``, which downloads
 other projects' wheels from the package index that is set for pip, and checks their hashes. Gateways
-of one folder build once: the one that holds the lock.
+of one folder build once: the one that holds the lock. It removes what killed gateways have left
+there and, in the data folder, zips of older versions.
 """
 
 import asyncio
 import contextlib
 import fcntl
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -28,24 +30,30 @@ COMMAND: Final = (
     str(CHECKOUT / "scripts" / "blender_extension.py"),
 )
 LOCK: Final = ".extension.lock"
+UNFINISHED: Final = ".extension-"  # how the name of a build's folder begins
 WITHIN_SECONDS: Final = 3600.0
 LAST_WORDS_MAX: Final = 300
 REMEDY: Final = "see the error, then run scripts/extension; downloads.build=false: never build"
 log = structlog.get_logger("downloads")
 
 
-async def build_missing(folders: Sequence[Path], command: Sequence[str] = COMMAND) -> None:
+async def build_missing(
+    folders: Sequence[Path], command: Sequence[str] = COMMAND, *, keep_old: bool = False
+) -> None:
     """Build the zips into the first folder, unless a folder has some that are made of this
     gateway's sources.
 
-    A failure is logged: the gateway works without the extension.
+    A failure is logged: the gateway works without the extension. ``keep_old``: zips of older
+    versions stay in the folder, because it is an admin's.
     """
     try:
         if await asyncio.to_thread(found_extensions, folders, built_wheel()):
             return
         with _lock(folders[0]) as is_mine:
             if is_mine:
-                await _build(folders[0], command)
+                await asyncio.to_thread(_remove_unfinished, folders[0])
+                if await _build(folders[0], command) and not keep_old:
+                    await asyncio.to_thread(_remove_old, folders[0])
     except OSError as fault:
         _warn(str(fault))
 
@@ -81,23 +89,47 @@ def _lock(folder: Path) -> Generator[bool]:
         os.close(descriptor)
 
 
-def _zips(folder: Path) -> list[Path]:
-    return sorted(folder.glob(f"rendertrust-{rendertrust.__version__}-blender-*.zip"))
+def _zips(folder: Path, version: str = rendertrust.__version__) -> list[Path]:
+    return sorted(folder.glob(f"rendertrust-{version}-blender-*.zip"))
 
 
-async def _build(folder: Path, command: Sequence[str]) -> None:
-    """Build into a new folder, and move the zips from there once all are built."""
-    with tempfile.TemporaryDirectory(prefix=".extension-", dir=folder) as new:
+def _version(path: Path) -> str:
+    return path.name.split("-")[1]
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Remove the folders of builds whose gateways were killed."""
+    for left in folder.glob(f"{UNFINISHED}*/"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _remove_old(folder: Path) -> None:
+    """Remove the zips of other versions but the newest, which a gateway that is not yet upgraded
+    hands out.
+    """
+    others = [path for path in _zips(folder, "*") if path not in _zips(folder)]
+    others.sort(key=lambda path: path.stat().st_mtime_ns)
+    for path in others:
+        if _version(path) != _version(others[-1]):
+            path.unlink(missing_ok=True)
+
+
+async def _build(folder: Path, command: Sequence[str]) -> bool:
+    """Build into a new folder, and move the zips from there once all are built. Return False if
+    that failed.
+    """
+    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=folder) as new:
         log.info("Blender's extension is being built", folder=str(folder))
         code, output = await _run(*command, "--out", new)
         if code != 0:
             lines = output.split("\n")
             last = next((line for line in reversed(lines) if line.strip()), f"it ended with {code}")
             _warn(last[-LAST_WORDS_MAX:])
-            return
+            return False
         for path in _zips(Path(new)):
             path.replace(folder / path.name)
     log.info("Blender's extension is built", zips=len(_zips(folder)))
+    return True
 
 
 async def _run(*command: str) -> tuple[int | None, str]:

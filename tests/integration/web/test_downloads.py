@@ -137,6 +137,30 @@ async def test_the_extension_is_built_where_there_is_none_of_these_sources(
     assert logs == []
 
 
+def left(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
+
+
+async def test_a_build_removes_what_older_gateways_have_left(
+    folders: tuple[Path, ...], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    built = make_zip(tmp_path_factory.mktemp("other"), "5.1", "linux-x64")
+    builder = ("sh", "-c", 'cp "$0" "$2"', str(built))
+    (folders[0] / ".extension-killed").mkdir(parents=True)
+    (folders[0] / ".extension-killed" / "half.zip").touch()
+    old = [zip_name(f"0.0.{number}", "5.1", "linux-x64") for number in (9, 10)]
+    for when, name in enumerate((*old, "mine.zip")):
+        (folders[0] / name).touch()
+        os.utime(folders[0] / name, (when, when))
+    await build_missing(folders, ("false",))
+    assert left(folders[0]) == sorted([*old, "mine.zip"]), "nothing is built, nothing is replaced"
+    await build_missing(folders, builder, keep_old=True)
+    assert left(folders[0]) == sorted([*old, "mine.zip", built.name])
+    (folders[0] / built.name).unlink()
+    await build_missing(folders, builder)
+    assert left(folders[0]) == sorted([old[1], "mine.zip", built.name]), "one older version stays"
+
+
 async def test_what_an_admin_has_built_is_not_built_again(dist: Path) -> None:
     make_zip(dist, "5.1", "linux-x64")
     folders = extensions.extension_folders(settings_for_tests(data="~/data"))
