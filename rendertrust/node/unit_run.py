@@ -236,7 +236,9 @@ async def _prepared(unit: UnitRun, plugin: Plugin) -> Failed | None:
     version = unit.dispatch.blender
     if not version or prepare is None:
         return None
-    return await prepare(version, unit.prepare, waits=not is_check(unit.dispatch.job_type))
+    waits = not is_check(unit.dispatch.job_type)
+    failed: Failed | None = await prepare(version, unit.prepare, waits=waits)
+    return failed
 
 
 def _need_of(plugin: Plugin, dispatch: JobDispatch) -> Callable[[str], bool]:
