@@ -376,8 +376,7 @@ class Verification:
     """Verification of rendered frames, and its verifiers.
 
     ``embedded``: the gateway runs a verifier with ``threads`` and ``memory_gib``; 0 is half of the
-    machine. ``renderers_gib``: its space for further versions of Blender. ``own_nodes``: further
-    verifiers.
+    machine. ``own_nodes``: further verifiers.
     """
 
     enabled: bool = setting(True, "frames wait for a verdict before anybody is charged or paid")
@@ -389,9 +388,7 @@ class Verification:
         0, "memory of the embedded verifier, at least 2; 0: half of the machine's", (0, 65_536)
     )
     renderers_gib: int = setting(
-        0,
-        "disk space of the embedded verifier for further versions of Blender; 0: installs none",
-        (0, 65_536),
+        0, "disk of the embedded verifier for versions of Blender; 0: installs none", (0, 65_536)
     )
     least_odds: float = setting(
         0.05, "minimum probability of comparing a known node's result", (0, 1)
