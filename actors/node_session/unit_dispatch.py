@@ -164,8 +164,9 @@ class UnitDispatcher:
         except ValueError as fault:
             return await self._return_unsendable(held, fault)
         progress = self._progress.of(held.id, state.now)
-        version = "" if build is None else f" for Blender {build.version}, {build.build or '?'}"
-        log.info("unit %s:%d:%d was sent to node %s%s", *held.id, state.node.id, version)
+        if build is not None:
+            to = state.node.id, build.version, build.build or "?"
+            log.info("unit %s:%d:%d was sent to node %s for Blender %s, %s", *held.id, *to)
         held.phase, held.heard_at, held.tries = Phase.SENT, state.now, 0
         # A simple node gets a unit as soon as it is assigned, and again each time it connects.
         held.begun_at = state.assigned_time(unit) if state.hello is None else progress.since

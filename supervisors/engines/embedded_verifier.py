@@ -223,12 +223,16 @@ def _etc() -> Iterator[str]:
 
 
 def _environment(program: blender_discovery.Renderer) -> Iterator[str]:
-    """Yield bubblewrap's options for PATH, TMPDIR, the switches of the instruction set, and pip."""
+    """Yield bubblewrap's options for PATH, TMPDIR, the switches of the instruction set, and pip.
+
+    All users of the machine can read them, so addresses with a user's name and password are left
+    out; pip finds such an address in ``/etc/pip.conf``.
+    """
     places = (str(Path(program.before[0]).parent), "/usr/local/bin", "/usr/bin", "/bin")
     pip = {
         name: value
         for name, value in os.environ.items()
-        if name.startswith("PIP_") or name.lower() in _PROXIES
+        if (name.startswith("PIP_") or name.lower() in _PROXIES) and "@" not in value
     }
     given = {"PATH": ":".join(places), "TMPDIR": "/tmp", **machine_facts.switches(), **pip}  # noqa: S108
     for name, value in given.items():

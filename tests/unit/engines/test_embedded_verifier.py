@@ -165,6 +165,8 @@ def test_what_runs_within_the_walls_sees_neither_data_nor_settings(
 ) -> None:
     monkeypatch.setattr(blender_discovery, "find", found)
     monkeypatch.setenv("RENDERTRUST_JWT_SECRET", "do not tell")
+    monkeypatch.setenv("PIP_TIMEOUT", "7")
+    monkeypatch.setenv("PIP_INDEX_URL", "https://jane:do-not-tell@index.example/simple")
     with engine_folder() as base:
         confined = confine(base / "data", engine_account())
         settings = base / "gateway.toml"
@@ -174,11 +176,11 @@ def test_what_runs_within_the_walls_sees_neither_data_nor_settings(
         probe = f"""
 import os
 seen = [path for path in {[str(path) for path in hidden]} if os.path.exists(path)]
-seen += [name for name in os.environ if name.startswith("RENDERTRUST")]
+seen += [name for name in os.environ if name.startswith(("RENDERTRUST", "PIP_INDEX", "PIP_TIME"))]
 print(seen, len([pid for pid in os.listdir("/proc") if pid.isdigit()]))
 """
         ran = run_within(confined.walls, [sys.executable, "-I", "-c", probe])
-    assert ran.stdout == "[] 2\n"  # the probe and the sandbox's first process
+    assert ran.stdout == "['PIP_TIMEOUT'] 2\n"  # the probe and the sandbox's first process
 
 
 @needs_sandbox
