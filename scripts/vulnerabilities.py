@@ -57,7 +57,7 @@ class PackageIndex:
 
 
 def run_pip_audit(lock: Path, ignored: Collection[str]) -> dict[str, Any] | str:
-    """Return pip-audit's answer about a lock file, or why it could ask nobody.
+    """Return pip-audit's answer about a lock file, or why it reached no list.
 
     Raises AuditFailed.
     """
@@ -81,7 +81,7 @@ def run_pip_audit(lock: Path, ignored: Collection[str]) -> dict[str, Any] | str:
 
 
 def unreached(lock: str, output: str) -> str:
-    """Return the last line that pip-audit printed, if it could ask nobody. Raises AuditFailed."""
+    """Return the last line that pip-audit printed, if it reached no list. Raises AuditFailed."""
     last = output.strip().rpartition("\n")[2][-300:]
     if UNREACHED.search(output) is None:
         raise AuditFailed(f"pip-audit failed for {lock}: {last}")
@@ -102,7 +102,7 @@ def looked_up(
 ) -> Iterator[dict[str, Any]]:
     """Yield each package of a lock, with its vulnerabilities in the form of pip-audit.
 
-    A package about which nobody knows anything has none of ``vulns``.
+    A package that neither of them knows has no ``vulns``.
     """
     dependencies = [] if isinstance(answer, str) else answer["dependencies"]
     found = {normal(each["name"]): each for each in dependencies if "vulns" in each}
@@ -139,7 +139,7 @@ def findings(packages: list[dict[str, Any]]) -> tuple[str, list[str]]:
         for fault in each["vulns"]
     ]
     if not known:
-        return f"NOT AUDITED: nobody answers about these {len(unknown)} packages", []
+        return f"NOT AUDITED: no answer about these {len(unknown)} packages", []
     left = f"; NOT AUDITED: {', '.join(unknown)}" if unknown else ""
     return f"{len(known)} packages audited, {len(found)} vulnerabilities{left}", found
 

@@ -105,7 +105,7 @@ async def test_if_nobody_answers_nothing_is_audited_and_it_says_so(
     assert await audited(tmp_path, GOOD, "ConnectionError: no route", is_up=False) == ""
     assert capsys.readouterr().out == (
         "client: pip-audit reaches no list of vulnerabilities (ConnectionError: no route)\n"
-        "client: NOT AUDITED: nobody answers about these 2 packages\n"
+        "client: NOT AUDITED: no answer about these 2 packages\n"
     )
 
 

@@ -8,6 +8,7 @@ same extension. Zips are not built at a request, because they hold other project
 import hashlib
 import tomllib
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -33,7 +34,16 @@ MANIFEST: Final = "blender_manifest.toml"
 INDEX: Final = "index.json"  # the name that Blender expects
 FORMAT: Final = "v1"  # of the index
 FILES_MAX: Final = 32
-FAULTS: Final = (OSError, KeyError, ValueError, zipfile.BadZipFile)
+# Errors of a file that is still being written, or damaged, or no zip.
+FAULTS: Final = (
+    OSError,
+    KeyError,
+    ValueError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @attrs.frozen
@@ -79,7 +89,7 @@ def _read(path: Path, wheel: Wheel) -> Extension | None:
         state = path.stat()
         return _opened(path, state.st_mtime_ns, state.st_size, wheel)
     except FAULTS:
-        return None  # a file that is being written, or no zip
+        return None
 
 
 @lru_cache(maxsize=2 * FILES_MAX)

@@ -194,6 +194,12 @@ async def test_a_zip_of_other_sources_is_not_handed_out(face: Face, dist: Path) 
     broken = dist / zip_name(rendertrust.__version__, "5.1", "linux-x64")
     broken.write_bytes(b"half a zip")
     assert (await handed_out(face))["extensions"] == []
+    with zipfile.ZipFile(broken, "w", zipfile.ZIP_DEFLATED) as damaged:
+        damaged.writestr(f"wheels/{own.name}", own.body)
+        start = len(damaged.infolist()[0].FileHeader())
+    content = broken.read_bytes()
+    broken.write_bytes(content[:start] + b"\xff" * 64 + content[start + 64 :])
+    assert (await handed_out(face))["extensions"] == []
     status, refused = await ask(face, "GET", f"/download/{broken.name}")
     assert (status, broken.name in refused["detail"]) == (404, False)
 
