@@ -74,12 +74,13 @@ class Visit:
         return self.page
 
     async def sign_in(self, name: str, there: str = "/console") -> None:
-        """Sign in by the form."""
-        await self.go(there)
+        """Sign in by the form, then open a page, which may be one that asks for no sign-in."""
+        await self.go("/console")
         await self.page.get_by_label("E-mail").fill(f"{name}@example.org")
         await self.page.get_by_label("Password").fill(PASSWORD)
         await self.page.get_by_role("button", name="Sign in", exact=True).click()
         await self.page.locator("header.side").wait_for()
+        await self.go(there)
 
     async def check_no_faults(self) -> None:
         """Check that no violation, duplicate id, script error or foreign request occurred."""
