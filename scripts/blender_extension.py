@@ -7,9 +7,12 @@ from this checkout, and its version is the extension's. A gateway hands out the 
 """
 
 import argparse
+import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
@@ -42,7 +45,8 @@ LONG_AGO = (2020, 1, 1, 0, 0, 0)
 def pip(*words: str) -> None:
     """Run pip. Raises CalledProcessError."""
     options = ("--quiet", "--disable-pip-version-check")
-    subprocess.run([sys.executable, "-m", "pip", *words, *options], check=True, cwd=CHECKOUT)
+    command = [sys.executable, "-m", "pip", *words, *options]
+    subprocess.run(command, check=True, cwd=CHECKOUT, stdin=subprocess.DEVNULL)
 
 
 def foreign_wheels(folder: Path, platform: str, python: str) -> None:
@@ -116,13 +120,24 @@ def add(packed: zipfile.ZipFile, name: str, content: bytes) -> None:
     packed.writestr(zipfile.ZipInfo(name, LONG_AGO), content, zipfile.ZIP_DEFLATED)
 
 
+def end_with_input() -> None:
+    """Wait for the end of standard input, then kill this program and its children."""
+    sys.stdin.buffer.read()
+    os.killpg(0, signal.SIGKILL)
+
+
 def main() -> None:
     """Build the zips: ``blender_extension.py [--platform …] [--blender …] [--out dist]``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--platform", choices=PLATFORMS, action="append", help="default: all")
     parser.add_argument("--blender", choices=LINES, action="append", help="default: all")
     parser.add_argument("--out", type=Path, default=CHECKOUT / "dist")
+    parser.add_argument(
+        "--end-with-input", action="store_true", help="end when standard input is closed"
+    )
     arguments = parser.parse_args()
+    if arguments.end_with_input:
+        threading.Thread(target=end_with_input, daemon=True).start()
     for platform in arguments.platform or PLATFORMS:
         for line in arguments.blender or LINES:
             print(build(platform, line, arguments.out))

@@ -1,9 +1,10 @@
 """Build of Blender's extension in the background, where no zip of these sources is there yet.
 
 A process with low priority builds the zips by ``scripts/blender_extension.py``, which downloads
-other projects' wheels from the package index that is set for pip, and checks their hashes. Gateways
-of one folder build once: the one that holds the lock. It removes what killed gateways have left
-there and, in the data folder, zips of older versions.
+other projects' wheels from the package index that is set for pip, and checks their hashes. It ends
+with the gateway. Gateways of one folder build once: the one that holds the lock. It removes what
+killed gateways have left there, or moves the rest of finished zips, and removes, in the data
+folder, zips of older versions.
 """
 
 import asyncio
@@ -27,10 +28,11 @@ from web.downloads.wheel import CHECKOUT, built_wheel
 
 COMMAND: Final = (
     *("nice", "-n", "19", sys.executable),
-    str(CHECKOUT / "scripts" / "blender_extension.py"),
+    *(str(CHECKOUT / "scripts" / "blender_extension.py"), "--end-with-input"),
 )
 LOCK: Final = ".extension.lock"
 UNFINISHED: Final = ".extension-"  # how the name of a build's folder begins
+FINISHED: Final = ".extensions-built"  # the folder of a finished build, until its zips are moved
 WITHIN_SECONDS: Final = 3600.0
 LAST_WORDS_MAX: Final = 300
 REMEDY: Final = "see the error, then run scripts/extension; downloads.build=false: never build"
@@ -47,11 +49,13 @@ async def build_missing(
     versions stay in the folder, because it is an admin's.
     """
     try:
-        if await asyncio.to_thread(found_extensions, folders, built_wheel()):
+        if await asyncio.to_thread(_is_whole, folders):
             return
         with _lock(folders[0]) as is_mine:
             if is_mine:
-                await asyncio.to_thread(_remove_unfinished, folders[0])
+                await asyncio.to_thread(_clean, folders[0])
+                if await asyncio.to_thread(_is_whole, folders):
+                    return
                 if await _build(folders[0], command) and not keep_old:
                     await asyncio.to_thread(_remove_old, folders[0])
     except OSError as fault:
@@ -97,10 +101,26 @@ def _version(path: Path) -> str:
     return path.name.split("-")[1]
 
 
-def _remove_unfinished(folder: Path) -> None:
-    """Remove the folders of builds whose gateways were killed."""
+def _is_whole(folders: Sequence[Path]) -> bool:
+    """Return True if there are zips of this gateway's sources, and none is still to be moved."""
+    is_moved = not (folders[0] / FINISHED).exists()
+    return is_moved and bool(found_extensions(folders, built_wheel()))
+
+
+def _clean(folder: Path) -> None:
+    """Remove the unfinished builds of killed gateways, and move the zips of a finished one."""
     for left in folder.glob(f"{UNFINISHED}*/"):
         shutil.rmtree(left, ignore_errors=True)
+    if (folder / FINISHED).exists():
+        _move(folder)
+
+
+def _move(folder: Path) -> None:
+    """Move the zips of the finished build to their place."""
+    built = folder / FINISHED
+    for path in _zips(built, "*"):
+        path.replace(folder / path.name)
+    shutil.rmtree(built)
 
 
 def _remove_old(folder: Path) -> None:
@@ -115,10 +135,13 @@ def _remove_old(folder: Path) -> None:
 
 
 async def _build(folder: Path, command: Sequence[str]) -> bool:
-    """Build into a new folder, and move the zips from there once all are built. Return False if
-    that failed.
+    """Build into a new folder, which gets another name once all zips are built, and move them
+    from there: a gateway that is killed in between leaves all of them or none. Return False if the
+    build failed.
     """
-    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=folder) as new:
+    with tempfile.TemporaryDirectory(
+        prefix=UNFINISHED, dir=folder, ignore_cleanup_errors=True
+    ) as new:
         log.info("Blender's extension is being built", folder=str(folder))
         code, output = await _run(*command, "--out", new)
         if code != 0:
@@ -126,22 +149,27 @@ async def _build(folder: Path, command: Sequence[str]) -> bool:
             last = next((line for line in reversed(lines) if line.strip()), f"it ended with {code}")
             _warn(last[-LAST_WORDS_MAX:])
             return False
-        for path in _zips(Path(new)):
-            path.replace(folder / path.name)
+        await asyncio.to_thread(Path(new).replace, folder / FINISHED)
+    await asyncio.to_thread(_move, folder)
     log.info("Blender's extension is built", zips=len(_zips(folder)))
     return True
 
 
 async def _run(*command: str) -> tuple[int | None, str]:
-    """Run a program; return its exit code, None if it took too long, and its error output."""
+    """Run a program; return its exit code, None if it took too long, and its error output.
+
+    The program's input is a pipe that closes when this process ends, in whatever way.
+    """
     process = await asyncio.create_subprocess_exec(
-        *command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, start_new_session=True
+        *command, stdin=PIPE, stdout=DEVNULL, stderr=PIPE, start_new_session=True
     )
+    assert process.stderr is not None
     said = b""
     try:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(WITHIN_SECONDS):
-                _, said = await process.communicate()
+                said = await process.stderr.read()
+                await process.wait()
     finally:
         await _end(process)
     return process.returncode, said.decode(errors="replace")

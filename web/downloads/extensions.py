@@ -37,7 +37,8 @@ FILES_MAX: Final = 32
 # Errors of a file that is still being written, or damaged, or no zip.
 FAULTS: Final = (
     OSError,
-    KeyError,
+    LookupError,
+    TypeError,
     ValueError,
     EOFError,
     RuntimeError,
@@ -103,7 +104,9 @@ def _opened(path: Path, changed: int, size: int, wheel: Wheel) -> Extension | No
         manifest = tomllib.loads(opened.read(MANIFEST).decode())
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return Extension(path, sha256, size, manifest)
+    found = Extension(path, sha256, size, manifest)
+    downloadable(found, "")  # fails where the manifest lacks a member
+    return found
 
 
 def downloadable(extension: Extension, folder: str) -> DownloadableExtension:

@@ -6,6 +6,8 @@ import asyncio
 import hashlib
 import io
 import os
+import signal
+import socket
 import subprocess
 import zipfile
 from pathlib import Path
@@ -22,7 +24,7 @@ from tests.integration.web.accounts import ask
 from tests.support.extension_zips import make_zip
 from tests.support.http_gateway import Face, face_with, settings_for_tests
 from tests.support.releases import KEY, KEY_TEXT, statement_of
-from web.downloads import extensions
+from web.downloads import extension_build, extensions
 from web.downloads.extension_build import build_missing
 from web.downloads.join_script import join_script
 from web.downloads.npm_package import NAME, NpmPackage, npm_package
@@ -161,6 +163,40 @@ async def test_a_build_removes_what_older_gateways_have_left(
     assert left(folders[0]) == sorted([old[1], "mine.zip", built.name]), "one older version stays"
 
 
+async def test_a_gateway_killed_between_two_zips_leaves_no_half_extension(
+    folders: tuple[Path, ...], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    others = tmp_path_factory.mktemp("other")
+    zips = [make_zip(others, line, "linux-x64") for line in LINES]
+    finished = folders[0] / ".extensions-built"
+    finished.mkdir(parents=True)
+    zips[0].replace(folders[0] / zips[0].name)
+    zips[1].replace(finished / zips[1].name)
+    with capture_logs() as logs:
+        await build_missing(folders, ("false",))
+    assert logs == [], "nothing is built"
+    assert left(folders[0]) == sorted(each.name for each in zips)
+
+
+def test_the_builder_ends_with_its_gateway(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as index:
+        url = f"http://127.0.0.1:{index.getsockname()[1]}"
+        with subprocess.Popen(
+            [*extension_build.COMMAND, "--out", str(tmp_path)],
+            env={**os.environ, "PIP_INDEX_URL": url, "PIP_NO_CACHE_DIR": "1"},
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        ) as builder:
+            connection, _ = index.accept()  # of pip, which gets no answer
+            with connection:
+                assert connection.recv(4) == b"GET "
+                assert builder.stdin is not None
+                builder.stdin.close()
+                assert builder.wait() == -signal.SIGKILL
+                while connection.recv(65536):
+                    pass  # ends when pip has ended
+
+
 async def test_what_an_admin_has_built_is_not_built_again(dist: Path) -> None:
     make_zip(dist, "5.1", "linux-x64")
     folders = extensions.extension_folders(settings_for_tests(data="~/data"))
@@ -197,6 +233,10 @@ async def test_a_zip_of_other_sources_is_not_handed_out(face: Face, dist: Path) 
     with zipfile.ZipFile(broken, "w", zipfile.ZIP_DEFLATED) as damaged:
         damaged.writestr(f"wheels/{own.name}", own.body)
         start = len(damaged.infolist()[0].FileHeader())
+        damaged.writestr("blender_manifest.toml", "platforms = []")
+        for source in extensions.SOURCES.glob("*.py"):
+            damaged.writestr(source.name, source.read_bytes())
+    assert (await handed_out(face))["extensions"] == [], "its manifest lacks members"
     content = broken.read_bytes()
     broken.write_bytes(content[:start] + b"\xff" * 64 + content[start + 64 :])
     assert (await handed_out(face))["extensions"] == []
