@@ -122,7 +122,8 @@ def add(packed: zipfile.ZipFile, name: str, content: bytes) -> None:
 
 def end_with_input() -> None:
     """Wait for the end of standard input, then kill this program and its children."""
-    sys.stdin.buffer.read()
+    while os.read(0, 1024):  # not of sys.stdin, which a thread must not hold at the program's end
+        pass
     os.killpg(0, signal.SIGKILL)
 
 

@@ -197,6 +197,17 @@ def test_the_builder_ends_with_its_gateway(tmp_path: Path) -> None:
                     pass  # ends when pip has ended
 
 
+def test_a_builder_that_fails_says_why(tmp_path: Path) -> None:
+    env = {**os.environ, "PIP_INDEX_URL": "http://127.0.0.1:1", "PIP_RETRIES": "0"}
+    command = [*extension_build.COMMAND, "--out", str(tmp_path)]
+    with subprocess.Popen(
+        command, env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as builder:
+        assert builder.stderr is not None
+        lines = builder.stderr.read().splitlines()
+        assert (builder.wait(), "CalledProcessError" in lines[-1]) == (1, True), lines
+
+
 async def test_what_an_admin_has_built_is_not_built_again(dist: Path) -> None:
     make_zip(dist, "5.1", "linux-x64")
     folders = extensions.extension_folders(settings_for_tests(data="~/data"))
