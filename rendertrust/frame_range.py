@@ -15,7 +15,7 @@ from itertools import chain, islice
 from typing import Final
 
 FRAME_MAX: Final = 1_048_574  # Blender's own limit, positive and negative
-FRAMES_MAX: Final = 100_000
+FRAMES_MAX: Final = 20_000  # of one job, as a quote prices each frame
 TEXT_MAX: Final = 2_000  # characters
 ORDERS: Final = ("sequential", "every_nth", "middle_first")
 NTH: Final = 10  # ``every_nth`` begins with every tenth frame

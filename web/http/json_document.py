@@ -3,7 +3,7 @@
 import codecs
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias, cast
 
 from rendertrust.strict_json import first_repeated, is_deeper
@@ -20,9 +20,13 @@ Document: TypeAlias = dict[str, Any]
 
 
 class _Refused(ValueError):
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, place: str = "") -> None:
         super().__init__(message)
-        self.fault = Fault("", code, message)
+        self.fault = Fault(place, code, message)
+
+
+class _OutOfRange(ValueError):
+    """A number that the gateway cannot hold. Its place in the body is not known yet."""
 
 
 def parse(raw: bytes) -> Document | Fault:
@@ -40,7 +44,7 @@ def parse(raw: bytes) -> Document | Fault:
     if is_deeper(raw, DEPTH_MAX):
         return Fault("", "depth", f"The body is nested deeper than {DEPTH_MAX} levels")
     try:
-        value = _DECODER.decode(text)
+        value = _decoded(text)
     except _Refused as refused:
         return refused.fault
     except ValueError as error:
@@ -48,6 +52,36 @@ def parse(raw: bytes) -> Document | Fault:
     if type(value) is not dict:
         return Fault("", "type", "The body must be a JSON object")
     return cast("Document", value)
+
+
+def _decoded(text: str) -> Any:
+    """Return the value of the text. Raises _Refused with the place of a number out of range."""
+    try:
+        return _DECODER.decode(text)
+    except _OutOfRange:
+        value = _MARKING.decode(text)  # other faults come first, as they have no place
+        found = _marked(value)
+        if type(value) is dict and found is not None:
+            path, mark = found
+            raise _Refused("value", str(mark), path_text(path)) from mark
+        return value
+
+
+def _marked(value: Any) -> tuple[list[str | int], _OutOfRange] | None:
+    """Return the first number out of range and the path to it; None if there is none."""
+    if isinstance(value, _OutOfRange):
+        return [], value
+    inner: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(value, list):
+        inner = enumerate(value)
+    elif isinstance(value, dict):
+        inner = cast("dict[str, Any]", value).items()
+    for place, item in inner:
+        if (found := _marked(item)) is not None:
+            path, mark = found
+            is_sayable = isinstance(place, int) or writable(place)
+            return ([place, *path] if is_sayable else []), mark
+    return None
 
 
 def writable(text: str) -> bool:
@@ -99,14 +133,14 @@ def path_text(path: Iterable[str | int]) -> str:
 
 def _integer(digits: str) -> int:
     if len(digits) > _INTEGER_DIGITS_MAX + 1 or not -INTEGER_MAX - 1 <= int(digits) <= INTEGER_MAX:
-        raise _Refused("value", "The body has an integer outside 64 bits")
+        raise _OutOfRange("must be an integer of at most 64 bits")
     return int(digits)
 
 
 def _float(digits: str) -> float:
     value = float(digits)
     if value in (float("inf"), float("-inf")):
-        raise _Refused("value", "The body has a number that is too large")
+        raise _OutOfRange("must be a smaller number")
     return value
 
 
@@ -122,6 +156,25 @@ def _object(pairs: list[tuple[str, Any]]) -> Document:
     return members
 
 
+def _or_mark(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a parser that returns the error of a number out of range as its value."""
+
+    def mark(digits: str) -> Any:
+        try:
+            return read(digits)
+        except _OutOfRange as error:
+            return error
+
+    return mark
+
+
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant
+)
+# Decodes bodies that the other decoder refused, to find out where a number is.
+_MARKING = json.JSONDecoder(
+    object_pairs_hook=_object,
+    parse_int=_or_mark(_integer),
+    parse_float=_or_mark(_float),
+    parse_constant=_constant,
 )

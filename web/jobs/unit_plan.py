@@ -24,9 +24,6 @@ from sql.job_plan import NewUnit
 from web.http.problem import Fault
 
 UNITS_MAX: Final = 5_000  # per job, as all are created, or cancelled, in one transaction
-FRAMES_OF_JOB_MAX: Final = (
-    20_000  # per job, as a quote prices each frame; repeated frames count twice
-)
 # A function from a frame's number to its price, or the price if all frames cost the same.
 Cost: TypeAlias = Callable[[int], int] | int
 
@@ -51,9 +48,6 @@ def split_into_units(spec: JobSpec, cost: Cost) -> UnitPlan | list[Fault]:
         ranges = ranges_of(spec.frames)
     except FrameRangeError as fault:
         return [Fault("frames", "value", str(fault))]
-    if (count := sum(map(len, ranges))) > FRAMES_OF_JOB_MAX:
-        said = f"name {count} frames; a job has {FRAMES_OF_JOB_MAX} frames at most"
-        return [Fault("frames", "value", f"{said}: split it into several jobs")]
     frames = merged(ranges)
     if spec.tiles is None:
         faults = _too_many(-(-len(frames) // spec.chunk))

@@ -359,6 +359,31 @@ async def test_a_file_that_blender_did_not_save_is_refused_before_it_is_uploaded
             await expect(page.locator("#sent-said")).to_have_text("The scene is uploaded.")
 
 
+async def test_files_that_cannot_become_a_job_are_refused_at_once(
+    browser: Browser, stage: Stage
+) -> None:
+    """Nothing is uploaded, and the card still says that there is no scene."""
+    scene = blend(1, 3, b"refused")
+    cases = (
+        ([("a.zip", zipped({}))], "There are no files in it"),
+        ([("a.blend", b"")], "was not saved by Blender"),
+        ([("a.blend", scene), ("a.blend", scene + b"2")], "Two of these files are a.blend."),
+        ([("n" * 250 + ".blend", scene)], "has a name of more than 255 bytes."),
+    )
+    async with visiting(browser, stage, "jane", "/console/jobs/new") as visit:
+        page = visit.page
+        await page.wait_for_load_state()  # the scripts run
+        for files, said in cases:
+            await page.evaluate(DROP, [[name, coded(content)] for name, content in files])
+            await expect(page.locator("#problem")).to_contain_text(said)
+            await expect(page.locator("#scene-title")).to_have_text("No scene yet")
+        await page.evaluate(DROP, [["a.blend", coded(scene)]])
+        await page.get_by_label("Two test frames first").check()
+        said = "Two test frames: 1 and 2. The other frame afterwards, on a click."
+        await expect(page.locator("#plan")).to_have_text(said)
+        await visit.check_no_faults()
+
+
 async def test_too_few_credits_are_bought_on_the_way_to_a_finished_job(
     browser: Browser, start_gateway: StartGateway
 ) -> None:

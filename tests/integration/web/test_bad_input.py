@@ -109,7 +109,7 @@ BAD: dict[str, tuple[Callable[[Route], bytes], int, str]] = {
     "null": (lambda r: dumped(r, **{r.field: None}), 422, "must be a"),
     "depth 65": (deep, 422, "deeper than 64"),
     "1 MiB + 1": (too_large, 413, "larger than 1048576 bytes"),
-    "huge integer": (huge, 422, "integer outside 64 bits"),
+    "huge integer": (huge, 422, "huge: must be an integer of at most 64 bits"),
     "key twice": (twice, 422, "is repeated"),
     "an array": (lambda r: b"[]", 422, "must be a JSON object"),
     "no JSON": (lambda r: b"{", 422, "is not JSON"),

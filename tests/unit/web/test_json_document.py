@@ -64,8 +64,28 @@ def test_integers_are_of_64_bits() -> None:
             if beyond < 1e30
             else (parse(b'{"a": 1' + b"0" * 5000 + b"}"))
         )
-        assert isinstance(refused, Fault)
-        assert refused.code == "value"
+        assert refused == Fault("a", "value", "must be an integer of at most 64 bits")
+
+
+@pytest.mark.parametrize(
+    ("raw", "field", "message"),
+    [
+        pytest.param(b'{"params": {"width": 1%b}}', "params.width", "64 bits", id="inner"),
+        pytest.param(b'{"a": [0, {"b": -1%b}]}', "a[1].b", "64 bits", id="negative"),
+        pytest.param(b'{"a": 1%b.5}', "a", "must be a smaller number", id="fraction"),
+        pytest.param(b'{"\\u0000": 1%b}', "", "64 bits", id="key"),
+        pytest.param(b"[1%b]", "", "must be a JSON object", id="array"),
+        pytest.param(b'{"a": 1%b', "", "is not JSON", id="half"),
+        pytest.param(b'{"a": 1%b, "a": 1}', "", "is repeated", id="twice"),
+    ],
+)
+def test_a_number_out_of_range_is_refused_with_its_place(
+    raw: bytes, field: str, message: str
+) -> None:
+    refused = parse(raw % (b"0" * 400))
+    assert isinstance(refused, Fault)
+    assert refused.field == field
+    assert message in refused.message
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,9 @@ export async function gathered(dropped) {
   if (size > BYTES_MOST) throw new BadFolder("These files have over 256 GiB. Leave out those that the scene does not use.");
   const bad = sent.find(({ path }) => path.length > PATH_MOST || path.split("/").some((name) => name === ".." || name === "." || !name));
   if (bad) throw new BadFolder(`${bad.path.slice(0, 100)} has a path that cannot be sent. Rename it.`);
+  const paths = new Set();
+  const twice = sent.find(({ path }) => paths.size === paths.add(path).size);
+  if (twice) throw new BadFolder(`Two of these files are ${twice.path.slice(0, 100)}. Leave one of them out, or drop the folder that has both.`);
   const scenes = sent.filter(isScene).sort((one, other) => depth(one) - depth(other) || (one.path < other.path ? -1 : 1));
   return { files: sent, scenes: scenes.map(({ path }) => path), size };
 }

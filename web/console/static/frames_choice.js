@@ -37,6 +37,6 @@ export function saidOf(what, typed, range, current) {
   if (!range) return "The whole animation. The check finds out which frames it has.";
   const number = counted(range);
   if (number === 1) return `One picture: frame ${range.first}, the scene's only one.`;
-  if (what === "test" && number > 2) return `Two test frames: ${testsOf(range).join(" and ")}. The other ${(number - 2).toLocaleString("en")} afterwards, on a click.`;
-  return `The whole animation: frames ${range.first} to ${range.last}${range.step > 1 ? `, every ${range.step}th` : ""}.`;
+  if (what === "test" && number > 2) return `Two test frames: ${testsOf(range).join(" and ")}. The other ${number === 3 ? "frame" : `${(number - 2).toLocaleString("en")} frames`} afterwards, on a click.`;
+  return `The whole animation: frames ${range.first} to ${range.last}${range.step > 1 ? `, in steps of ${range.step}` : ""}.`;
 }

@@ -16,6 +16,7 @@ const CREDITS_POLLS = 240;
 const AT_ONCE = 3; // uploads
 const BACK_MOST = 2000; // characters of the address to which buyers return
 const ROUNDS = 3; // of matching missing files
+const NAME_BYTES_MOST = 255; // of a file, in UTF-8
 const SIZES = ["B", "KiB", "MiB", "GiB", "TiB"];
 
 // The dropped files, the scene among them, and the uploads by file. `head`: what the scene's file
@@ -105,6 +106,9 @@ function add(files, paths) {
 }
 
 async function begin({ files, scenes }) {
+  if (!files.length) throw new Refused("There are no files in it, or all of them are empty.");
+  const long = files.map(({ path }) => path.split("/").pop()).find((name) => new TextEncoder().encode(name).length > NAME_BYTES_MOST);
+  if (long) throw new Refused(`${long.slice(0, 40)}… has a name of more than ${NAME_BYTES_MOST} bytes. Rename the file.`);
   if (!scenes.length && own.files.length) throw new Refused("The scene lacks none of these files, and none of them is a .blend file.");
   if (!scenes.length) throw new Refused("There is no .blend file among these files. Drop the scene, or the folder that it is in.");
   const { file } = files.find(({ path }) => path === scenes[0]);
