@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import os
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -24,11 +24,14 @@ from rendertrust.node.blender import Blender, NoBlender
 from rendertrust.node.blender_discovery import Renderer
 from rendertrust.node.renderer_environment import PipTools, Python, RendererTools
 from rendertrust.node.rmtree import clear
-from rendertrust.renderer_list import RendererList, RendererRelease
+from rendertrust.note import NoteRefused
+from rendertrust.renderer_list import RendererList, RendererRelease, decode, encode
 
 HALF: Final = ".new-"  # prefix of environments that are being installed
+RELEASE: Final = "release.json"  # the list's entry of an environment
 USED: Final = "used"  # mark of a whole environment: its bytes; changed at each use
 Test = Callable[[Renderer], Awaitable[Blender | NoBlender]]
+Ask = Callable[[], Awaitable[RendererList | NoteRefused]]
 
 
 @attrs.frozen
@@ -62,7 +65,8 @@ class RendererStore:
     The list's sizes are without the bytecode that pip writes, so the newest one may exceed that.
 
     ``test`` tries a renderer in its sandbox. ``own``: versions that the node has without the store.
-    ``end_waiting`` ends processes that wait for work, whose environment may then be removed.
+    ``ask`` fetches the list; None: another agent may use the folder, so nothing is installed or
+    removed. ``end_waiting`` ends processes that wait for work, whose environment may then go.
     ``listed``: the list that the gateway signed. ``faults``: versions that failed here, and why;
     they are left out until the agent starts again or the list changes.
     """
@@ -72,6 +76,7 @@ class RendererStore:
     test: Test
     tools: RendererTools = attrs.field(factory=PipTools)
     narrate: Callable[[str], None] = _silent
+    ask: Ask | None = None
     end_waiting: Callable[[], Awaitable[None]] = _nothing_waits
     own: Collection[BlenderVersion] = ()
     listed: RendererList = ()
@@ -155,6 +160,32 @@ class RendererStore:
             self._returned.clear()
             return await self._ready(release)
 
+    async def first(self) -> Blender | NotInstalled:
+        """Return a version for a node without a Blender of its own, which is never removed.
+
+        That is the newest of the list, installed if necessary. If it cannot be had, or without a
+        list, it is the newest version that is installed and works.
+        """
+        found = NotInstalled("the store has installed no version of Blender")
+        if self.ask is not None:
+            try:
+                await self.clean()
+            except OSError as fault:
+                return NotInstalled(f"the folder of renderers cannot be used: {fault}")
+            listed = await self.ask()
+            if isinstance(listed, NoteRefused):
+                found = NotInstalled(f"no list of renderers: {listed.reason}")
+            else:
+                await self.take(listed)
+        kept = await asyncio.to_thread(releases_in, self.folder)
+        for release in dict.fromkeys((*reversed(self.offered()), *kept)):
+            async with self.lent(release) as lent:
+                if isinstance(lent, Blender):
+                    self._in_use[name_of(release)] += 1
+                    return lent
+            found = lent
+        return found
+
     async def clean(self) -> None:
         """Remove what an earlier agent left half installed or half removed."""
         await asyncio.to_thread(_clean, self.folder)
@@ -180,6 +211,9 @@ class RendererStore:
             if isinstance(kept, Blender):
                 found: Blender | NotInstalled | None = kept
             else:
+                if self._pythons.get(release.python) is None:
+                    why = kept or "it is not installed"
+                    return NotInstalled(f"Blender {release.version} cannot be used: {why}")
                 if is_there:  # what is damaged must not take the space of its replacement
                     await asyncio.to_thread(renderer_environment.remove, whole)
                 found = await self._installed(whole, release)
@@ -206,7 +240,7 @@ class RendererStore:
             found = await self._tried(whole, release)
             if not isinstance(found, Blender):
                 return self._failed(release, found)
-            await asyncio.to_thread(_finish, whole)
+            await asyncio.to_thread(_finish, whole, release)
             self._whole.add(whole.name)
         finally:
             await asyncio.to_thread(_clear_half, half, whole)
@@ -271,6 +305,20 @@ def installed(folder: Path) -> Mapping[str, InstalledRenderer]:
     return found
 
 
+def releases_in(folder: Path) -> RendererList:
+    """Return the releases of the whole environments in a folder, the newest first."""
+    found = (each for name in installed(folder) for each in _release_of(folder / name))
+    return tuple(sorted(found, key=lambda each: each.line, reverse=True))
+
+
+def _release_of(whole: Path) -> Iterator[RendererRelease]:
+    """Yield the release from which an environment was installed, unless its entry is damaged."""
+    with contextlib.suppress(OSError, ValueError):
+        for each in decode((whole / RELEASE).read_bytes()):
+            if name_of(each) == whole.name:
+                yield each
+
+
 def to_remove(
     there: Collection[InstalledRenderer],
     bytes_max: int,
@@ -299,8 +347,9 @@ def _place(half: Path, whole: Path, python: Python) -> None:
     half.rename(whole)
 
 
-def _finish(whole: Path) -> None:
+def _finish(whole: Path, release: RendererRelease) -> None:
     """Mark a tested environment as whole. The disk has all of it by then."""
+    (whole / RELEASE).write_text(encode((release,)))
     size = renderer_environment.size_of(whole)
     os.sync()
     (whole / USED).write_text(str(size))

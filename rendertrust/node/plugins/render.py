@@ -15,7 +15,7 @@ import attrs
 
 from rendertrust.blender_version import UNKNOWN, parse, text_of
 from rendertrust.job_types import RENDER
-from rendertrust.node import blender, opengl_probe
+from rendertrust.node import blender, opengl_probe, sandbox
 from rendertrust.node.agent_settings import NICENESS
 from rendertrust.node.blender_discovery import Renderer, binary_at
 from rendertrust.node.child_process import ProcessExit
@@ -103,11 +103,13 @@ class RenderPlugin:
             )
         others = [await self.try_out(binary_at(path)) for path in self.binaries]
         self.others = tuple(each for each in others if isinstance(each, blender.Blender))
-        if isinstance(found, blender.NoBlender):
-            if not self.others:
-                return found.reason
+        if isinstance(found, blender.NoBlender) and self.others:
             found, *rest = self.others
             self.others = tuple(rest)
+        elif isinstance(found, blender.NoBlender) and self.store is not None:
+            found = await self._stored(self.store, found)
+        if isinstance(found, blender.NoBlender):
+            return found.reason
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="draw-", dir=self.scratch))
         opengl = await opengl_probe.probe(found, folder)
         self.found = attrs.evolve(opengl_probe.with_opengl(found, opengl), nice=self.nice)
@@ -118,6 +120,18 @@ class RenderPlugin:
         else:
             self.store = None
         return None
+
+    async def _stored(
+        self, store: RendererStore, none: blender.NoBlender
+    ) -> blender.Blender | blender.NoBlender:
+        """Return the store's version that becomes the node's own, as it has ``none`` besides."""
+        box = await asyncio.to_thread(sandbox.find, ())
+        if isinstance(box, sandbox.SandboxUnavailable):
+            return blender.NoBlender(reason=box.reason)
+        lent = await store.first()
+        if isinstance(lent, NotInstalled):
+            return blender.NoBlender(reason=f"{none.reason}; for --renderers: {lent.reason}")
+        return lent
 
     async def _try_card(self, found: blender.Blender) -> str | None:
         """Render a small picture on the card; return why that does not work, or None.

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
@@ -26,7 +27,8 @@ from rendertrust.node.renderer_store import (
     to_remove,
 )
 from rendertrust.node.sandbox import NoSandbox, Sandbox
-from rendertrust.renderer_list import RendererRelease
+from rendertrust.note import NoteRefused
+from rendertrust.renderer_list import RendererList, RendererRelease
 from tests.support.fake_renderers import release
 from tests.unit.node.test_plugins_render import task
 
@@ -135,6 +137,55 @@ def test_versions_that_the_list_dropped_go_first() -> None:
     assert to_remove(there, 10, {"a"}, {"b"}) == [there[0]]
     assert to_remove(there, 9, {"a"}, {"b"}) is None
     assert to_remove(there, 20, (), ()) == []
+
+
+async def test_a_node_without_a_blender_keeps_the_newest_version_that_works(stage: Stage) -> None:
+    store = stage.store(bytes_max=2500)
+    store.ask = listing(release("5.1.0", python="3.11"), NEW, LTS)
+    own = await store.first()
+    assert isinstance(own, Blender)
+    assert (own.version, stage.tools.asked) == ("5.0.1", ["5.0.1"])
+    (stage.folder / name_of(NEW) / USED).write_text("1000")
+    os.utime(stage.folder / name_of(NEW) / USED, (1, 1))
+    for each in (LTS, OLD):
+        assert isinstance(await use(store, each), Blender)
+        (stage.folder / name_of(each) / USED).write_text("1000")
+    assert lines(stage.folder) == ["4.2", "5.0"], "its own is never removed"
+
+
+async def test_without_a_list_the_installed_version_is_used_and_nothing_changes(
+    stage: Stage,
+) -> None:
+    await filled(stage, OLD, LTS)
+    (stage.folder / ".new-half").mkdir()
+    beside = stage.store()  # as a test of the node beside its agent
+    own = await beside.first()
+    assert isinstance(own, Blender)
+    assert own.version == "4.5.3"
+    (stage.folder / name_of(LTS) / "version").write_text("4.5.9")
+    own = await stage.store().first()
+    assert isinstance(own, Blender)
+    assert own.version == "4.2.1"
+    assert min(each.name for each in stage.folder.iterdir()) == ".new-half"
+    assert lines(stage.folder) == ["4.2", "4.5"]
+    offline = stage.store()
+    offline.ask = refusing
+    assert isinstance(await offline.first(), Blender), "as at a start without network"
+    stage.folder = stage.folder / "empty"
+    none = stage.store()
+    none.ask = refusing
+    assert await none.first() == NotInstalled("no list of renderers: no network")
+
+
+def listing(*releases: RendererRelease) -> Callable[[], Awaitable[RendererList | NoteRefused]]:
+    async def ask() -> RendererList:
+        return releases
+
+    return ask
+
+
+async def refusing() -> NoteRefused:
+    return NoteRefused("no network")
 
 
 @pytest.mark.parametrize("fault", ["pip", "build", "bare"])
