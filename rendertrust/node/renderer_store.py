@@ -68,7 +68,8 @@ class RendererStore:
     ``ask`` fetches the list; None: another agent may use the folder, so nothing is installed or
     removed. ``end_waiting`` ends processes that wait for work, whose environment may then go.
     ``listed``: the list that the gateway signed. ``faults``: versions that failed here, and why;
-    they are left out until the agent starts again or the list changes.
+    they are left out until the agent starts again or the list changes. ``ready`` is set when
+    a version has been tested.
     """
 
     folder: Path
@@ -82,6 +83,7 @@ class RendererStore:
     listed: RendererList = ()
     faults: dict[BlenderVersion, str] = attrs.field(factory=dict[BlenderVersion, str])
     changed: asyncio.Event = attrs.field(factory=asyncio.Event)
+    ready: asyncio.Event = attrs.field(factory=asyncio.Event)
     _pythons: dict[str, Python | None] = attrs.field(factory=dict)
     _tested: dict[str, Blender] = attrs.field(factory=dict[str, Blender])
     _in_use: Counter[str] = attrs.field(factory=Counter[str])
@@ -113,6 +115,10 @@ class RendererStore:
     def find(self, version: BlenderVersion) -> RendererRelease | None:
         """Return the release of a version that is offered; None if there is none."""
         return next((each for each in self.offered() if each.line == version), None)
+
+    def tested(self) -> tuple[Blender, ...]:
+        """Return the renderers that were used since the agent started, and are not removed."""
+        return tuple(self._tested.values())
 
     def has(self, release: RendererRelease) -> bool:
         """Return True if a version is installed."""
@@ -221,6 +227,7 @@ class RendererStore:
             return self._failed(release, f"it cannot be stored: {fault}")
         if isinstance(found, Blender):
             self._tested[name] = found
+            self.ready.set()
         return found
 
     async def _installed(

@@ -158,10 +158,15 @@ class RenderPlugin:
         return found if isinstance(found, blender.NoBlender) else self._like_own(found)
 
     def _like_own(self, other: blender.Blender) -> blender.Blender:
-        """Return another Blender with what the tests of the node's own say about this machine."""
+        """Return another Blender with what the tests of the node's own say about this machine.
+
+        Its shaders are its own.
+        """
         own = self.found
-        opengl, drawing = (own.opengl, own.drawing) if own is not None else (None, None)
-        return attrs.evolve(other, opengl=opengl, drawing=drawing, nice=self.nice)
+        found = opengl_probe.OpenGL()
+        if own is not None:
+            found = opengl_probe.OpenGL(own.opengl, own.drawing)
+        return attrs.evolve(opengl_probe.with_opengl(other, found), nice=self.nice)
 
     def tested(self) -> tuple[blender.Blender, ...]:
         """Return the Blenders that work here, without those of the store."""
@@ -229,13 +234,25 @@ class RenderPlugin:
                     yield attrs.evolve(self, found=lent)
 
     async def warm(self) -> None:
-        """Compile the shaders that most drawn scenes need, if this was not done before."""
-        if self.found is None or self.found.shaders is None:
-            return
-        with contextlib.suppress(OSError):
-            self.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix="warm-", dir=self.scratch))
-            await opengl_probe.warm(self.found, folder, self.found.shaders)
+        """Compile the shaders that most drawn scenes need, if this was not done before.
+
+        With a store this goes on until cancelled, as each version that units use has its own.
+        """
+        for each in self.tested():
+            await self._warm(each)
+        while (store := self.store) is not None:
+            store.ready.clear()
+            for each in store.tested():  # not lent, as units must not wait for the space
+                await self._warm(each)
+            await store.ready.wait()
+
+    async def _warm(self, found: blender.Blender) -> None:
+        """Compile the shaders of one version."""
+        if found.shaders is not None:
+            with contextlib.suppress(OSError):
+                self.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+                folder = Path(tempfile.mkdtemp(prefix="warm-", dir=self.scratch))
+                await opengl_probe.warm(found, folder, found.shaders)
 
     async def run(self, task: Task) -> Result:
         """Render the frames with a resident Blender. If a frame fails, that Blender is ended."""

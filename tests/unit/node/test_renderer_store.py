@@ -13,6 +13,7 @@ from rendertrust.blender_version import parse
 from rendertrust.node import doctor
 from rendertrust.node.blender import Blender
 from rendertrust.node.blender_discovery import Renderer
+from rendertrust.node.opengl_probe import OpenGL, with_opengl
 from rendertrust.node.plugin import Failed, Task
 from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.node.renderer_environment import Python
@@ -302,6 +303,37 @@ async def test_a_unit_waits_for_its_version_and_a_check_comes_back_for_it(stage:
     assert [each.installed for each in render.builds()] == [None, False, None, None]
     assert (len(told), stage.tools.asked) == (1, ["4.5.3", "5.0.1"])
     await store.end()
+
+
+async def test_each_version_of_the_store_has_its_own_shaders(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn, warmed = dict[str, Path](), asyncio.Event()
+
+    async def warm(blender: Blender, folder: Path, shaders: Path) -> None:
+        drawn[blender.version] = shaders
+        warmed.set()
+
+    monkeypatch.setattr("rendertrust.node.opengl_probe.warm", warm)
+    found = OpenGL(works=True, driver="llvmpipe")
+    own = with_opengl(Blender(renderer=PROGRAM, box=BOX, version="5.2.3", build="b52"), found)
+    store = await filled(stage)
+    render = RenderPlugin(scratch=stage.folder.with_name("work"), found=own, store=store)
+
+    async def test(program: Renderer) -> Blender:
+        return render._like_own(await stage.test(program))
+
+    store.test = test
+    warming = asyncio.create_task(render.warm())
+    await warmed.wait()
+    warmed.clear()
+    lent = await use(store, LTS)
+    await warmed.wait()
+    warming.cancel()
+    assert isinstance(lent, Blender)
+    assert (lent.opengl, lent.drawing) == (True, "llvmpipe")
+    assert drawn == {"5.2.3": own.shaders, "4.5.3": lent.shaders}
+    assert own.shaders != lent.shaders
 
 
 def test_the_doctor_says_what_the_store_holds_and_which_python_it_lacks() -> None:
