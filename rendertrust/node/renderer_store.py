@@ -62,7 +62,8 @@ async def _nothing_waits() -> None:
 class RendererStore:
     """Environments below ``folder`` with at most ``bytes_max`` bytes together.
 
-    The list's sizes are without the bytecode that pip writes, so the newest one may exceed that.
+    The list's sizes are without the bytecode that pip writes. It is counted once it is there, so
+    only versions in use may exceed that.
 
     ``test`` tries a renderer in its sandbox. ``own``: versions that the node has without the store.
     ``ask`` fetches the list; None: another agent may use the folder, so nothing is installed or
@@ -235,7 +236,7 @@ class RendererStore:
     ) -> Blender | NotInstalled | None:
         python = self._pythons.get(release.python)
         assert python is not None, "a version without its Python is not offered"
-        if not await self._make_room(release):
+        if not await self._make_room(release.size):
             return None
         self.narrate(f"installing Blender {release.version}, {release.size >> 20} MiB")
         self._whole.discard(whole.name)
@@ -249,6 +250,7 @@ class RendererStore:
                 return self._failed(release, found)
             await asyncio.to_thread(_finish, whole, release)
             self._whole.add(whole.name)
+            await self._make_room(0)
         finally:
             await asyncio.to_thread(_clear_half, half, whole)
         self.narrate(f"Blender {release.version} is installed")
@@ -276,12 +278,15 @@ class RendererStore:
         self.changed.set()
         return NotInstalled(f"Blender {release.version} cannot be installed: {why}")
 
-    async def _make_room(self, release: RendererRelease) -> bool:
-        """Remove the longest unused environments; return False if those in use leave no space."""
+    async def _make_room(self, size: int) -> bool:
+        """Remove the longest unused environments, so that ``size`` bytes are free.
+
+        Return False, and remove none, if those in use leave no such space.
+        """
         there = await asyncio.to_thread(installed, self.folder)
         wanted = {name_of(each) for each in self.listed}
         used = {name for name, count in self._in_use.items() if count > 0}
-        chosen = to_remove(there.values(), self.bytes_max - release.size, wanted, used)
+        chosen = to_remove(there.values(), self.bytes_max - size, wanted, used)
         if chosen is None:
             return False
         for each in chosen:

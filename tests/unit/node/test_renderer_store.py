@@ -40,10 +40,11 @@ OLD, LTS, NEW = release("4.2.1"), release("4.5.3"), release("5.0.1")
 
 @attrs.define
 class QuickTools:
-    """Tools that write a small file in place of a renderer."""
+    """Tools that write a small file in place of a renderer, and ``bytecode`` bytes beside it."""
 
     asked: list[str] = attrs.field(factory=list[str])
     fault: str | None = None
+    bytecode: int = 0
 
     async def python(self, version: str) -> Python | None:
         return Python(Path("/usr/bin/python3"), Path("/usr")) if version == "3.13" else None
@@ -51,6 +52,7 @@ class QuickTools:
     async def install(self, release: RendererRelease, python: Python, folder: Path) -> str | None:
         self.asked.append(release.version)
         (folder / "version").write_text(release.version)
+        (folder / "module.pyc").write_bytes(bytes(self.bytecode))
         return self.fault
 
 
@@ -109,6 +111,16 @@ async def test_the_longest_unused_version_goes_and_comes_back_when_needed(stage:
     assert any("removing the renderer 4.2" in line for line in stage.told)
     assert isinstance(await use(store, LTS), Blender)
     assert stage.tools.asked == ["4.2.1", "4.5.3", "5.0.1"], "what is there is not installed again"
+
+
+async def test_bytecode_counts_once_it_is_there(stage: Stage) -> None:
+    await filled(stage, OLD)
+    store = stage.store(bytes_max=3500)
+    await store.clean()
+    await store.take((OLD, LTS))
+    stage.tools.bytecode = 3000
+    assert isinstance(await use(store, LTS), Blender)
+    assert lines(stage.folder) == ["4.5"], "both would fit by the sizes of the list"
 
 
 async def test_a_damaged_version_is_installed_again_in_its_own_space(stage: Stage) -> None:
