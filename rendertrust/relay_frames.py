@@ -11,7 +11,7 @@ from typing import Any, Final
 import attrs
 from attrs.validators import optional
 
-from rendertrust.blender_version import parse
+from rendertrust.blender_version import BlenderVersion, parse
 from rendertrust.device_class import with_build
 from rendertrust.frame_range import FRAME_MAX
 from rendertrust.validators import (
@@ -323,6 +323,15 @@ class Hello:
             return ()
         named = [each.build for each in self.used_builds if each.build]
         return tuple(dict.fromkeys((own, *(with_build(own, self.build or "", b) for b in named))))
+
+    @property
+    def built_classes(self) -> tuple[tuple[BlenderVersion, str], ...]:
+        """The device class of each version of Blender whose build the node names."""
+        own, base = self.device_class, self.build or ""
+        if not own:
+            return ()
+        named = [(parse(each.version), each.build) for each in self.used_builds]
+        return tuple((version, with_build(own, base, build)) for version, build in named if build)
 
 
 @attrs.frozen(kw_only=True)

@@ -58,7 +58,7 @@ class NodeResources:
     unit; on a GPU at most its graphics memory. ``opengl`` is True if the node does not declare it.
     ``ram`` and ``vram``: bytes of main and of graphics memory for one unit. ``classes``: the device
     class, and those with the node's other builds of Blender. ``uninstalled``: the versions that the
-    node first installs.
+    node first installs. ``built``: the device class of each version whose build is known.
     """
 
     device: str = ""
@@ -70,6 +70,7 @@ class NodeResources:
     vram: int = 0
     classes: tuple[str, ...] = ()
     uninstalled: frozenset[BlenderVersion] = frozenset()
+    built: tuple[tuple[BlenderVersion, str], ...] = ()
 
     def has(self, needs: Requirements) -> bool:
         """Return whether the resources meet the requirements."""
@@ -83,7 +84,7 @@ class NodeResources:
             )
             and needs.memory <= (self.ram if needs.vram else self.memory)
             and needs.vram <= self.vram
-            and needs.device_class in ("", self.device_class)
+            and needs.device_class in ("", self.class_for(needs))
             and needs.opengl <= self.opengl
         )
 
@@ -92,9 +93,18 @@ class NodeResources:
 
         That is the required version, or with ``or_newer`` the nearest newer one.
         """
+        return needs.blender != UNKNOWN_VERSION and self._used(needs) in self.uninstalled
+
+    def class_for(self, needs: Requirements) -> str:
+        """Return the device class in which the node would render; '' if unknown."""
+        if needs.blender == UNKNOWN_VERSION:
+            return self.device_class
+        return dict(self.built).get(self._used(needs), self.device_class)
+
+    def _used(self, needs: Requirements) -> BlenderVersion:
+        """Return the oldest version that is not older than the required one."""
         newer = (version for version in self.blenders if version >= needs.blender)
-        used = next(newer, UNKNOWN_VERSION)  # the oldest is first
-        return needs.blender != UNKNOWN_VERSION and used in self.uninstalled
+        return next(newer, UNKNOWN_VERSION)  # the oldest is first
 
 
 UNKNOWN: Final = NodeResources()
@@ -163,7 +173,10 @@ class Node:
         found = resources_of(*machine, hello.slots, opengl=hello.opengl)
         lacking = (b.version for b in hello.used_builds if b.installed is False)
         self.resources = attrs.evolve(
-            found, classes=hello.device_classes, uninstalled=frozenset(map(parse, lacking))
+            found,
+            classes=hello.device_classes,
+            uninstalled=frozenset(map(parse, lacking)),
+            built=hello.built_classes,
         )
 
     def leave(self, now: float) -> None:

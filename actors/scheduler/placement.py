@@ -108,7 +108,7 @@ def chosen_class(insert: JobInsert, nodes: Iterable[Node], access: Access) -> st
     kind = kind_of(insert.plan, many=insert.is_many)
     found: Counter[str] = Counter()
     for node in nodes:
-        name = node.resources.device_class
+        name = node.resources.class_for(kind.needs)
         if name and _is_able(node, insert, kind, access):
             found[name] += 1
     return max(found, key=lambda name: (found[name], name), default=None)

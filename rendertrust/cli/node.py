@@ -18,6 +18,8 @@ from rendertrust.cli.node_maintenance import check_services, devices, doctor, dr
 from rendertrust.cli.node_options import (
     accept_no_sandbox,
     accept_option,
+    blender_option,
+    renderers_option,
     run_options,
     settings_of,
     state_option,
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from rendertrust.node.agent_runtime import AgentExit
     from rendertrust.node.agent_settings import AgentSettings
     from rendertrust.node.enrolment import Joined
+    from rendertrust.node.state_folder import BlenderChoice
 
 RUNS: Final = "A node is running here with its old settings: stop it and start it again."
 OFF: Final = (
@@ -97,6 +100,8 @@ for command in (status, devices, drain, earnings, doctor, install, update, self_
     is_flag=True,
     help="Become a new node with a new key; the old key is kept beside the new key.",
 )
+@renderers_option
+@blender_option
 @state_option
 @unsafe_option
 @accept_option
@@ -112,8 +117,10 @@ def join(
     *,
     accept: str | None,
     accept_new_key: bool,
+    blenders: tuple[Path, ...],
     code: str | None,
     new_key: bool,
+    renderers: int | None,
     runs: bool,
     service: bool,
     unowned: bool,
@@ -125,8 +132,11 @@ def join(
     gateway, unless another user owns it. Each kind of work is tried first; the node does not offer
     a kind that fails.
     """
+    from rendertrust.node.state_folder import BlenderChoice
+
     if gateway is not None:
         session.given = gateway
+    chosen = BlenderChoice(renderers, tuple(path.absolute() for path in blenders))
     if unowned and code is not None:
         raise click.UsageError(OWNER_TWICE)
     if runs and service:
@@ -141,11 +151,11 @@ def join(
     if me is None and given is None and not unowned and (new_key or not _is_owned(session, state)):
         given = _asked_code(session)
     keys = {"accept_new_key": accept_new_key, "new_key": new_key}
-    answer = _enrol(session, me, given, name=name, state=state, **keys)
+    answer = _enrol(session, me, given, chosen, name=name, state=state, **keys)
     if service:
-        context.invoke(install, state=state, starts=True)
+        context.invoke(install, state=state, starts=True, renderers=renderers, blenders=blenders)
     elif runs:
-        context.invoke(run, state=state)
+        context.invoke(run, state=state, renderers=renderers, blenders=blenders)
     else:
         session.output.note(RUNS if answer.running else begun(START, state))
 
@@ -174,13 +184,18 @@ def _login(session: CliSession) -> LoggedInUser | None:
 
 
 def _enrol(
-    session: CliSession, me: LoggedInUser | None, code: "PinnedCode | None", **asked: Any
+    session: CliSession,
+    me: LoggedInUser | None,
+    code: "PinnedCode | None",
+    chosen: "BlenderChoice",
+    **asked: Any,
 ) -> "Joined":
     """Join as the user's node, or with the code; raise CommandExit if the gateway refuses it."""
     from rendertrust.node.enrolment import JoinRefused, join
 
     session.output.note(f"Joining {session.url} and testing what this machine can do …")
     token = None if me is None else me.token
+    asked |= {"blenders": chosen, "narrate": session.output.note}
     answer = asyncio.run(join(session.url, token=token, code=code, **asked))
     if isinstance(answer, JoinRefused):
         raise CommandExit(refused(answer, session.url))

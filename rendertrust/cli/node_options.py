@@ -77,6 +77,19 @@ accept_option = click.option(
     metavar="WORDS",
     help="With --unsafe-no-sandbox: the sentence that confirms that option.",
 )
+renderers_option = click.option(
+    "--renderers",
+    type=SizeParam(RENDERERS_LEAST),
+    help="Disk space for further versions of Blender, like 6G: the node installs those that "
+    "work needs, from a list that the gateway signs (default: installs none).",
+)
+blender_option = click.option(
+    "--blender",
+    "blenders",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A further blender binary, whose version the node then has, too. Repeatable.",
+)
 _RUN: Final[Sequence[Callable[[Any], Any]]] = (
     click.option(
         "--slots",
@@ -118,19 +131,8 @@ _RUN: Final[Sequence[Callable[[Any], Any]]] = (
         show_default=True,
         help="Disk space for inputs that are kept for later units.",
     ),
-    click.option(
-        "--renderers",
-        type=SizeParam(RENDERERS_LEAST),
-        help="Disk space for further versions of Blender, like 6G: the node installs those that "
-        "work needs, from a list that the gateway signs (default: installs none).",
-    ),
-    click.option(
-        "--blender",
-        "blenders",
-        multiple=True,
-        type=click.Path(path_type=Path, exists=True, dir_okay=False),
-        help="A further blender binary, whose version the node then has, too. Repeatable.",
-    ),
+    renderers_option,
+    blender_option,
     click.option(
         "--hours",
         type=WorkingHoursParam(),

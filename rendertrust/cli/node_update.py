@@ -262,8 +262,8 @@ def self_test(session: CliSession, state: Path | None, kinds: tuple[str, ...]) -
         session.output.document({"version": __version__, "offers": []})
         session.output.say(f"Version {__version__} starts. This machine has not joined a gateway.")
         return
-    settings = AgentSettings(unsafe_no_sandbox=folder.accepts_no_sandbox)
-    offer, _ = asyncio.run(enrolment.tested_offer(folder, settings))
+    settings = AgentSettings.for_test(folder)
+    offer, _ = asyncio.run(enrolment.tested_offer(folder, settings, None, None))
     missing = sorted(set(kinds) - offer.plugins.keys())
     if missing:
         named = "; ".join(f"{kind}: {offer.not_offered.get(kind, UNKNOWN)}" for kind in missing)

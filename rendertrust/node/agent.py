@@ -26,7 +26,8 @@ from rendertrust.node.agent_status import NotJoined, Status, status
 from rendertrust.node.automatic_update import AutomaticUpdate
 from rendertrust.node.gateway_key_middleware import GatewayPin
 from rendertrust.node.readiness import room_of
-from rendertrust.node.state_folder import StateFolder
+from rendertrust.node.renderer_list_updates import ListSource
+from rendertrust.node.state_folder import BlenderChoice, Enrolment, StateFolder
 
 __all__ = ["Agent", "AgentExit", "NotJoined", "Status", "run", "status"]
 
@@ -59,7 +60,8 @@ async def run(
         (narrator or _silence)(text)
 
     try:
-        offer = await _tried(folder, chosen, narrate)
+        folder.choose_blenders(BlenderChoice(chosen.renderers_bytes_max, chosen.blenders))
+        offer = await _tried(folder, enrolment, chosen, narrate)
         if needs is not None and needs not in offer.plugins:
             return AgentExit(reason=offer.not_offered.get(needs, f"no {needs} here"), ok=False)
         guard = GatewayPin(url=enrolment.url)
@@ -93,12 +95,16 @@ def _chosen(settings: AgentSettings, folder: StateFolder) -> AgentSettings:
 
 
 async def _tried(
-    folder: StateFolder, settings: AgentSettings, narrate: Callable[[str], None]
+    folder: StateFolder,
+    enrolment: Enrolment,
+    settings: AgentSettings,
+    narrate: Callable[[str], None],
 ) -> plugins.PluginOffer:
     """Test which plugins work on this machine."""
     await _room(folder, settings, narrate)
     narrate("testing which kinds of work this machine can do")
-    return await plugins.offer(folder, settings)
+    source = ListSource(enrolment.url, enrolment.gateway_key)
+    return await plugins.offer(folder, settings, source=source, narrate=narrate)
 
 
 async def _room(

@@ -7,6 +7,7 @@ import attrs
 
 from rendertrust.node import machine_facts
 from rendertrust.node.devices import Device
+from rendertrust.node.state_folder import StateFolder
 from rendertrust.node.working_hours import WorkingHours
 
 GIB: Final = 2**30
@@ -65,6 +66,16 @@ class AgentSettings:
     finish_seconds: float = 0.0
     upload_seconds_max: float = 86_400.0
     spool_seconds_max: float = 7 * 86_400.0
+
+    @classmethod
+    def for_test(cls, folder: StateFolder) -> "AgentSettings":
+        """Return the settings for tests of the node: its sandbox and its Blenders are as chosen."""
+        chosen = folder.chosen_blenders
+        return cls(
+            unsafe_no_sandbox=folder.accepts_no_sandbox,
+            renderers_bytes_max=chosen.renderers_bytes_max,
+            blenders=chosen.blenders,
+        )
 
     @property
     def cores_given(self) -> int:

@@ -207,8 +207,7 @@ def store_of(
 
 async def work(folder: StateFolder) -> AsyncIterator[Diagnosis]:
     """Check which kinds of work this machine offers. The check starts Blender."""
-    accepted = folder.accepts_no_sandbox
-    offer = await plugins.offer(folder, AgentSettings(unsafe_no_sandbox=accepted))
+    offer = await plugins.offer(folder, AgentSettings.for_test(folder))
     yield renders(offer)
     yield box(offer)
     if offer.render is not None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -17,8 +17,9 @@ from rendertrust.http_session import http_session
 from rendertrust.join_code import PinnedCode
 from rendertrust.node import gateway_key, machine_facts, plugins, registration
 from rendertrust.node.agent_settings import AgentSettings
+from rendertrust.node.renderer_list_updates import ListSource
 from rendertrust.node.self_test import SelfTestResult, self_test
-from rendertrust.node.state_folder import Enrolment, StateFolder
+from rendertrust.node.state_folder import BlenderChoice, Enrolment, StateFolder
 from rendertrust.node.update_notice import handed_out
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
@@ -89,13 +90,16 @@ async def join(
     metadata: Mapping[str, object] | None = None,
     accept_new_key: bool = False,
     new_key: bool = False,
+    blenders: BlenderChoice | None = None,
+    narrate: Callable[[str], None] | None = None,
 ) -> Joined | JoinRefused:
     """Create the node's key (once), test and measure the machine, register, and prove the key.
 
     ``token``: an access token of the user who will own the node; ``code``: a join code of theirs
     instead. ``accept_new_key``: accept that the gateway's key has changed since the node joined.
     ``name`` defaults to the earlier name, then to the host name. ``new_key``: become another node
-    with a new key; no agent may be running on the state folder.
+    with a new key; no agent may be running on the state folder. ``blenders``: the Blenders besides
+    the node's own; None: as chosen before. ``narrate`` is told which are installed.
     """
     folder = StateFolder(state) if state else StateFolder()
     shown = await _shown(url, folder, accept_new_key=accept_new_key, code=code)
@@ -104,8 +108,13 @@ async def join(
     key = _key(folder, new_key=new_key)
     if isinstance(key, JoinRefused):
         return key
-    unsafe = unsafe_no_sandbox or folder.accepts_no_sandbox
-    offer, tested = await tested_offer(folder, AgentSettings(unsafe_no_sandbox=unsafe))
+    if blenders is not None:
+        folder.choose_blenders(blenders)
+    settings = AgentSettings.for_test(folder)
+    if unsafe_no_sandbox:
+        settings = attrs.evolve(settings, unsafe_no_sandbox=True)
+    source = None if folder.is_locked() else ListSource(shown.url, shown.key)
+    offer, tested = await tested_offer(folder, settings, source, narrate)
     shown = await _looked(shown)  # check the gateway's key again before the token is sent
     if isinstance(shown, JoinRefused):
         return shown
@@ -278,10 +287,16 @@ async def _enrol(
 
 
 async def tested_offer(
-    folder: StateFolder, settings: AgentSettings
+    folder: StateFolder,
+    settings: AgentSettings,
+    source: ListSource | None,
+    narrate: Callable[[str], None] | None,
 ) -> tuple[plugins.PluginOffer, SelfTestResult]:
-    """Return the plugins that pass the self-test, and the results of the self-test."""
-    offer = await plugins.offer(folder, settings)
+    """Return the plugins that pass the self-test, and the results of the self-test.
+
+    ``source`` and ``narrate``: as of ``plugins.offer``.
+    """
+    offer = await plugins.offer(folder, settings, source=source, narrate=narrate)
     tested = await self_test(offer, folder.work, settings.threads_each)
     able = {kind: plugin for kind, plugin in offer.plugins.items() if kind not in tested.faults}
     unable = {**offer.not_offered, **tested.faults}

@@ -8,6 +8,7 @@ import aiohttp
 import attrs
 
 from rendertrust import note, renderer_list
+from rendertrust.http_session import http_session
 from rendertrust.node.renderer_store import RendererStore
 from rendertrust.note import NOTE_CHARACTERS_MAX, NoteRefused
 from rendertrust.program_version import DOWNLOAD
@@ -65,6 +66,19 @@ class RendererListUpdates:
         while True:
             is_known = await self.fetch()
             await self.sleep(ASK_SECONDS if is_known else AGAIN_SECONDS)
+
+
+@attrs.frozen
+class ListSource:
+    """The gateway at ``url``, whose list of renderers ``key`` has signed."""
+
+    url: str
+    key: str | None
+
+    async def ask(self) -> RendererList | NoteRefused:
+        """Return the gateway's list, or why there is none."""
+        async with http_session() as session:
+            return await fetched(session, self.url, self.key)
 
 
 async def fetched(

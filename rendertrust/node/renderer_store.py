@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import os
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -24,11 +24,14 @@ from rendertrust.node.blender import Blender, NoBlender
 from rendertrust.node.blender_discovery import Renderer
 from rendertrust.node.renderer_environment import PipTools, Python, RendererTools
 from rendertrust.node.rmtree import clear
-from rendertrust.renderer_list import RendererList, RendererRelease
+from rendertrust.note import NoteRefused
+from rendertrust.renderer_list import RendererList, RendererRelease, decode, encode
 
 HALF: Final = ".new-"  # prefix of environments that are being installed
+RELEASE: Final = "release.json"  # the list's entry of an environment
 USED: Final = "used"  # mark of a whole environment: its bytes; changed at each use
 Test = Callable[[Renderer], Awaitable[Blender | NoBlender]]
+Ask = Callable[[], Awaitable[RendererList | NoteRefused]]
 
 
 @attrs.frozen
@@ -59,12 +62,15 @@ async def _nothing_waits() -> None:
 class RendererStore:
     """Environments below ``folder`` with at most ``bytes_max`` bytes together.
 
-    The list's sizes are without the bytecode that pip writes, so the newest one may exceed that.
+    The list's sizes are without the bytecode that pip writes. It is counted once it is there, so
+    only versions in use may exceed that.
 
     ``test`` tries a renderer in its sandbox. ``own``: versions that the node has without the store.
-    ``end_waiting`` ends processes that wait for work, whose environment may then be removed.
+    ``ask`` fetches the list; None: another agent may use the folder, so nothing is installed or
+    removed. ``end_waiting`` ends processes that wait for work, whose environment may then go.
     ``listed``: the list that the gateway signed. ``faults``: versions that failed here, and why;
-    they are left out until the agent starts again or the list changes.
+    they are left out until the agent starts again or the list changes. ``ready`` is set when
+    a version has been tested.
     """
 
     folder: Path
@@ -72,11 +78,13 @@ class RendererStore:
     test: Test
     tools: RendererTools = attrs.field(factory=PipTools)
     narrate: Callable[[str], None] = _silent
+    ask: Ask | None = None
     end_waiting: Callable[[], Awaitable[None]] = _nothing_waits
     own: Collection[BlenderVersion] = ()
     listed: RendererList = ()
     faults: dict[BlenderVersion, str] = attrs.field(factory=dict[BlenderVersion, str])
     changed: asyncio.Event = attrs.field(factory=asyncio.Event)
+    ready: asyncio.Event = attrs.field(factory=asyncio.Event)
     _pythons: dict[str, Python | None] = attrs.field(factory=dict)
     _tested: dict[str, Blender] = attrs.field(factory=dict[str, Blender])
     _in_use: Counter[str] = attrs.field(factory=Counter[str])
@@ -108,6 +116,10 @@ class RendererStore:
     def find(self, version: BlenderVersion) -> RendererRelease | None:
         """Return the release of a version that is offered; None if there is none."""
         return next((each for each in self.offered() if each.line == version), None)
+
+    def tested(self) -> tuple[Blender, ...]:
+        """Return the renderers that were used since the agent started, and are not removed."""
+        return tuple(self._tested.values())
 
     def has(self, release: RendererRelease) -> bool:
         """Return True if a version is installed."""
@@ -155,6 +167,32 @@ class RendererStore:
             self._returned.clear()
             return await self._ready(release)
 
+    async def first(self) -> Blender | NotInstalled:
+        """Return a version for a node without a Blender of its own, which is never removed.
+
+        That is the newest of the list, installed if necessary. If it cannot be had, or without a
+        list, it is the newest version that is installed and works.
+        """
+        found = NotInstalled("the store has installed no version of Blender")
+        if self.ask is not None:
+            try:
+                await self.clean()
+            except OSError as fault:
+                return NotInstalled(f"the folder of renderers cannot be used: {fault}")
+            listed = await self.ask()
+            if isinstance(listed, NoteRefused):
+                found = NotInstalled(f"no list of renderers: {listed.reason}")
+            else:
+                await self.take(listed)
+        kept = await asyncio.to_thread(releases_in, self.folder)
+        for release in dict.fromkeys((*reversed(self.offered()), *kept)):
+            async with self.lent(release) as lent:
+                if isinstance(lent, Blender):
+                    self._in_use[name_of(release)] += 1
+                    return lent
+            found = lent
+        return found
+
     async def clean(self) -> None:
         """Remove what an earlier agent left half installed or half removed."""
         await asyncio.to_thread(_clean, self.folder)
@@ -180,6 +218,9 @@ class RendererStore:
             if isinstance(kept, Blender):
                 found: Blender | NotInstalled | None = kept
             else:
+                if self._pythons.get(release.python) is None:
+                    why = kept or "it is not installed"
+                    return NotInstalled(f"Blender {release.version} cannot be used: {why}")
                 if is_there:  # what is damaged must not take the space of its replacement
                     await asyncio.to_thread(renderer_environment.remove, whole)
                 found = await self._installed(whole, release)
@@ -187,6 +228,7 @@ class RendererStore:
             return self._failed(release, f"it cannot be stored: {fault}")
         if isinstance(found, Blender):
             self._tested[name] = found
+            self.ready.set()
         return found
 
     async def _installed(
@@ -194,7 +236,7 @@ class RendererStore:
     ) -> Blender | NotInstalled | None:
         python = self._pythons.get(release.python)
         assert python is not None, "a version without its Python is not offered"
-        if not await self._make_room(release):
+        if not await self._make_room(release.size):
             return None
         self.narrate(f"installing Blender {release.version}, {release.size >> 20} MiB")
         self._whole.discard(whole.name)
@@ -206,8 +248,9 @@ class RendererStore:
             found = await self._tried(whole, release)
             if not isinstance(found, Blender):
                 return self._failed(release, found)
-            await asyncio.to_thread(_finish, whole)
+            await asyncio.to_thread(_finish, whole, release)
             self._whole.add(whole.name)
+            await self._make_room(0)
         finally:
             await asyncio.to_thread(_clear_half, half, whole)
         self.narrate(f"Blender {release.version} is installed")
@@ -235,12 +278,15 @@ class RendererStore:
         self.changed.set()
         return NotInstalled(f"Blender {release.version} cannot be installed: {why}")
 
-    async def _make_room(self, release: RendererRelease) -> bool:
-        """Remove the longest unused environments; return False if those in use leave no space."""
+    async def _make_room(self, size: int) -> bool:
+        """Remove the longest unused environments, so that ``size`` bytes are free.
+
+        Return False, and remove none, if those in use leave no such space.
+        """
         there = await asyncio.to_thread(installed, self.folder)
         wanted = {name_of(each) for each in self.listed}
         used = {name for name, count in self._in_use.items() if count > 0}
-        chosen = to_remove(there.values(), self.bytes_max - release.size, wanted, used)
+        chosen = to_remove(there.values(), self.bytes_max - size, wanted, used)
         if chosen is None:
             return False
         for each in chosen:
@@ -271,6 +317,20 @@ def installed(folder: Path) -> Mapping[str, InstalledRenderer]:
     return found
 
 
+def releases_in(folder: Path) -> RendererList:
+    """Return the releases of the whole environments in a folder, the newest first."""
+    found = (each for name in installed(folder) for each in _release_of(folder / name))
+    return tuple(sorted(found, key=lambda each: each.line, reverse=True))
+
+
+def _release_of(whole: Path) -> Iterator[RendererRelease]:
+    """Yield the release from which an environment was installed, unless its entry is damaged."""
+    with contextlib.suppress(OSError, ValueError):
+        for each in decode((whole / RELEASE).read_bytes()):
+            if name_of(each) == whole.name:
+                yield each
+
+
 def to_remove(
     there: Collection[InstalledRenderer],
     bytes_max: int,
@@ -299,8 +359,9 @@ def _place(half: Path, whole: Path, python: Python) -> None:
     half.rename(whole)
 
 
-def _finish(whole: Path) -> None:
+def _finish(whole: Path, release: RendererRelease) -> None:
     """Mark a tested environment as whole. The disk has all of it by then."""
+    (whole / RELEASE).write_text(encode((release,)))
     size = renderer_environment.size_of(whole)
     os.sync()
     (whole / USED).write_text(str(size))

@@ -26,7 +26,7 @@ BYTES_MAX: Final = 80 * 2**20  # of one job, or of the scene that the node draws
 FILES_MAX: Final = 512
 DEPTH_MAX: Final = 3  # folders within each other, below the home folder
 JOBS_MAX: Final = 8  # jobs whose shaders are kept; those of the longest unused job go first
-STATES_MAX: Final = 4  # states of Blender and drivers that are kept
+STATES_MAX: Final = 8  # states of Blender and drivers that are kept
 _ENTERED: Final = (".cache", "mesa_shader_cache")  # how the names of Mesa's folders begin
 # Mesa keeps less than BYTES_MAX, in few files.
 VARIABLES: Final = ("MESA_SHADER_CACHE_MAX_SIZE=64M", "MESA_DISK_CACHE_DATABASE_NUM_PARTS=1")

@@ -40,6 +40,14 @@ class Enrolment:
     gateway_key: str | None = None
 
 
+@attrs.frozen
+class BlenderChoice:
+    """The Blenders that the operator chose for the node, besides its own (``AgentSettings``)."""
+
+    renderers_bytes_max: int | None = None
+    blenders: tuple[Path, ...] = ()
+
+
 def default_folder() -> Path:
     """Return the default state folder."""
     named = os.environ.get(VARIABLE)
@@ -144,6 +152,24 @@ class StateFolder:
     def accepts_no_sandbox(self) -> bool:
         """Return True if the owner accepts unprotected renders on a machine without a sandbox."""
         return _read(self.path / "no-sandbox.json").get("accepted") == NO_SANDBOX_WORDS
+
+    def choose_blenders(self, choice: BlenderChoice) -> None:
+        """Store the chosen Blenders, with which an update and ``doctor`` then test the node.
+
+        If the disk is full, they test it with the earlier ones.
+        """
+        if choice == self.chosen_blenders:
+            return
+        told = {"renderers": choice.renderers_bytes_max, "blenders": [*map(str, choice.blenders)]}
+        with contextlib.suppress(OSError):
+            self.make()
+            write_private(self.path / "blenders.json", orjson.dumps(told))
+
+    @property
+    def chosen_blenders(self) -> BlenderChoice:
+        """Return the Blenders that the operator chose when the node last joined or ran."""
+        told = _read(self.path / "blenders.json")
+        return BlenderChoice(told.get("renderers"), tuple(map(Path, told.get("blenders", ()))))
 
     def wish_drain(self) -> None:
         """Ask the running agent to finish its units and end."""

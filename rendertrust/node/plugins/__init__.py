@@ -1,7 +1,7 @@
 """The plugins that this machine offers: built-in plugins, and third-party entry points."""
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final, cast
 
@@ -21,6 +21,7 @@ from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.node.plugins.sandboxed_plugin import source_of
 from rendertrust.node.plugins.third_party import in_thread
 from rendertrust.node.plugins.video import VideoPlugin
+from rendertrust.node.renderer_list_updates import ListSource
 from rendertrust.node.renderer_store import RendererStore
 from rendertrust.node.state_folder import StateFolder
 
@@ -80,11 +81,24 @@ class PluginOffer:
         return render is None or render.found is None or render.found.is_sandboxed
 
 
-async def offer(folder: StateFolder, settings: AgentSettings) -> PluginOffer:
-    """Ask each plugin whether it can work on this machine."""
+async def offer(
+    folder: StateFolder,
+    settings: AgentSettings,
+    *,
+    source: ListSource | None = None,
+    narrate: Callable[[str], None] | None = None,
+) -> PluginOffer:
+    """Ask each plugin whether it can work on this machine.
+
+    ``source``: where the store gets the list of renderers; None if another agent may use the store.
+    The store then only uses what is installed. ``narrate`` is told what the store does.
+    """
     able: dict[str, Plugin] = {}
     unable: dict[str, str] = {}
     for plugin in _ours(folder, settings):
+        if isinstance(plugin, RenderPlugin) and plugin.store is not None:
+            plugin.store.ask = None if source is None else source.ask
+            plugin.store.narrate = narrate or plugin.store.narrate
         await _ask(plugin, able, unable)
     for entry in entry_points(group=GROUP):
         await _add_installed(entry, folder, settings, able, unable)

@@ -15,7 +15,7 @@ import attrs
 
 from rendertrust.blender_version import UNKNOWN, parse, text_of
 from rendertrust.job_types import RENDER
-from rendertrust.node import blender, opengl_probe
+from rendertrust.node import blender, opengl_probe, sandbox
 from rendertrust.node.agent_settings import NICENESS
 from rendertrust.node.blender_discovery import Renderer, binary_at
 from rendertrust.node.child_process import ProcessExit
@@ -103,11 +103,13 @@ class RenderPlugin:
             )
         others = [await self.try_out(binary_at(path)) for path in self.binaries]
         self.others = tuple(each for each in others if isinstance(each, blender.Blender))
-        if isinstance(found, blender.NoBlender):
-            if not self.others:
-                return found.reason
+        if isinstance(found, blender.NoBlender) and self.others:
             found, *rest = self.others
             self.others = tuple(rest)
+        elif isinstance(found, blender.NoBlender) and self.store is not None:
+            found = await self._stored(self.store, found)
+        if isinstance(found, blender.NoBlender):
+            return found.reason
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="draw-", dir=self.scratch))
         opengl = await opengl_probe.probe(found, folder)
         self.found = attrs.evolve(opengl_probe.with_opengl(found, opengl), nice=self.nice)
@@ -118,6 +120,18 @@ class RenderPlugin:
         else:
             self.store = None
         return None
+
+    async def _stored(
+        self, store: RendererStore, none: blender.NoBlender
+    ) -> blender.Blender | blender.NoBlender:
+        """Return the store's version that becomes the node's own, as it has ``none`` besides."""
+        box = await asyncio.to_thread(sandbox.find, ())
+        if isinstance(box, sandbox.SandboxUnavailable):
+            return blender.NoBlender(reason=box.reason)
+        lent = await store.first()
+        if isinstance(lent, NotInstalled):
+            return blender.NoBlender(reason=f"{none.reason}; for --renderers: {lent.reason}")
+        return lent
 
     async def _try_card(self, found: blender.Blender) -> str | None:
         """Render a small picture on the card; return why that does not work, or None.
@@ -144,10 +158,15 @@ class RenderPlugin:
         return found if isinstance(found, blender.NoBlender) else self._like_own(found)
 
     def _like_own(self, other: blender.Blender) -> blender.Blender:
-        """Return another Blender with what the tests of the node's own say about this machine."""
+        """Return another Blender with what the tests of the node's own say about this machine.
+
+        Its shaders are its own.
+        """
         own = self.found
-        opengl, drawing = (own.opengl, own.drawing) if own is not None else (None, None)
-        return attrs.evolve(other, opengl=opengl, drawing=drawing, nice=self.nice)
+        found = opengl_probe.OpenGL()
+        if own is not None:
+            found = opengl_probe.OpenGL(own.opengl, own.drawing)
+        return attrs.evolve(opengl_probe.with_opengl(other, found), nice=self.nice)
 
     def tested(self) -> tuple[blender.Blender, ...]:
         """Return the Blenders that work here, without those of the store."""
@@ -215,13 +234,25 @@ class RenderPlugin:
                     yield attrs.evolve(self, found=lent)
 
     async def warm(self) -> None:
-        """Compile the shaders that most drawn scenes need, if this was not done before."""
-        if self.found is None or self.found.shaders is None:
-            return
-        with contextlib.suppress(OSError):
-            self.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix="warm-", dir=self.scratch))
-            await opengl_probe.warm(self.found, folder, self.found.shaders)
+        """Compile the shaders that most drawn scenes need, if this was not done before.
+
+        With a store this goes on until cancelled, as each version that units use has its own.
+        """
+        for each in self.tested():
+            await self._warm(each)
+        while (store := self.store) is not None:
+            store.ready.clear()
+            for each in store.tested():  # not lent, as units must not wait for the space
+                await self._warm(each)
+            await store.ready.wait()
+
+    async def _warm(self, found: blender.Blender) -> None:
+        """Compile the shaders of one version."""
+        if found.shaders is not None:
+            with contextlib.suppress(OSError):
+                self.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+                folder = Path(tempfile.mkdtemp(prefix="warm-", dir=self.scratch))
+                await opengl_probe.warm(found, folder, found.shaders)
 
     async def run(self, task: Task) -> Result:
         """Render the frames with a resident Blender. If a frame fails, that Blender is ended."""

@@ -68,8 +68,10 @@ async def gate(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     """Let agents offer ``gated`` and check plugins whose units end once this event is set."""
     opened = asyncio.Event()
 
-    async def offered(folder: StateFolder, settings: AgentSettings) -> plugins.PluginOffer:
-        found = await offer(folder, settings)
+    async def offered(
+        folder: StateFolder, settings: AgentSettings, **given: Any
+    ) -> plugins.PluginOffer:
+        found = await offer(folder, settings, **given)
         able = {
             **found.plugins,
             GatedPlugin.job_type: GatedPlugin(opened),

@@ -9,12 +9,15 @@ import pytest
 
 from rendertrust import note, renderer_list
 from rendertrust.http_session import http_session
-from rendertrust.node import blender, renderer_environment
+from rendertrust.node import blender, doctor, enrolment, plugins, renderer_environment
+from rendertrust.node.agent_settings import AgentSettings
 from rendertrust.node.blender import Blender
 from rendertrust.node.blender_discovery import Renderer
+from rendertrust.node.enrolment import Joined
 from rendertrust.node.renderer_environment import PipTools, Python
 from rendertrust.node.renderer_list_updates import fetched
 from rendertrust.node.renderer_store import HALF, NotInstalled, RendererStore, installed
+from rendertrust.node.state_folder import BlenderChoice, Enrolment, StateFolder
 from rendertrust.note import NoteRefused
 from rendertrust.protocol import Hello, JobStatus
 from rendertrust.renderer_list import SIGNED_NAME, RendererRelease, RendererWheel
@@ -23,6 +26,7 @@ from tests.integration.node.gateway import Gateway, ack_of
 from tests.support.fake_renderers import BUILD, KEY, ORIGIN, release, release_of, write_wheel
 from tests.support.until import until
 from tests.twins.signer import signing_key
+from web.downloads.renderers import listed_renderers
 
 HERE = "{}.{}".format(*sys.version_info[:2])
 
@@ -171,6 +175,55 @@ async def test_a_node_offers_the_listed_versions_until_one_fails(
         said = [one for one in peer.frames if isinstance(one, JobStatus)]
         told = {(one.preparing, one.detail) for one in said}
         assert told == {(True, "installing Blender 4.2")}, "the unit did not begin"
+
+
+@pytest.mark.render
+async def test_a_node_without_a_blender_lives_from_the_store(
+    peer: Gateway, start: Start, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rendertrust.node.blender_discovery.find", lambda: None)
+    listed = tuple(release_of(write_wheel(index, each), HERE) for each in ("4.5.3", "5.0.1"))
+    peer.log_keys = [KEY]
+    peer.files = {SIGNED_NAME: renderer_list.sign(listed, ORIGIN, KEY).encode()}
+    key = str(note.verifier_of(ORIGIN, KEY))
+    known = Enrolment(url=peer.url, node_id="n1", name="test", token="first-token", gateway_key=key)
+    StateFolder(tmp_path / "state").enrol(known)
+    chosen = attrs.evolve(QUICK, renderers_bytes_max=10**9)
+    async with start(chosen) as node:
+        hello = await peer.next(Hello)
+        assert (hello.blender, hello.build) == ("5.0.1", BUILD)
+        assert "render" in hello.capabilities
+        await until(lambda: versions_of(peer) == ["5.0.1", "4.5.3"])
+        assert "installing Blender 5.0.1, 0 MiB" in node.told
+        # An update's self-test and the doctor run beside the agent, and take its renderer.
+        settings = AgentSettings.for_test(node.folder)
+        assert settings.renderers_bytes_max == 10**9
+        index.rename(tmp_path / "no-index")
+        offer = await plugins.offer(node.folder, settings)
+        assert offer.render is not None
+        assert [each.version for each in offer.render.builds()] == ["5.0.1"]
+        assert doctor.renders(offer).said.startswith("5.0.1")
+
+
+@pytest.mark.nightly
+@pytest.mark.render
+async def test_a_node_joins_with_a_renderer_that_it_has_just_installed(
+    peer: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rendertrust.node.blender_discovery.find", lambda: None)
+    peer.log_keys = [KEY]
+    peer.files = {SIGNED_NAME: renderer_list.sign(listed_renderers(), ORIGIN, KEY).encode()}
+    told, chosen = list[str](), BlenderChoice(6 * 2**30)
+    joined = await enrolment.join(
+        peer.url, state=tmp_path / "state", blenders=chosen, narrate=told.append
+    )
+    assert isinstance(joined, Joined), joined
+    assert "render" in joined.capabilities, joined.not_offered
+    assert joined.figures["render_samples"] > 0
+    folder = StateFolder(tmp_path / "state")
+    offer, _ = await enrolment.tested_offer(folder, AgentSettings.for_test(folder), None, None)
+    assert "render" in offer.plugins, offer.not_offered
+    assert len([line for line in told if line.startswith("installing")]) == 1
 
 
 def versions_of(peer: Gateway) -> list[str]:

@@ -15,6 +15,7 @@ from actors.scheduler.queries import WaitReasons
 from actors.scheduler.state import SchedulerState
 from actors.scheduler.units import AssignmentTag, commit_of_dispatch
 from rendertrust.job_spec import NodeNeeds
+from rendertrust.protocol import Build, Hello
 from sql.access import ALONE
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, JOB2, OWNER, USER, insert, node_row, open_unit, with_plan
@@ -85,3 +86,17 @@ def test_units_wait_for_their_class_and_say_so() -> None:
 def test_who_asks_for_nothing_is_given_what_is_there() -> None:
     board = farm("")
     assert isinstance(placement.reserve(board, insert(user=USER), EPOCH, 0.0), AssignmentTag)
+
+
+def test_the_class_is_that_of_the_build_in_which_the_node_renders_the_job() -> None:
+    board = farm(OLD, NEW)
+    builds = (Build(version="5.2.1", build="new"), Build(version="4.5.3", build="lts"))
+    node = board.index.node(UUID(int=2))
+    machine: dict[str, Any] = {"slots": 1, "device_class": NEW, "ram": 1 << 34}
+    node.take_hello(Hello(version="1", build="new", builds=builds, **machine))
+    board.index.changed(node)
+    assert chosen(board, blender="4.5") == "cpu/x86_64/lts"
+    pinned = alike(blender="4.5", device_class="cpu/x86_64/lts")
+    assert isinstance(placement.reserve(board, pinned, EPOCH, 0.0), AssignmentTag)
+    other = alike(blender="4.5", device_class=NEW)
+    assert isinstance(placement.reserve(board, other, EPOCH, 0.0), NoCapableNode)

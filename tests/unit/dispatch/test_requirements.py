@@ -16,8 +16,9 @@ from rendertrust.job_spec import NodeNeeds
 
 RESOURCE_OF = {"blender": "blenders"}  # of requirements that have another name than the resource
 # Main memory, with which ``memory`` is compared where graphics memory is named; the classes of
-# further builds, which matter for verifiers; and versions that are not installed yet.
-ALSO = {"ram", "classes", "uninstalled"}
+# further builds, which matter for verifiers; versions that are not installed yet; and the
+# class of each version.
+ALSO = {"ram", "classes", "uninstalled", "built"}
 HOW = {"or_newer", "undeclared"}  # which other nodes meet the requirement of a version
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
@@ -12,6 +13,7 @@ from rendertrust.blender_version import parse
 from rendertrust.node import doctor
 from rendertrust.node.blender import Blender
 from rendertrust.node.blender_discovery import Renderer
+from rendertrust.node.opengl_probe import OpenGL, with_opengl
 from rendertrust.node.plugin import Failed, Task
 from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.node.renderer_environment import Python
@@ -26,7 +28,8 @@ from rendertrust.node.renderer_store import (
     to_remove,
 )
 from rendertrust.node.sandbox import NoSandbox, Sandbox
-from rendertrust.renderer_list import RendererRelease
+from rendertrust.note import NoteRefused
+from rendertrust.renderer_list import RendererList, RendererRelease
 from tests.support.fake_renderers import release
 from tests.unit.node.test_plugins_render import task
 
@@ -37,10 +40,11 @@ OLD, LTS, NEW = release("4.2.1"), release("4.5.3"), release("5.0.1")
 
 @attrs.define
 class QuickTools:
-    """Tools that write a small file in place of a renderer."""
+    """Tools that write a small file in place of a renderer, and ``bytecode`` bytes beside it."""
 
     asked: list[str] = attrs.field(factory=list[str])
     fault: str | None = None
+    bytecode: int = 0
 
     async def python(self, version: str) -> Python | None:
         return Python(Path("/usr/bin/python3"), Path("/usr")) if version == "3.13" else None
@@ -48,6 +52,7 @@ class QuickTools:
     async def install(self, release: RendererRelease, python: Python, folder: Path) -> str | None:
         self.asked.append(release.version)
         (folder / "version").write_text(release.version)
+        (folder / "module.pyc").write_bytes(bytes(self.bytecode))
         return self.fault
 
 
@@ -108,6 +113,16 @@ async def test_the_longest_unused_version_goes_and_comes_back_when_needed(stage:
     assert stage.tools.asked == ["4.2.1", "4.5.3", "5.0.1"], "what is there is not installed again"
 
 
+async def test_bytecode_counts_once_it_is_there(stage: Stage) -> None:
+    await filled(stage, OLD)
+    store = stage.store(bytes_max=3500)
+    await store.clean()
+    await store.take((OLD, LTS))
+    stage.tools.bytecode = 3000
+    assert isinstance(await use(store, LTS), Blender)
+    assert lines(stage.folder) == ["4.5"], "both would fit by the sizes of the list"
+
+
 async def test_a_damaged_version_is_installed_again_in_its_own_space(stage: Stage) -> None:
     await filled(stage, LTS)
     (stage.folder / name_of(LTS) / "version").write_text("4.5.9")
@@ -135,6 +150,55 @@ def test_versions_that_the_list_dropped_go_first() -> None:
     assert to_remove(there, 10, {"a"}, {"b"}) == [there[0]]
     assert to_remove(there, 9, {"a"}, {"b"}) is None
     assert to_remove(there, 20, (), ()) == []
+
+
+async def test_a_node_without_a_blender_keeps_the_newest_version_that_works(stage: Stage) -> None:
+    store = stage.store(bytes_max=2500)
+    store.ask = listing(release("5.1.0", python="3.11"), NEW, LTS)
+    own = await store.first()
+    assert isinstance(own, Blender)
+    assert (own.version, stage.tools.asked) == ("5.0.1", ["5.0.1"])
+    (stage.folder / name_of(NEW) / USED).write_text("1000")
+    os.utime(stage.folder / name_of(NEW) / USED, (1, 1))
+    for each in (LTS, OLD):
+        assert isinstance(await use(store, each), Blender)
+        (stage.folder / name_of(each) / USED).write_text("1000")
+    assert lines(stage.folder) == ["4.2", "5.0"], "its own is never removed"
+
+
+async def test_without_a_list_the_installed_version_is_used_and_nothing_changes(
+    stage: Stage,
+) -> None:
+    await filled(stage, OLD, LTS)
+    (stage.folder / ".new-half").mkdir()
+    beside = stage.store()  # as a test of the node beside its agent
+    own = await beside.first()
+    assert isinstance(own, Blender)
+    assert own.version == "4.5.3"
+    (stage.folder / name_of(LTS) / "version").write_text("4.5.9")
+    own = await stage.store().first()
+    assert isinstance(own, Blender)
+    assert own.version == "4.2.1"
+    assert min(each.name for each in stage.folder.iterdir()) == ".new-half"
+    assert lines(stage.folder) == ["4.2", "4.5"]
+    offline = stage.store()
+    offline.ask = refusing
+    assert isinstance(await offline.first(), Blender), "as at a start without network"
+    stage.folder = stage.folder / "empty"
+    none = stage.store()
+    none.ask = refusing
+    assert await none.first() == NotInstalled("no list of renderers: no network")
+
+
+def listing(*releases: RendererRelease) -> Callable[[], Awaitable[RendererList | NoteRefused]]:
+    async def ask() -> RendererList:
+        return releases
+
+    return ask
+
+
+async def refusing() -> NoteRefused:
+    return NoteRefused("no network")
 
 
 @pytest.mark.parametrize("fault", ["pip", "build", "bare"])
@@ -251,6 +315,37 @@ async def test_a_unit_waits_for_its_version_and_a_check_comes_back_for_it(stage:
     assert [each.installed for each in render.builds()] == [None, False, None, None]
     assert (len(told), stage.tools.asked) == (1, ["4.5.3", "5.0.1"])
     await store.end()
+
+
+async def test_each_version_of_the_store_has_its_own_shaders(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn, warmed = dict[str, Path](), asyncio.Event()
+
+    async def warm(blender: Blender, folder: Path, shaders: Path) -> None:
+        drawn[blender.version] = shaders
+        warmed.set()
+
+    monkeypatch.setattr("rendertrust.node.opengl_probe.warm", warm)
+    found = OpenGL(works=True, driver="llvmpipe")
+    own = with_opengl(Blender(renderer=PROGRAM, box=BOX, version="5.2.3", build="b52"), found)
+    store = await filled(stage)
+    render = RenderPlugin(scratch=stage.folder.with_name("work"), found=own, store=store)
+
+    async def test(program: Renderer) -> Blender:
+        return render._like_own(await stage.test(program))
+
+    store.test = test
+    warming = asyncio.create_task(render.warm())
+    await warmed.wait()
+    warmed.clear()
+    lent = await use(store, LTS)
+    await warmed.wait()
+    warming.cancel()
+    assert isinstance(lent, Blender)
+    assert (lent.opengl, lent.drawing) == (True, "llvmpipe")
+    assert drawn == {"5.2.3": own.shaders, "4.5.3": lent.shaders}
+    assert own.shaders != lent.shaders
 
 
 def test_the_doctor_says_what_the_store_holds_and_which_python_it_lacks() -> None:
