@@ -8,6 +8,7 @@ from uuid import UUID
 import attrs
 
 from sql.database import Table
+from sql.units import result_key, sheet_key
 
 HOUR_SECONDS: Final = 3600
 SECONDS_LEAST: Final = 60  # shorter work says nothing about an hour
@@ -70,7 +71,8 @@ class UnpaidResult:
     ``state``: of its earning, if it was reversed or forfeited. ``verdict``: None if the result
     needed no check. ``decision``: as in ``ShareRow``. ``verified``: the node had proved its key.
     ``dispute``: the unit's dispute; ``has_picture``: it has a picture of a comparison. ``frames``,
-    ``tile`` and ``grid`` identify the unit.
+    ``tile`` and ``grid`` identify the unit. ``compared``: as in ``ledger.effects.Comparison``; None
+    without a comparison.
     """
 
     job_id: UUID
@@ -91,6 +93,8 @@ class UnpaidResult:
     grid: Sequence[int] | None
     dispute: UUID | None
     has_picture: bool
+    attempt: int
+    compared: str | None
 
 
 class EarningFigures(Table):
@@ -129,3 +133,13 @@ class EarningFigures(Table):
         """
         wanted = (operator, first, last, limit, share, node)
         return await self._database.rows(UnpaidResult, "unpaid_results", *wanted)
+
+    async def comparison_key(
+        self, operator: UUID, job: UUID, unit: int, attempt: int
+    ) -> str | None:
+        """Return the key of the comparison sheet of an invalid result of the operator's nodes; None
+        if no verifier rendered its whole frame.
+        """
+        name = (job, unit, attempt)
+        row = await self._database.one("unpaid_comparison", *name, operator)
+        return None if row is None else sheet_key(result_key(row["user"], *name))

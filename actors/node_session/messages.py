@@ -1,6 +1,6 @@
 """Messages to a NodeSession: relay frames from its socket, units from the Scheduler."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -10,6 +10,8 @@ from actors.scheduler.messages import Assignment
 from rendertrust.job_types import RENDERED
 from rendertrust.protocol import PartsOffered
 from sql.nodes import NOTHING_SAID, StandingRecord
+
+Sheet: TypeAlias = Literal["", "always", "different"]  # when a check draws a comparison sheet
 
 
 class NodeSession:
@@ -124,7 +126,8 @@ class RunCheck(Message[NodeSession, None]):
     from another kind of device. ``rounding``: the result is from another instruction set, so test
     whether honest renders may differ by rounding. ``further``: more results of a batch, which are
     only opened, and not compared; only verifiers that offer batches get further results.
-    ``seconds``: time limit for rendering. ``sheet``: upload a comparison sheet of the whole frame.
+    ``seconds``: time limit for rendering. ``sheet``: upload a comparison sheet of the whole frame,
+    always or only if the frame differs; empty for no sheet.
     ``same_class``: the verifier has the device class of the node that delivered the result.
     ``build``: the build of Blender in which the node checks; empty for that of the unit's version.
     If the unit's job type is that of a plugin, the plugin checks the ``picture``, which may be any
@@ -142,7 +145,7 @@ class RunCheck(Message[NodeSession, None]):
     rounding: bool = False
     further: tuple[FurtherResult, ...] = ()
     seconds: float | None = None
-    sheet: bool = False
+    sheet: Sheet = ""
     same_class: bool = True
     build: str = ""
 

@@ -179,7 +179,7 @@ def _check_dispatch(
             **({} if order.seconds is None else {"seconds": order.seconds}),
             **({"across": [list(drawn) for drawn in order.across]} if order.across else {}),
             **({"rounding": True} if order.rounding else {}),
-            **({"sheet": True} if order.sheet else {}),
+            **({"sheet": order.sheet == "always" or order.sheet} if order.sheet else {}),
         },
         inputs=(*unit.inputs, *delivered),
         output=sheet,

@@ -13,7 +13,7 @@ from actors.ports import ObjectsUnavailable, Ports, place_of
 from actors.sweeper.messages import SweepDue, Sweeper
 from sql.database import Conflict, Unavailable
 from sql.tables import Tables
-from sql.units import beside, evidence_key, result_key, sheet_key
+from sql.units import beside, result_key, sheet_key
 
 FIRST_SECONDS: Final = 60.0  # from the start to the first sweep
 SWEEP_SECONDS: Final = 600.0
@@ -171,7 +171,8 @@ class SweeperActor(Actor[Sweeper]):
         while attempts := await self._tables.retention.attempts(before):
             for one in attempts:
                 name = (one.user, one.job_id, one.unit, one.attempt)
-                for key in (result_key(*name), evidence_key(*name)):
+                result = result_key(*name)
+                for key in (result, beside(result), sheet_key(result)):
                     await self._ports.objects.delete(key)
                 await self._tables.retention.attempt_gone(one, now)
             log.info("removed the objects of %d expired attempts", len(attempts))

@@ -7,7 +7,7 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.effects import Comparison, VerdictOutcome
-from actors.node_session.messages import RunCheck
+from actors.node_session.messages import RunCheck, Sheet
 from actors.verifier.check_orders import (
     NOWHERE,
     SampleRegions,
@@ -280,8 +280,9 @@ class Case:
         # No further check follows on a refusal, which is then a strike unless rounding may matter.
         is_whole = self.step == "whole" and self.why in ("regions", "disputed")
         is_last = is_whole or (self.kind == "chunk" and at != NOWHERE)
-        has_sheet = self.step == "whole" and self.pending.disputed is not None
-        return attrs.evolve(order, rounding=is_other_set and is_last, sheet=has_sheet)
+        sheet: Sheet = "" if self.step != "whole" else "different"
+        sheet = "always" if sheet and self.pending.disputed is not None else sheet
+        return attrs.evolve(order, rounding=is_other_set and is_last, sheet=sheet)
 
     def _places(self, secret: bytes) -> SampleRegions:
         if self.step == "open":

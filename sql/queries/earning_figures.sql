@@ -78,11 +78,12 @@ GROUP BY 1, 2 ORDER BY 1, 2 LIMIT $2;
 -- those of this node.
 -- `amount`: what the result would have earned; $5: percent of the price, if nothing says another. `state`: of the
 -- earning, if there is one. `decision`: as of earnings. `dispute`: the unit's dispute; `has_picture`: its creator has
--- attached a comparison with a picture.
+-- attached a comparison with a picture. `compared`: what a verifier compared.
 WITH found AS (
     (SELECT u.job_id, u.number AS unit, u.node_id, u.ended_at AS at,
             u.price * coalesce(c.share_percent, $5) / 100 AS amount, NULL AS state, c.verdict, c.reason,
-            coalesce(c.said, '') AS said, n.verified_at < u.ended_at AS verified, NULL AS decision
+            coalesce(c.said, '') AS said, n.verified_at < u.ended_at AS verified, NULL AS decision,
+            u.attempt, c.compared
      FROM nodes n
      JOIN units u ON u.node_id = n.id
      LEFT JOIN checks c ON c.job_id = u.job_id AND c.unit = u.number AND c.attempt = u.attempt
@@ -93,7 +94,7 @@ WITH found AS (
      ORDER BY u.ended_at DESC, u.job_id, u.number LIMIT $4)
     UNION ALL
     (SELECT c.job_id, c.unit, c.node_id, c.decided_at, u.price * c.share_percent / 100, NULL, c.verdict, c.reason,
-            c.said, c.verified, NULL
+            c.said, c.verified, NULL, c.attempt, c.compared
      FROM nodes n
      JOIN checks c ON c.node_id = n.id
      JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.price > 0
@@ -104,7 +105,8 @@ WITH found AS (
     UNION ALL
     (SELECT e.job_id, e.unit, e.node_id, e.earned_at, e.amount, e.state, c.verdict, c.reason, coalesce(c.said, ''), true,
             (SELECT CASE WHEN d.by_gateway THEN d.decision ELSE '' END FROM disputes d
-             WHERE e.state = 'REVERSED' AND d.job_id = e.job_id AND d.unit = e.unit)
+             WHERE e.state = 'REVERSED' AND d.job_id = e.job_id AND d.unit = e.unit),
+            u.attempt, c.compared
      FROM earnings e
      JOIN units u ON u.job_id = e.job_id AND u.number = e.unit
      LEFT JOIN checks c ON c.job_id = e.job_id AND c.unit = e.unit AND c.attempt = u.attempt
@@ -122,3 +124,12 @@ JOIN units u ON u.job_id = f.job_id AND u.number = f.unit
 LEFT JOIN LATERAL (SELECT d.id, k.picture FROM disputes d LEFT JOIN comparisons k ON k.dispute_id = d.id
                    WHERE d.job_id = f.job_id AND d.unit = f.unit AND f.state IS NOT NULL) d ON true
 ORDER BY f.at DESC, f.job_id, f.unit;
+
+-- name: unpaid_comparison
+-- The creator of the job, if a verifier rendered the whole frame of attempt $3 of unit $2 of job $1, which a node of
+-- operator $4 delivered, and found it invalid.
+SELECT j.user_id AS "user" FROM checks c
+JOIN nodes n ON n.id = c.node_id
+JOIN jobs j ON j.id = c.job_id
+WHERE c.job_id = $1 AND c.unit = $2 AND c.attempt = $3 AND n.owner_id = $4
+  AND c.verdict = 'invalid' AND c.compared = 'whole';

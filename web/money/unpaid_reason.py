@@ -10,6 +10,11 @@ REFUNDED: Final = "Its creator got the charge back: a dispute was upheld."
 INVALID: Final = "The result is invalid"
 UNPROVED: Final = "The node had not proved its key."
 UNVERIFIED: Final = "It was not verified, and this farm pays for verified results only."
+NOT_COMPARED: Final = "There is no comparison picture: it was not compared with a render."
+NO_PICTURE: Final = {
+    "regions": "There is no comparison picture: only regions of the frame were rendered again.",
+    "plugin": "There is no comparison picture: the check of a plugin decided.",
+}
 MORE_VALID: Final = "Nodes with more valid results are paid for such results."
 
 
@@ -44,6 +49,18 @@ def why_unpaid(result: UnpaidResult) -> str:
         told = _sentence(f"It could not be verified: {explain(result.reason)}")
         return f"{told} {MORE_VALID}" if is_paid_to_others else told
     return _sentence(result.said) if result.said else UNVERIFIED
+
+
+def has_comparison(result: UnpaidResult) -> bool:
+    """Return True if a verifier rendered the whole frame, found it invalid, and drew both."""
+    return result.state is None and result.verdict == "invalid" and result.compared == "whole"
+
+
+def why_no_comparison(result: UnpaidResult) -> str:
+    """Return the reason why an invalid result has no comparison picture; empty for others."""
+    if result.state is not None or result.verdict != "invalid" or has_comparison(result):
+        return ""
+    return NO_PICTURE.get(result.compared or "", NOT_COMPARED)
 
 
 def _sentence(text: str) -> str:

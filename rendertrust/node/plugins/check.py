@@ -141,7 +141,7 @@ def _order_for(task: Task) -> Mapping[str, Any] | Failed:
     full = {**order, "draws": draws, "shown": shown, "whole": whole, "thumbnails": False}
     full |= {"across": across} if across else {}
     full |= {"keep": True} if task.params.get("rounding") else {}
-    full |= {"sheet": True} if task.params.get("sheet") else {}
+    full |= {"sheet": task.params["sheet"]} if task.params.get("sheet") else {}
     return {**full, **delivered}
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from actors.ledger.effects import DisputeDecide
 from actors.ledger.messages import Posted
+from sql.units import result_key, sheet_key
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import Visitor, newcomer, signed_in
 from tests.integration.web.accounts import Person, register
@@ -209,6 +210,32 @@ async def test_results_that_were_not_paid_are_listed_with_reasons(
     assert all("7 cr" in row for row in rows)
     other = await newcomer(face, email="olga@example.org")
     assert "No result was refused its pay" in plain((await other.get(PAGE))[1])
+
+
+async def test_an_invalid_result_has_its_comparison_or_the_reason_why_there_is_none(
+    face: Face, database: PostgresEndpoint, creator: Person, otto: Earner, visitor: Visitor
+) -> None:
+    dsn, objects = database.owner_dsn, face.gateway.ports.objects
+    other = await newcomer(face, email="olga@example.org")
+    for compared, said in (
+        ("whole", "it is false. Comparison"),
+        ("regions", "There is no comparison picture: only regions of the frame were rendered"),
+        (None, "There is no comparison picture: it was not compared with a render."),
+    ):
+        job = await otto.earn(creator)
+        await execute(dsn, "DELETE FROM earnings WHERE job_id = $1", job)
+        await judged(dsn, job, "invalid", "it is false")
+        await execute(dsn, "UPDATE checks SET compared = $2 WHERE job_id = $1", job, compared)
+        key = sheet_key(result_key(UUID(creator.id), job, 0, 1))
+        there = f"{PAGE}/{job}/comparison?unit=0&of=1"
+        _, text = await visitor.get(PAGE)
+        [row] = [each for each in rows_of(text, "unpaid") if str(job)[:8] in each]
+        assert said in row
+        assert (f'href="{there}"' in unescape(text)) is (compared == "whole")
+        assert (await visitor.ask("GET", there)).status == 404, "its verifier could not draw it"
+        await objects.put(key, b"\x89PNG\r\n\x1a\n")
+        assert (await visitor.ask("GET", there)).status == (303 if compared == "whole" else 404)
+        assert (await other.ask("GET", there)).status == 404
 
 
 async def test_a_reversed_earning_leads_to_its_dispute_and_the_comparison(

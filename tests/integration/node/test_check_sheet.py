@@ -35,9 +35,11 @@ def stage(
     return attrs.evolve(bare, honest=asyncio.run(bare.delivered("honest", artists)))
 
 
-async def sheet_of(stage: Stage, name: str, files: Files) -> tuple[Any, Any]:
-    """Return the report of a disputed frame's check, and the pixels of its sheet."""
-    told = await stage.told(name, files, whole=True, sheet=True, draws=DRAWS)
+async def sheet_of(
+    stage: Stage, name: str, files: Files, sheet: bool | str = True
+) -> tuple[Any, Any]:
+    """Return the report of a frame's check, and the pixels of its sheet."""
+    told = await stage.told(name, files, whole=True, sheet=sheet, draws=DRAWS)
     assert not isinstance(told, Failed), told
     with Image.open(stage.sheet(name)) as image:
         return told, np.asarray(image)
@@ -51,6 +53,9 @@ async def test_the_sheet_of_an_honest_frame_shows_no_difference(stage: Stage) ->
     told, picture = await sheet_of(stage, "same", stage.honest)
     assert all(one["equal"] for one in told["crops"])
     assert (has(picture, GOOD), has(picture, BAD)) == (True, False)
+    told = await stage.told("quiet", stage.honest, whole=True, sheet="different", draws=DRAWS)
+    assert not isinstance(told, Failed), told
+    assert not stage.sheet("quiet").exists(), "nothing differs"
 
 
 async def test_the_sheet_of_a_false_frame_shows_where_it_differs(
@@ -58,7 +63,7 @@ async def test_the_sheet_of_a_false_frame_shows_where_it_differs(
 ) -> None:
     """The sheet does not change the report, which ends before the picture is finished."""
     lie = await stage.delivered("fewer", build(tmp_path / "l.blend", ARTISTS, FEWER))
-    told, picture = await sheet_of(stage, "lie", lie)
+    told, picture = await sheet_of(stage, "lie", lie, "different")
     without = await stage.told("bare", lie, whole=True, draws=DRAWS)
     assert not isinstance(without, Failed), without
     assert (has(picture, BAD), not stage.sheet("bare").exists()) == (True, True)

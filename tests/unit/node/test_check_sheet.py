@@ -74,5 +74,5 @@ async def test_what_is_no_sheet_is_not_taken(worker: Worker, tmp_path: Path) -> 
     assert (await checked(tmp_path, worker, sheet=True)).file is None
 
 
-async def test_without_a_dispute_no_sheet_is_taken(tmp_path: Path) -> None:
+async def test_a_check_that_asks_for_no_sheet_takes_none(tmp_path: Path) -> None:
     assert (await checked(tmp_path, Worker(SHOWN))).file is None

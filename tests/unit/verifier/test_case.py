@@ -106,6 +106,7 @@ def test_regions_that_differ_are_no_strike_before_the_whole_frame_says_so() -> N
     assert (case.step, case.verdict) == ("whole", None)
     order = case.order(UUID(int=2), b"secret", CLASS)
     assert (order.whole, order.draws) == (True, case.compared_at.draws), "at the same places"
+    assert order.sheet == "different", "the operator sees why the result is invalid"
     case = heard(apart(0.9), whole(apart(0.9)))
     assert case.verdict is not None
     assert (case.verdict.outcome, case.verdict.strike) == ("invalid", True)

@@ -152,4 +152,4 @@ def test_a_disputed_result_is_checked_again() -> None:
     case = Case.opened(pending(job_type="words", is_again=True, disputed=((0.5, 0.5),)))
     assert case.verdict is None
     order = case.order(UUID(int=1), b"secret", OTHER_CLASS)
-    assert (order.whole, order.draws, order.sheet, order.same_class) == (False, (), False, False)
+    assert (order.whole, order.draws, order.sheet, order.same_class) == (False, (), "", False)

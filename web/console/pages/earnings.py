@@ -9,20 +9,23 @@ from uuid import UUID
 
 import attrs
 
+from rendertrust.relay_frames import SHEET_BYTES_MAX
 from sql.earning_figures import ComingEarnings, EarningSum, EarningSums, UnpaidResult
 from sql.nodes import REVOKED, NodeShown
 from sql.page import Page
 from sql.reputation_rules import Record
 from web.console.pages.fleet import hardware_of
+from web.console.pages.job_actions import FramePath
 from web.console.pages.node import levels_of
 from web.console.period_chart import DayBars, links_of
 from web.console.registry import MONEY, Nav, Pages
 from web.console.tables import Column, SortQuery, order_by, table
-from web.console.view import Shown, View
+from web.console.view import ExternalRedirect, Shown, View
 from web.http.problem import Problem
 from web.identity.roles import UserRole
+from web.jobs.job_view import URL_SECONDS
 from web.money.periods import DAY, Day, Period, months_until, period_of
-from web.money.unpaid_reason import why_unpaid
+from web.money.unpaid_reason import has_comparison, why_no_comparison, why_unpaid
 from web.nodes.reputation_level import ReputationLevel
 from web.routes import statements
 
@@ -32,6 +35,9 @@ DAYS_SHOWN: Final = 31
 COMING_SHOWN: Final = 14
 PAYOUTS_SHOWN: Final = 5
 UNPAID_SHOWN: Final = 50
+NO_COMPARISON: Final = Problem(
+    404, "There is no comparison picture: it has expired, or its verifier could not draw it"
+)
 STATEMENT: Final = "/api/operators/me/statement"
 DAYS: Final = (
     Column("Day", "day", "time"),
@@ -109,7 +115,20 @@ class UnpaidLine:
     """A row of the table of results that were not paid."""
 
     result: UnpaidResult
-    why: str
+
+    @property
+    def why(self) -> str:
+        """The reason in sentences; also why there is no comparison picture."""
+        return f"{why_unpaid(self.result)} {why_no_comparison(self.result)}".strip()
+
+    @property
+    def comparison(self) -> str:
+        """The address of the comparison picture that a verifier drew; empty without one."""
+        result = self.result
+        where = (
+            f"/console/earnings/{result.job_id}/comparison?unit={result.unit}&of={result.attempt}"
+        )
+        return where if has_comparison(result) else ""
 
     @property
     def job_id(self) -> UUID:
@@ -176,6 +195,19 @@ async def earnings(view: View[EarningsQuery]) -> Shown | Problem:
     }
 
 
+@pages.page("/earnings/{job}/comparison", "Picture", "", absent=NO_COMPARISON)
+async def comparison(view: View[FramePath]) -> ExternalRedirect | Problem:
+    """Redirect to the comparison sheet of a result of the user's nodes that was not paid."""
+    query, gateway = view.query, view.gateway
+    name = (view.ids["job"], query.unit, query.of)
+    key = await gateway.tables.earning_figures.comparison_key(view.who.user, *name)
+    found = None if key is None else await gateway.ports.objects.head(key)
+    if key is None or found is None or found.size > SHEET_BYTES_MAX:
+        return NO_COMPARISON
+    address = await gateway.ports.objects.presign_get(key, within=URL_SECONDS, base=view.base)
+    return ExternalRedirect(address)
+
+
 async def by_day_and_node(view: View[EarningsQuery], sums: EarningSums, period: Period) -> Shown:
     """Return the tables of days and of nodes; also nodes that earned nothing."""
     nodes, sort, user = view.gateway.tables.nodes, view.query.sort, view.who.user
@@ -208,7 +240,7 @@ async def unpaid_of(view: View[EarningsQuery], period: Period) -> Shown:
     figures, user = view.gateway.tables.earning_figures, view.who.user
     share = view.gateway.settings.earnings.share_percent
     rows = await figures.unpaid(user, period.first, period.last, UNPAID_SHOWN + 1, share)
-    lines = [UnpaidLine(row, why_unpaid(row)) for row in rows[:UNPAID_SHOWN]]
+    lines = [UnpaidLine(row) for row in rows[:UNPAID_SHOWN]]
     return {
         "unpaid": table(lines, UNPAID, view.query.sort, "-at", "unpaid"),
         "is_all_unpaid": len(rows) <= UNPAID_SHOWN,

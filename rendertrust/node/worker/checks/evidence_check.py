@@ -34,7 +34,7 @@ from .crop_placement import Crop, place
 from .delivered_files import DeliveryFault, NoEvidence, bytes_most, files_of, read_evidence
 from .exchangeability import REFUSED
 from .frame_crops import EvidencePasses, RenderedCrop
-from .frame_sheet import WHOLE, draw_checked
+from .frame_sheet import WHOLE, draw_checked, is_drawn
 from .open_watchdog import EVIDENCE, MAKING, PICTURE, OpenProgress
 
 OURS = "ours.exr"  # its copy for a second worker
@@ -50,7 +50,7 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
     ``across``: another kind of device or instruction set made the result; the value lists the draws
     of a second look. ``keep``: leave our render of the whole frame to a second worker. ``places``:
     a previous worker rendered the evidence; compare only these crops. ``sheet``: also draw a
-    comparison sheet of the whole frame.
+    comparison sheet of the whole frame; ``different``: only if the frame differs.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -74,7 +74,7 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
         told |= excuse
     # ``depends`` and ``excuse`` were computed above, because the checks change the scene.
     told |= depends
-    if order.get("sheet") and told.get("whole"):
+    if told.get("whole") and is_drawn(order.get("sheet"), told):
         draw_checked(bpy, order, frame, told, progress)
     say("done", frame=frame, **told, **facts(bpy, bpy.context.scene, started))
 

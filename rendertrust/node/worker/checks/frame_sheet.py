@@ -97,6 +97,14 @@ def _words(one: dict[str, Any]) -> str:
     return "cannot be compared" if one["off"] is None else f"{one['off']:.2g} times the noise"
 
 
+def is_drawn(sheet: Any, told: dict[str, Any]) -> bool:
+    """Return True if the order asks for a sheet of this report: always, or of a difference."""
+    if sheet != "different":
+        return bool(sheet)
+    found = [*told["crops"], told.get("finish") or {"equal": True}]
+    return not all(one["equal"] for one in found)
+
+
 def draw_checked(
     bpy: Any, order: dict[str, Any], frame: int, told: dict[str, Any], progress: OpenProgress
 ) -> None:
