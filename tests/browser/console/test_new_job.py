@@ -299,6 +299,16 @@ async def test_an_upload_in_parts_goes_on_after_the_page_was_reloaded(
         await page.wait_for_url(JOB_PAGE)
 
 
+# What the form gets from a dropped folder without files.
+EMPTY_FOLDER = """
+() => {
+  const form = document.getElementById("new-job");
+  form.files = [];
+  form.dispatchEvent(new Event("files"));
+}
+"""
+
+
 class Clicks:
     """An artist who clicks on what is visible, a limited number of times."""
 
@@ -377,10 +387,14 @@ async def test_files_that_cannot_become_a_job_are_refused_at_once(
             await page.evaluate(DROP, [[name, coded(content)] for name, content in files])
             await expect(page.locator("#problem")).to_contain_text(said)
             await expect(page.locator("#scene-title")).to_have_text("No scene yet")
+        await page.evaluate(EMPTY_FOLDER)
+        await expect(page.locator("#problem")).to_contain_text("There are no files in it")
         await page.evaluate(DROP, [["a.blend", coded(scene)]])
         await page.get_by_label("Two test frames first").check()
         said = "Two test frames: 1 and 2. The other frame afterwards, on a click."
         await expect(page.locator("#plan")).to_have_text(said)
+        await page.locator("#frames").fill("1e3")
+        await expect(page.locator("#plan")).to_have_text("Only frames 1e3.")
         await visit.check_no_faults()
 
 

@@ -31,8 +31,8 @@ export function drop() {
     try {
       const { filesOf, handed } = await handover();
       const files = await filesOf(items);
-      if (files.length && form) give(files);
-      else if (files.length) await handed(files).then(() => location.assign(there));
+      if (form) give(files);
+      else await handed(files).then(() => location.assign(there));
     } catch {
       location.assign(`${there}#again`); // the form says that they must be dropped once more
     }

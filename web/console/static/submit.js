@@ -3,7 +3,7 @@
 // the references of the uploads and the form's values.
 import { amount, exact, isChecking, many, marked, showLook, time } from "./look.js";
 import { blendHead, isBlend } from "./blend_head.js";
-import { framesOf, restOf, saidOf } from "./frames_choice.js";
+import { framesOf, isNumber, restOf, saidOf } from "./frames_choice.js";
 import { ask, Refused, upload } from "./upload.js";
 
 const form = document.getElementById("new-job");
@@ -86,7 +86,7 @@ function start() {
 
 // One scene needs no reader of folders and zips.
 async function gatheredFrom(dropped) {
-  const [{ path, file }] = dropped;
+  const [{ path, file } = {}] = dropped;
   if (dropped.length === 1 && !/\.zip$/i.test(path)) {
     return { files: [{ path: file.name, file }], scenes: /\.blend$/i.test(path) || !isRender() ? [file.name] : [] };
   }
@@ -222,7 +222,7 @@ function params() {
 }
 
 // One frame is a picture, several are an animation; a frame in tiles is sent like an animation.
-const isAnimation = () => isRender() && Boolean(tiles() || (frames() && isNaN(frames())));
+const isAnimation = () => isRender() && Boolean(tiles() || (frames() && !isNumber(frames())));
 
 function cut() {
   if (!isAnimation()) return {};
