@@ -38,6 +38,8 @@ async def test_an_endpoint_is_made_told_and_told_again(browser: Browser, stage: 
             await page.get_by_role("link", name="URL").click()
             await expect(page.locator("caption")).to_contain_text("by url, from A to Z")
             await page.get_by_role("link", name="/hooks").click()
+            heading = page.get_by_role("heading", level=1)
+            await expect(heading).to_have_text(f"Webhook to {server.host}:{server.port}")
             row = page.get_by_role("row").filter(has_text="job.completed")
             await expect(row.filter(has_text="delivered")).to_have_count(1)
             await page.evaluate("window.same = 1")
