@@ -42,6 +42,7 @@ async def test_an_endpoint_is_made_told_and_told_again(browser: Browser, stage: 
             await expect(heading).to_have_text(f"Webhook to {server.host}:{server.port}")
             row = page.get_by_role("row").filter(has_text="job.completed")
             await expect(row.filter(has_text="delivered")).to_have_count(1)
+            await expect(row.get_by_role("link")).to_have_text("scene")
             await page.evaluate("window.same = 1")
             await stage.ended(await stage.job())
             await expect(row.filter(has_text="delivered")).to_have_count(2)
