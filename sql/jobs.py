@@ -1,7 +1,7 @@
 """Reads of jobs for their owners and the console. Only the Ledger writes jobs."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -296,6 +296,11 @@ class Jobs:
             if row is not None and act is not None:
                 await record(connection, act)
         return row is not None
+
+    async def names(self, jobs: Collection[UUID]) -> Mapping[UUID, str]:
+        """Return the names of jobs by their ids; only their owners and admins may see them."""
+        rows = await self._database.all("job_names", list(jobs)) if jobs else ()
+        return {row["id"]: row["name"] for row in rows}
 
     async def past(self, job: UUID, owner: UUID | None) -> PastJob | None:
         """Return a job as it was submitted; ``owner`` None: the job may be any user's."""

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from rendertrust.node.agent_runtime import AgentExit
     from rendertrust.node.agent_settings import AgentSettings
     from rendertrust.node.enrolment import Joined
-    from rendertrust.node.state_folder import BlenderChoice
 
 RUNS: Final = "A node is running here with its old settings: stop it and start it again."
 OFF: Final = (
@@ -132,11 +131,8 @@ def join(
     gateway, unless another user owns it. Each kind of work is tried first; the node does not offer
     a kind that fails.
     """
-    from rendertrust.node.state_folder import BlenderChoice
-
     if gateway is not None:
         session.given = gateway
-    chosen = BlenderChoice(renderers, tuple(path.absolute() for path in blenders))
     if unowned and code is not None:
         raise click.UsageError(OWNER_TWICE)
     if runs and service:
@@ -151,11 +147,12 @@ def join(
     if me is None and given is None and not unowned and (new_key or not _is_owned(session, state)):
         given = _asked_code(session)
     keys = {"accept_new_key": accept_new_key, "new_key": new_key}
-    answer = _enrol(session, me, given, chosen, name=name, state=state, **keys)
+    more: dict[str, Any] = {"state": state, "renderers": renderers, "blenders": blenders}
+    answer = _enrol(session, me, given, name=name, **more, **keys)
     if service:
-        context.invoke(install, state=state, starts=True, renderers=renderers, blenders=blenders)
+        context.invoke(install, starts=True, **more)
     elif runs:
-        context.invoke(run, state=state, renderers=renderers, blenders=blenders)
+        context.invoke(run, **more)
     else:
         session.output.note(RUNS if answer.running else begun(START, state))
 
@@ -187,14 +184,18 @@ def _enrol(
     session: CliSession,
     me: LoggedInUser | None,
     code: "PinnedCode | None",
-    chosen: "BlenderChoice",
+    *,
+    renderers: int | None,
+    blenders: tuple[Path, ...],
     **asked: Any,
 ) -> "Joined":
     """Join as the user's node, or with the code; raise CommandExit if the gateway refuses it."""
     from rendertrust.node.enrolment import JoinRefused, join
+    from rendertrust.node.state_folder import BlenderChoice
 
     session.output.note(f"Joining {session.url} and testing what this machine can do …")
     token = None if me is None else me.token
+    chosen = BlenderChoice(renderers, tuple(path.absolute() for path in blenders))
     asked |= {"blenders": chosen, "narrate": session.output.note}
     answer = asyncio.run(join(session.url, token=token, code=code, **asked))
     if isinstance(answer, JoinRefused):

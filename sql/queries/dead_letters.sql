@@ -4,7 +4,7 @@
 -- Jobs that failed for good and were neither retried nor discarded, in order $5; of owner $1 (null: all), or with the
 -- ids $2 (null: all). The sort keys are named after the list's columns.
 WITH dead AS (
-    SELECT j.id, j.job_type, j.user_id, u.email, j.node_id, n.name AS node_name, j.error_message,
+    SELECT j.id, j.name, j.job_type, j.user_id, u.email, j.node_id, n.name AS node_name, j.error_message,
            j.price, j.units, j.completed_at AS at
     FROM jobs j
     JOIN users u ON u.id = j.user_id
@@ -22,7 +22,7 @@ SELECT f.id, f.job_type, f.user_id, f.email, f.node_id, f.node_name, f.error_mes
        + (SELECT count(*) FROM units w WHERE w.job_id = f.id AND w.attempt > 0 AND w.state = 'COMPLETED') AS tries,
        f.price, f.units, f.at, count(*) OVER () AS total
 FROM (
-    SELECT d.*, d.job_type AS about, coalesce(d.error_message, '') AS why, d.email AS whose,
+    SELECT d.*, d.name AS about, coalesce(d.error_message, '') AS why, d.email AS whose,
            coalesce(d.node_name, '') AS place,
            -- Counted for all jobs only if it is the sort key.
            CASE WHEN $5::text IN ('tried', '-tried') THEN

@@ -88,6 +88,10 @@ WHERE strpos(lower(name), lower($4::text)) > 0 AND ($3::text IS NULL OR status =
 -- Rename a job of user $2.
 UPDATE jobs SET name = $3, updated_at = greatest(updated_at, now()) WHERE id = $1 AND user_id = $2 RETURNING id;
 
+-- name: job_names
+-- The names of the jobs $1.
+SELECT id, name FROM jobs WHERE id = ANY($1::uuid[]);
+
 -- name: job_names_erase
 -- Forget how a user, whose jobs have all ended, called them.
 UPDATE jobs SET name = 'deleted' WHERE user_id = $1 AND name <> 'deleted';

@@ -103,9 +103,8 @@ def when(at: datetime | None) -> Markup:
 
 
 def moment(at: datetime) -> str:
-    """Return a coming time with its day: ``7 December 2026, 06:00 UTC``."""
-    at = at.astimezone(UTC)
-    return f"{at.day} {at:%B %Y, %H:%M} UTC"
+    """Return a coming time with its day: ``2026-12-07 06:00 UTC``."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def clock(at: datetime) -> Markup:

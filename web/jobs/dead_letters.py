@@ -128,8 +128,8 @@ class DeadLetterActions:
     ) -> LetterList:
         """Return a page of dead letters of one kind.
 
-        ``sort`` names an attribute of ``Letter``, with a leading - for descending order. Messages
-        are always sorted newest first.
+        ``sort`` names an attribute of ``Letter``, with a leading - for descending order; ``about``
+        sorts jobs by their names. Messages are always sorted newest first.
         """
         if kind == "messages":
             letters = self._messages()

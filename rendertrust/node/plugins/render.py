@@ -113,7 +113,7 @@ class RenderPlugin:
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="draw-", dir=self.scratch))
         opengl = await opengl_probe.probe(found, folder)
         self.found = attrs.evolve(opengl_probe.with_opengl(found, opengl), nice=self.nice)
-        self.others = tuple(map(self._like_own, self.others))
+        self.others = tuple(map(self.like_own, self.others))
         if self.store is not None and self.found.is_sandboxed:
             self.store.own = frozenset(parse(each.version) for each in self.tested())
             self.store.end_waiting = self.residents.end
@@ -155,9 +155,9 @@ class RenderPlugin:
     async def try_out(self, program: Renderer) -> blender.Blender | blender.NoBlender:
         """Test a further renderer in its sandbox."""
         found = await blender.try_out(program, self.scratch, self.memory_bytes)
-        return found if isinstance(found, blender.NoBlender) else self._like_own(found)
+        return found if isinstance(found, blender.NoBlender) else self.like_own(found)
 
-    def _like_own(self, other: blender.Blender) -> blender.Blender:
+    def like_own(self, other: blender.Blender) -> blender.Blender:
         """Return another Blender with what the tests of the node's own say about this machine.
 
         Its shaders are its own.

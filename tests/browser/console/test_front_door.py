@@ -131,6 +131,7 @@ async def test_an_invitation_leads_from_the_admin_to_an_account(
         await hers.page.get_by_label("Reason, for the audit log").fill("starts on Monday")
         await hers.page.get_by_role("button", name="Invite").click()
         link = await hers.page.locator("#once").inner_text()
+        await expect(hers.page.locator("td", has_text="in 7 d")).to_be_visible()
         await hers.check_page("invitations", LOOKS)
         asked = list[str]()
         his.page.on("request", lambda request: asked.append(request.url))

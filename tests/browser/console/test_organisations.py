@@ -15,7 +15,7 @@ async def test_nodes_are_lent_to_those_who_were_invited(browser: Browser, stage:
         for one in (page, guest):
             one.on("dialog", lambda dialog: dialog.accept())
         await page.get_by_label("Name of a new organisation").fill(HOSTILE[1])
-        await page.get_by_role("button", name="Found organisation").click()
+        await page.get_by_role("button", name="Create organisation").click()
         await expect(page.get_by_role("heading", level=1)).to_have_text(HOSTILE[1])
         await page.get_by_label("E-mail").fill("jane@example.org")
         await page.get_by_role("button", name="Invite").click()

@@ -1,5 +1,7 @@
 """An operator's payout account in the browser."""
 
+import re
+
 from playwright.async_api import Browser, expect
 
 from tests.browser.console.periods import check_statement
@@ -39,6 +41,7 @@ async def test_an_operator_says_where_money_is_sent(browser: Browser, stage: Sta
         await expect(waiting).to_contain_text("EUR")
         await expect(waiting).to_contain_text("payouts of money wait")
         await expect(waiting).to_contain_text("72 hours after the change")
+        await expect(waiting).to_contain_text(re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC"))
         await visit.check_page("payout-account", LOOKS)
         await page.get_by_label("Account").fill(" ")
         await page.get_by_label("Password to confirm").fill(PASSWORD)

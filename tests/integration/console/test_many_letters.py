@@ -50,7 +50,7 @@ async def test_all_are_reached_by_each_column(
         await execute(dsn, f"UPDATE nodes SET name = 'N{rank}' WHERE id = '{node}'")
         await execute(
             dsn,
-            f"UPDATE jobs SET job_type = 't{rank}', error_message = 'e{rank}', node_id = '{node}' "
+            f"UPDATE jobs SET name = 't{rank}', error_message = 'e{rank}', node_id = '{node}' "
             f"WHERE id = '{job}'",
         )
         for attempt in range(1, rank + 1):

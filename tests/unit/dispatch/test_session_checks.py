@@ -577,7 +577,7 @@ async def test_a_verifier_uploads_the_comparison_sheet_beside_the_result() -> No
     """A later check of the dispute replaces the sheet of a check that failed."""
     verifier: Probe[Verifier] = Probe("verifier")
     async with session(verifier=verifier) as play:
-        sent = await checking(play, verifier, attrs.evolve(ORDER, whole=True, sheet=True))
+        sent = await checking(play, verifier, attrs.evolve(ORDER, whole=True, sheet="always"))
         assert (sent.params["sheet"], sent.evidence) == (True, None)
         assert sent.output is not None
         assert (sent.output.key, sent.output.part_bytes) == (sheet_key(KEY), None)

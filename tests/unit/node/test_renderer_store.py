@@ -333,7 +333,7 @@ async def test_each_version_of_the_store_has_its_own_shaders(
     render = RenderPlugin(scratch=stage.folder.with_name("work"), found=own, store=store)
 
     async def test(program: Renderer) -> Blender:
-        return render._like_own(await stage.test(program))
+        return render.like_own(await stage.test(program))
 
     store.test = test
     warming = asyncio.create_task(render.warm())

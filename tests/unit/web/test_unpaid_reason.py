@@ -33,6 +33,8 @@ PLAIN = UnpaidResult(
     frames=None,
     tile=None,
     grid=None,
+    attempt=0,
+    compared=None,
     dispute=None,
     has_picture=False,
 )

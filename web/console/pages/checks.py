@@ -78,8 +78,11 @@ async def checks(view: View[ChecksQuery]) -> Shown:
     counts = await views.counts(view.owner, view.now - LATELY)
     fleet = NodeViews(view.gateway.database)
     columns = ALL if everybody else OWN
+    shown = page_of(table(found, columns, query.sort, USUAL), query.offset, ROWS)
+    jobs = {each.job_id for each in shown.rows} if everybody else set[UUID]()
     return {
-        "rows": page_of(table(found, columns, query.sort, USUAL), query.offset, ROWS),
+        "rows": shown,
+        "names": await view.gateway.tables.jobs.names(jobs),
         "counts": counts,
         "waiting": counts.get(PENDING, 0),
         "oldest": await views.oldest(view.owner),

@@ -73,7 +73,9 @@ async def dead_letters(view: View[DeadLettersQuery]) -> Shown:
     actions, query = _actions(view), view.query
     counts = await actions.counts()
     letters = await _page(actions, query)
+    jobs = {each.job for each in letters.rows if each.job is not None}
     return {
+        "names": await view.gateway.tables.jobs.names(jobs),
         "letters": letters,
         "total": counts[query.kind],
         "kind": query.kind,

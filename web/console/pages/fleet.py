@@ -102,7 +102,9 @@ async def fleet(view: View[FleetQuery]) -> Shown:
     totals = (
         None if view.owner is None else await Operators(view.gateway.database).totals(view.owner)
     )
+    jobs = {row.job_id for row in rows if row.job_id is not None} if everybody else set[UUID]()
     return {
+        "names": await view.gateway.tables.jobs.names(jobs),
         "columns": columns,
         "sort": sort,
         "everybody": everybody,

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any, Final, TypeAlias
+from uuid import UUID
 
 import attrs
 import orjson
@@ -145,11 +146,14 @@ async def node(view: View[NodeQuery]) -> Shown | Problem:
     buttons = buttons_of(view, row)
     days = await views.activity([row.id], view.now - DAY)
     shares = [] if owner is None else await views.shares(owner, row.id, since, SHARES)
+    work = await views.work(row.id, UNITS)
+    jobs = {each.job_id for each in work} if view.owner is None else set[UUID]()
     return {
         "title": f"Node {row.name[:60]}",
         "node": row,
         "owner": await views.email(owner),
-        "work": table(await views.work(row.id, UNITS), WORK, sort, "", "work"),
+        "work": table(work, WORK, sort, "", "work"),
+        "names": await view.gateway.tables.jobs.names(jobs),
         "socket": next((each for each in known if each.ended_at is None), None),
         "connections": table(known, CONNECTIONS, sort, "-opened_at", "history"),
         "earned": NodeEarnings() if owner is None else await views.earned(owner, row.id, since),

@@ -103,7 +103,9 @@ async def hook(view: View[WebhookQuery]) -> Shown | Problem:
         return ENDPOINT_NOT_FOUND
     found = await rows.deliveries(endpoint, view.who.user, SORTED_MOST, None)
     whole = table(found, DELIVERIES, view.query.sort, "-created_at")
-    return {"endpoint": row, "deliveries": page_of(whole, view.query.offset, ROWS)}
+    shown = page_of(whole, view.query.offset, ROWS)
+    names = await view.gateway.tables.jobs.names({each.job_id for each in shown.rows})
+    return {"endpoint": row, "deliveries": shown, "names": names}
 
 
 @pages.action("/webhooks", form_on="/webhooks")

@@ -7,8 +7,8 @@ export function ago(seconds) {
   const size = Math.abs(seconds);
   if (size < 2) return "now";
   const [unit, name] = STEPS.find(([length]) => size >= length);
-  const text = `${Math.floor(size / unit)} ${name}`;
-  return seconds >= 0 ? `${text} ago` : `in ${text}`;
+  // A link that lasts 7 days is shown with "in 7 d", not with "in 6 d", a second after it is made.
+  return seconds >= 0 ? `${Math.floor(size / unit)} ${name} ago` : `in ${Math.round(size / unit)} ${name}`;
 }
 
 // A coming time in the reader's zone: "14:32", or "Tue 14:32" on another day.
