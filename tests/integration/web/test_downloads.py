@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import io
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -242,6 +243,30 @@ async def test_a_zip_of_other_sources_is_not_handed_out(face: Face, dist: Path) 
     assert (await handed_out(face))["extensions"] == []
     status, refused = await ask(face, "GET", f"/download/{broken.name}")
     assert (status, broken.name in refused["detail"]) == (404, False)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        pytest.param("^id = .*$", "", id="member-is-missing"),
+        pytest.param("^platforms = .*$", 'platforms = "linux-x64"', id="text-for-a-list"),
+        pytest.param("^blender_version_min = .*$", "blender_version_min = 5", id="number"),
+    ],
+)
+async def test_a_zip_with_a_bad_manifest_is_left_out_of_page_and_index(
+    face: Face, dist: Path, pattern: str, said: str
+) -> None:
+    whole = make_zip(dist, "4.2", "linux-x64")
+    spoilt = dist / zip_name(rendertrust.__version__, "5.1", "linux-x64")
+    with zipfile.ZipFile(whole) as opened, zipfile.ZipFile(spoilt, "w") as packed:
+        for name in opened.namelist():
+            content = opened.read(name)
+            if name == extensions.MANIFEST:
+                content = re.sub(pattern, said, content.decode(), flags=re.MULTILINE).encode()
+            packed.writestr(name, content)
+    assert [each["name"] for each in (await handed_out(face))["extensions"]] == [whole.name]
+    status, index = await ask(face, "GET", "/download/index.json")
+    assert (status, len(index["data"])) == (200, 1)
 
 
 async def test_a_signed_wheel_has_its_signature(
