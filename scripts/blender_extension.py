@@ -121,8 +121,12 @@ def add(packed: zipfile.ZipFile, name: str, content: bytes) -> None:
 
 
 def end_with_input() -> None:
-    """Wait for the end of standard input, then kill this program and its children."""
-    sys.stdin.buffer.read()
+    """Wait for the end of standard input, then kill this program and its children.
+
+    Reads without a lock: Python aborts at its end if a thread waits in ``sys.stdin``.
+    """
+    while os.read(0, 2**12):
+        pass
     os.killpg(0, signal.SIGKILL)
 
 

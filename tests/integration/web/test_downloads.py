@@ -198,6 +198,24 @@ def test_the_builder_ends_with_its_gateway(tmp_path: Path) -> None:
                     pass  # ends when pip has ended
 
 
+def test_the_builder_says_why_it_failed(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as index:
+        closed = index.getsockname()[1]
+    with subprocess.Popen(
+        [*extension_build.COMMAND, "--out", str(tmp_path)],
+        env={**os.environ, "PIP_INDEX_URL": f"http://127.0.0.1:{closed}", "PIP_RETRIES": "0"}
+        | {"PIP_NO_CACHE_DIR": "1"},
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as builder:
+        assert builder.stderr is not None
+        said = builder.stderr.read()
+        assert builder.wait() == 1, "it ended in order while its input was open"
+    assert "CalledProcessError" in said.splitlines()[-1]
+
+
 async def test_what_an_admin_has_built_is_not_built_again(dist: Path) -> None:
     make_zip(dist, "5.1", "linux-x64")
     folders = extensions.extension_folders(settings_for_tests(data="~/data"))
