@@ -104,9 +104,26 @@ def _opened(path: Path, changed: int, size: int, wheel: Wheel) -> Extension | No
         manifest = tomllib.loads(opened.read(MANIFEST).decode())
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    found = Extension(path, sha256, size, manifest)
-    downloadable(found, "")  # fails where the manifest lacks a member
-    return found
+    return Extension(path, sha256, size, manifest) if _is_of_sources(manifest) else None
+
+
+def _is_of_sources(manifest: Mapping[str, Any]) -> bool:
+    """Return True if the manifest is the sources' one with versions and platforms added.
+
+    Raises KeyError or TypeError if a member is missing, or no list.
+    """
+    own = tomllib.loads((SOURCES / MANIFEST).read_text("utf-8"))
+    platforms = manifest["platforms"]
+    texts = (
+        *(manifest["version"], manifest["blender_version_min"], *platforms),
+        manifest.get("blender_version_max", ""),
+    )
+    return (
+        all(manifest[name] == value for name, value in own.items())
+        and isinstance(platforms, list)
+        and bool(platforms)
+        and all(isinstance(text, str) for text in texts)
+    )
 
 
 def downloadable(extension: Extension, folder: str) -> DownloadableExtension:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import io
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -197,15 +198,22 @@ def test_the_builder_ends_with_its_gateway(tmp_path: Path) -> None:
                     pass  # ends when pip has ended
 
 
-def test_a_builder_that_fails_says_why(tmp_path: Path) -> None:
-    env = {**os.environ, "PIP_INDEX_URL": "http://127.0.0.1:1", "PIP_RETRIES": "0"}
-    command = [*extension_build.COMMAND, "--out", str(tmp_path)]
+def test_the_builder_says_why_it_failed(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as index:
+        closed = index.getsockname()[1]
     with subprocess.Popen(
-        command, env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*extension_build.COMMAND, "--out", str(tmp_path)],
+        env={**os.environ, "PIP_INDEX_URL": f"http://127.0.0.1:{closed}", "PIP_RETRIES": "0"}
+        | {"PIP_NO_CACHE_DIR": "1"},
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as builder:
         assert builder.stderr is not None
-        lines = builder.stderr.read().splitlines()
-        assert (builder.wait(), "CalledProcessError" in lines[-1]) == (1, True), lines
+        said = builder.stderr.read()
+        assert builder.wait() == 1, "it ended in order while its input was open"
+    assert "CalledProcessError" in said.splitlines()[-1]
 
 
 async def test_what_an_admin_has_built_is_not_built_again(dist: Path) -> None:
@@ -253,6 +261,30 @@ async def test_a_zip_of_other_sources_is_not_handed_out(face: Face, dist: Path) 
     assert (await handed_out(face))["extensions"] == []
     status, refused = await ask(face, "GET", f"/download/{broken.name}")
     assert (status, broken.name in refused["detail"]) == (404, False)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        pytest.param("^id = .*$", "", id="member-is-missing"),
+        pytest.param("^platforms = .*$", 'platforms = "linux-x64"', id="text-for-a-list"),
+        pytest.param("^blender_version_min = .*$", "blender_version_min = 5", id="number"),
+    ],
+)
+async def test_a_zip_with_a_bad_manifest_is_left_out_of_page_and_index(
+    face: Face, dist: Path, pattern: str, said: str
+) -> None:
+    whole = make_zip(dist, "4.2", "linux-x64")
+    spoilt = dist / zip_name(rendertrust.__version__, "5.1", "linux-x64")
+    with zipfile.ZipFile(whole) as opened, zipfile.ZipFile(spoilt, "w") as packed:
+        for name in opened.namelist():
+            content = opened.read(name)
+            if name == extensions.MANIFEST:
+                content = re.sub(pattern, said, content.decode(), flags=re.MULTILINE).encode()
+            packed.writestr(name, content)
+    assert [each["name"] for each in (await handed_out(face))["extensions"]] == [whole.name]
+    status, index = await ask(face, "GET", "/download/index.json")
+    assert (status, len(index["data"])) == (200, 1)
 
 
 async def test_a_signed_wheel_has_its_signature(
