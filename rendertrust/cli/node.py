@@ -146,7 +146,7 @@ def join(
     me = None if unowned or given is not None else _login(session)
     if me is None and given is None and not unowned and (new_key or not _is_owned(session, state)):
         given = _asked_code(session)
-    keys = {"accept_new_key": accept_new_key, "new_key": new_key}
+    keys: dict[str, Any] = {"accept_new_key": accept_new_key, "new_key": new_key}
     more: dict[str, Any] = {"state": state, "renderers": renderers, "blenders": blenders}
     answer = _enrol(session, me, given, name=name, **more, **keys)
     if service:

@@ -60,7 +60,6 @@ async def run(
         (narrator or _silence)(text)
 
     try:
-        folder.choose_blenders(BlenderChoice(chosen.renderers_bytes_max, chosen.blenders))
         offer = await _tried(folder, enrolment, chosen, narrate)
         if needs is not None and needs not in offer.plugins:
             return AgentExit(reason=offer.not_offered.get(needs, f"no {needs} here"), ok=False)
@@ -101,6 +100,7 @@ async def _tried(
     narrate: Callable[[str], None],
 ) -> plugins.PluginOffer:
     """Test which plugins work on this machine."""
+    folder.choose_blenders(BlenderChoice(settings.renderers_bytes_max, settings.blenders))
     await _room(folder, settings, narrate)
     narrate("testing which kinds of work this machine can do")
     source = ListSource(enrolment.url, enrolment.gateway_key)
