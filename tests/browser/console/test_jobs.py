@@ -67,11 +67,19 @@ async def test_why_a_job_waits(browser: Browser, stage: Stage) -> None:
     async with visiting(browser, stage, "jane", f"/console/jobs/{job}") as visit:
         page = visit.page
         await expect(page.locator("#why-waiting")).to_contain_text("No node that does")
+        state = page.locator("#state")
+        await state.get_by_role("button", name="Pause").click()
+        await expect(page.locator("#why-paused")).to_have_text("Paused by its owner.")
+        await expect(state.get_by_role("button", name="Cancel")).to_be_visible()
+        await state.get_by_role("button", name="Resume").click()
+        await expect(page.locator("#why-paused")).to_have_count(0)
+        await state.get_by_role("button", name="Pause").click()
+        await expect(page.locator("#why-paused")).to_be_visible()
         await visit.check_no_faults()
         page.once("dialog", lambda dialog: dialog.accept())
         await page.get_by_role("button", name="Cancel").click()
         await expect(page.get_by_role("status").first).to_contain_text("The job is cancelled")
-        await expect(page.locator("#state")).to_contain_text("Cancelled")
+        await expect(state).to_contain_text("Cancelled")
 
 
 async def test_a_filter_is_completed_and_corrected(browser: Browser, stage: Stage) -> None:

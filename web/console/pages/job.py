@@ -29,7 +29,7 @@ from web.http.problem import Problem
 from web.jobs.attempt_logs import tail_of
 from web.jobs.check_progress import checking_of
 from web.jobs.dead_letters import CLASSES
-from web.jobs.job_control import CANCELLABLE, JOB_NOT_FOUND
+from web.jobs.job_control import JOB_NOT_FOUND, MAYBE_CANCELLABLE
 from web.jobs.job_view import eta_of
 from web.jobs.job_view import progress_of as part_of
 from web.jobs.orphan_tiles import orphan_tiles_of
@@ -157,7 +157,7 @@ def request_of(view: View[JobPageQuery], row: ConsoleJob) -> Shown:
         "priority": WORDS[row.priority],
         "is_own": row.user_id == view.who.user,
         "may_retry": row.status in RETRYABLE and row.retried_by is None and row.units == 1,
-        "may_cancel": row.status in CANCELLABLE,
+        "may_cancel": row.status in MAYBE_CANCELLABLE,
         "may_steer": row.status not in ENDED,
         "everybody": view.who.role in OVERSEERS,
     }
