@@ -98,30 +98,22 @@ async def join(
     ``token``: an access token of the user who will own the node; ``code``: a join code of theirs
     instead. ``accept_new_key``: accept that the gateway's key has changed since the node joined.
     ``name`` defaults to the earlier name, then to the host name. ``new_key``: become another node
-    with a new key; no agent may be running on the state folder. ``blenders``: the Blenders besides
-    the node's own; None: as chosen before. ``narrate`` is told which are installed.
+    with a new key; no agent may be running on the state folder. ``blenders``: those besides the
+    node's own; None: as chosen before. ``narrate`` is told which are installed.
     """
     folder = StateFolder(state) if state else StateFolder()
     shown = await _shown(url, folder, accept_new_key=accept_new_key, code=code)
     if isinstance(shown, JoinRefused):
         return shown
-    key = _key(folder, new_key=new_key)
-    if isinstance(key, JoinRefused):
+    if isinstance(key := _key(folder, new_key=new_key), JoinRefused):
         return key
-    if blenders is not None:
-        folder.choose_blenders(blenders)
-    settings = AgentSettings.for_test(folder)
-    if unsafe_no_sandbox:
-        settings = attrs.evolve(settings, unsafe_no_sandbox=True)
-    source = None if folder.is_locked() else ListSource(shown.url, shown.key)
-    offer, tested = await tested_offer(folder, settings, source, narrate)
-    shown = await _looked(shown)  # check the gateway's key again before the token is sent
-    if isinstance(shown, JoinRefused):
+    offer, tested = await _tested(folder, shown, blenders, narrate, is_unsafe=unsafe_no_sandbox)
+    # check the gateway's key again before the token is sent
+    if isinstance(shown := await _looked(shown), JoinRefused):
         return shown
     told = {**machine_facts.facts(), "benchmark": dict(tested.figures), **(metadata or {})}
     asked = _Asked(shown, name or _kept_name(folder), offer, told, token)
-    enrolled = await _enrol(asked, key)
-    if isinstance(enrolled, JoinRefused):
+    if isinstance(enrolled := await _enrol(asked, key), JoinRefused):
         return enrolled
     enrolment, registered = enrolled
     if new_key:
@@ -137,6 +129,26 @@ async def join(
         figures=tested.figures,
         has_sandbox=offer.has_sandbox,
     )
+
+
+async def _tested(
+    folder: StateFolder,
+    shown: "_Gateway",
+    blenders: BlenderChoice | None,
+    narrate: Callable[[str], None] | None,
+    *,
+    is_unsafe: bool,
+) -> tuple[plugins.PluginOffer, SelfTestResult]:
+    """Store which Blenders are chosen, and test the machine with them. Where an agent runs,
+    nothing is installed.
+    """
+    if blenders is not None:
+        folder.choose_blenders(blenders)
+    settings = AgentSettings.for_test(folder)
+    if is_unsafe:
+        settings = attrs.evolve(settings, unsafe_no_sandbox=True)
+    source = None if folder.is_locked() else ListSource(shown.url, shown.key)
+    return await tested_offer(folder, settings, source, narrate)
 
 
 def _members(enrolment: Enrolment) -> dict[str, Any]:
