@@ -159,7 +159,7 @@ performance.getEntriesByType("resource")
 
 async def test_a_first_visit_loads_little(browser: Browser, stage: Stage) -> None:
     """The bounds are KiB on the wire; only the first page draws charts."""
-    for path, most in (("/console", 43), ("/console/jobs", 25)):
+    for path, most in (("/console", 44), ("/console/jobs", 25)):
         async with visiting(browser, stage, "ann", path) as visit:
             if path == "/console":
                 await expect(visit.page.locator(".plot canvas")).to_be_visible()

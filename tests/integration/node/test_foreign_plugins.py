@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import attrs
 import orjson
@@ -270,8 +270,8 @@ class Waits:
 def foreign(monkeypatch: pytest.MonkeyPatch) -> None:
     """Add the faulty plugins to the plugins that a node offers."""
 
-    async def offered(folder: StateFolder, settings: AgentSettings) -> PluginOffer:
-        found = await offer(folder, settings)
+    async def offered(folder: StateFolder, settings: AgentSettings, **given: Any) -> PluginOffer:
+        found = await offer(folder, settings, **given)
         more = {plugin.job_type: in_thread(plugin()) for plugin in (Blocks, Breaks, Waits)}
         return attrs.evolve(found, plugins={**found.plugins, **more})
 

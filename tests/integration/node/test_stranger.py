@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -168,9 +169,11 @@ async def test_a_gateway_that_changes_while_the_machine_is_tried_out_is_not_told
 ) -> None:
     peer.log_keys = [OLD]
 
-    async def offered(folder: StateFolder, settings: AgentSettings) -> plugins.PluginOffer:
+    async def offered(
+        folder: StateFolder, settings: AgentSettings, **given: Any
+    ) -> plugins.PluginOffer:
         peer.log_keys = [NEW]
-        return await offer(folder, settings)
+        return await offer(folder, settings, **given)
 
     offer = plugins.offer
     monkeypatch.setattr("rendertrust.node.enrolment.plugins.offer", offered)

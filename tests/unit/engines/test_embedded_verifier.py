@@ -240,7 +240,7 @@ async def test_another_engine_fails_the_start() -> None:
 def test_where_blender_does_not_start_its_last_words_say_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async def offer(*_: object) -> plugins.PluginOffer:
+    async def offer(*_: object, **__: object) -> plugins.PluginOffer:
         return plugins.PluginOffer(plugins={}, not_offered={"check": "libXi is missing"})
 
     monkeypatch.setattr(plugins, "offer", offer)
