@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 LOCKS = Path(__file__).resolve().parent / "locks"
-NAMES = ("client-3.13", "gateway-3.13", "gateway-3.11", "render-3.13", "render-3.11")
+NAMES = ("client-3.13", "node-3.13", "gateway-3.13", "gateway-3.11", "render-3.13", "render-3.11")
 AUDITED = [LOCKS / f"{name}.txt" for name in NAMES]
 AUDIT_SECONDS = 900
 ANSWER_SECONDS = 30.0

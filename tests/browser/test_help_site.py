@@ -116,6 +116,10 @@ def test_pages_load_nothing_from_elsewhere_and_have_no_scripts_or_file_names(sit
         assert read.inline == 0, path
 
 
+def test_every_how_to_is_two_clicks_from_the_first_page(site: Path) -> None:
+    assert set(HOW_TOS) <= linked(site, ["", *ENTRANCES])
+
+
 @pytest.mark.parametrize("entrance", ENTRANCES, ids=[one.strip("/") for one in ENTRANCES])
 def test_every_how_to_is_two_clicks_from_an_entrance(site: Path, entrance: str) -> None:
     assert entrance in linked(site, [""])

@@ -167,6 +167,12 @@ def test_the_page_lists_the_declared_packages(group: str) -> None:
     assert sorted(listed) == sorted(DECLARED[group])
 
 
+def test_the_page_lists_the_sets_that_no_group_declares() -> None:
+    for wanted in (ROOT / "scripts" / "locks").glob("*.in"):
+        for line in wanted.read_text().splitlines():
+            assert re.search(rf"\b{name_of(line)}\b", PAGE), f"{name_of(line)} of {wanted.name}"
+
+
 @pytest.mark.parametrize("version", ["3.11", "3.13"])
 def test_the_lock_files_have_what_is_declared(version: str) -> None:
     for group, locks in {"gateway": ("gateway", "render", "dev"), "dev": ("dev",)}.items():

@@ -9,7 +9,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from scripts.vulnerabilities import AuditFailed, PackageIndex, audit, unreached
+from scripts.make_release import LISTED
+from scripts.vulnerabilities import NAMES, AuditFailed, PackageIndex, audit, unreached
 
 # Recorded, without the texts: the newest version of PyCrypto, which is vulnerable.
 PYCRYPTO = {
@@ -36,6 +37,10 @@ GOOD = "attrs==26.1.0 \\\n    --hash=sha256:00\nJinja2==3.1.6 ; python_version >
 SKIPPED = {"skip_reason": "Dependency not found on PyPI and could not be audited"}
 FAULT = {"id": "PYSEC-2019-217", "fix_versions": ["2.10.1"], "aliases": [], "description": "bad"}
 LEFT_OUT = "by --ignore-vuln ID"
+
+
+def test_all_packages_that_a_release_lists_are_audited() -> None:
+    assert set(LISTED.values()) <= set(NAMES)
 
 
 async def audited(
