@@ -6,6 +6,7 @@ same extension. Zips are not built at a request, because they hold other project
 """
 
 import hashlib
+import lzma
 import tomllib
 import zipfile
 import zlib
@@ -44,6 +45,7 @@ FAULTS: Final = (
     RuntimeError,
     zipfile.BadZipFile,
     zlib.error,
+    lzma.LZMAError,
 )
 
 

@@ -160,7 +160,7 @@ class RenderPlugin:
     def like_own(self, other: blender.Blender) -> blender.Blender:
         """Return another Blender with what the tests of the node's own say about this machine.
 
-        Its shaders are its own.
+        Its shaders are those of its version.
         """
         own = self.found
         found = opengl_probe.OpenGL()

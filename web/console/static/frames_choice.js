@@ -8,8 +8,8 @@ function stretch(first, last, step) {
   return first === end ? `${first}` : `${first}-${end}${step > 1 ? `x${step}` : ""}`;
 }
 
-// True for one frame. JavaScript also takes "1e3" for a number; the API does not.
-export const isNumber = (typed) => /^[+-]?\d+$/.test(typed);
+// Returns true if one frame was typed. JavaScript also takes "1e3" for a number; the API does not.
+export const isOneFrame = (typed) => /^[+-]?\d+$/.test(typed);
 
 const counted = ({ first, last, step }) => Math.floor((last - first) / step) + 1;
 
@@ -35,7 +35,7 @@ export function framesOf(what, typed, range, current) {
 
 // Says which frames are rendered.
 export function saidOf(what, typed, range, current) {
-  if (what === "some") return typed ? `Only ${isNumber(typed) ? "frame" : "frames"} ${typed}.` : "Type the frames, or choose the whole animation.";
+  if (what === "some") return typed ? `Only ${isOneFrame(typed) ? "frame" : "frames"} ${typed}.` : "Type the frames, or choose the whole animation.";
   if (what === "one") return `One picture: ${current === undefined ? "the scene's current frame" : `frame ${current}`}.`;
   if (!range) return "The whole animation. The check finds out which frames it has.";
   const number = counted(range);

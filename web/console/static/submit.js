@@ -3,7 +3,7 @@
 // the references of the uploads and the form's values.
 import { amount, exact, isChecking, many, marked, showLook, time } from "./look.js";
 import { blendHead, isBlend } from "./blend_head.js";
-import { framesOf, isNumber, restOf, saidOf } from "./frames_choice.js";
+import { framesOf, isOneFrame, restOf, saidOf } from "./frames_choice.js";
 import { ask, Refused, upload } from "./upload.js";
 
 const form = document.getElementById("new-job");
@@ -222,7 +222,7 @@ function params() {
 }
 
 // One frame is a picture, several are an animation; a frame in tiles is sent like an animation.
-const isAnimation = () => isRender() && Boolean(tiles() || (frames() && !isNumber(frames())));
+const isAnimation = () => isRender() && Boolean(tiles() || (frames() && !isOneFrame(frames())));
 
 function cut() {
   if (!isAnimation()) return {};
