@@ -17,23 +17,39 @@ from tests.support.compose_farm import (
     gateway_environment,
     settings_folder,
 )
-from tests.support.image_builds import CAN_BUILD, WHY, Images
+from tests.support.image_builds import (
+    CAN_MAKE_A_BASE,
+    HAS_BUILDAH,
+    WHY,
+    BuiltImages,
+    ExecutedSteps,
+    Images,
+)
 from tests.unit.deploy.test_container import words_of
 
 pytestmark = [
     pytest.mark.nightly,
     pytest.mark.heavy,
     pytest.mark.timeout(3600),
-    pytest.mark.skipif(not CAN_BUILD, reason=WHY),
+    pytest.mark.skipif(not CAN_MAKE_A_BASE, reason=WHY.format("debootstrap")),
 ]
 GATEWAYS_USER = 10001
 
 
-@pytest.fixture(scope="module")
-def images() -> Iterator[Images]:
-    """Yield a store with the base image."""
+BUILDAH = pytest.mark.skipif(not HAS_BUILDAH, reason=WHY.format("buildah"))
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(BuiltImages, id="buildah", marks=BUILDAH),
+        pytest.param(ExecutedSteps, id="steps"),
+    ],
+)
+def images(request: pytest.FixtureRequest) -> Iterator[Images]:
+    """Yield a builder of images with its base image."""
     with TemporaryDirectory(dir="/var/tmp") as folder:
-        made = Images(Path(folder))
+        made: Images = request.param(Path(folder))
         made.make_base()
         yield made
 
@@ -45,14 +61,12 @@ async def test_the_gateways_image_serves_with_the_engines_of_the_compose_file(
     with farm_machine() as machine:
         settings = settings_folder(machine, GATEWAYS_USER)
         mounts = {
-            settings: "/etc/rendertrust",
+            str(settings): "/etc/rendertrust",
             f"/etc/netns/{machine.host.name}/hosts": "/etc/hosts",
         }
-        options = [f"--volume={outside}:{inside}:ro" for outside, inside in mounts.items()]
-        options += [f"--env={name}={value}" for name, value in gateway_environment().items()]
         entry = json.loads(words_of("ENTRYPOINT")[0])
         command = [*entry, *command_of("gateway", {})]
-        program = images.running(container, command, *options)
+        program = images.running(container, command, mounts, gateway_environment())
         async with farm(machine, program, images.environment):
             check = json.loads(words_of("HEALTHCHECK")[0].partition("CMD ")[2])
             code, said = await machine.call(*images.running(container, check), **images.environment)
