@@ -133,7 +133,7 @@ def _unpaid(
         return
     if found.has_more:
         session.output.note("There are more: choose fewer days with --from and --to.")
-    if any(each.picture_path for each in found.results):
+    if any(map(_has_picture, found.results)):
         session.output.note("Save a picture: rendertrust earnings comparison JOB --unit UNIT")
 
 
@@ -143,12 +143,22 @@ def _unpaid(
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to save.")
 @pass_session
 def comparison(session: CliSession, job: UUID, unit: int, out: Path | None) -> None:
-    """Save the side-by-side picture that a creator sent with a dispute about your node's work.
+    """Save the side-by-side picture of a result of your node that was not paid.
 
-    JOB is from `earnings --unpaid`.
+    It is the one that a creator sent with a dispute; without one, that of the verifier which found
+    the result invalid. JOB is from `earnings --unpaid`.
     """
+    from rendertrust.client import NotFound
+
     at = path_checks.placed(out or Path(f"rendertrust-{value_text.short(str(job))}-{unit}.png"))
-    told_of(session, session.run(lambda client: client.download_comparison(job, at, unit=unit)))
+
+    async def saved(client: "AsyncClient") -> Path:
+        try:
+            return await client.download_comparison(job, at, unit=unit)
+        except NotFound:
+            return await client.download_check_picture(job, at, unit=unit)
+
+    told_of(session, session.run(saved))
 
 
 @earnings.command("list")
@@ -276,8 +286,12 @@ def _unpaid_row(each: "UnpaidResult", *, people: bool) -> tuple[str, ...]:
     when = value_text.ago if people else value_text.stamp
     job = value_text.short(each.job_id) if people else each.job_id
     node, why = value_text.harmless(each.node_name), value_text.harmless(each.why)
-    picture = "yes" if each.picture_path else "-"
+    picture = "yes" if _has_picture(each) else "-"
     return (when(each.at), node, job, str(each.unit), shortened(each.amount), picture, why)
+
+
+def _has_picture(each: "UnpaidResult") -> bool:
+    return bool(each.picture_path or each.comparison_path)
 
 
 def _units(count: int) -> str:

@@ -29,6 +29,7 @@ def result(**more: Any) -> dict[str, Any]:
         "why": "Its creator got the charge back.",
         "dispute_id": JOB,
         "picture_path": f"/api/v1/jobs/{JOB}/units/3/dispute/picture",
+        "comparison_path": None,
         **more,
     }
 
@@ -63,6 +64,14 @@ async def test_unpaid_results_are_listed_and_their_picture_saved(
     picture = f"GET /api/v1/jobs/{JOB}/units/3/dispute/picture"
     gateway.script(picture, lambda _: web.Response(body=PNG, content_type="image/png"))
     at = tmp_path / "apart.png"
+    told = await jane.run("earnings", "comparison", JOB[:6], "--unit", "3", "--out", str(at))
+    assert (told.code, at.read_bytes()) == (0, PNG), told
+    at, where = tmp_path / "checked.png", f"{gateway.url}/store/sheet"
+    gateway.objects["sheet"] = PNG
+    drawn = {"job_id": JOB, "download_url": where, "expires_in": 60, "size": None, "sha256": None}
+    checked = f"GET /api/v1/jobs/{JOB}/units/3/check/picture"
+    gateway.script(picture, lambda _: web.json_response({"detail": "No picture"}, status=404))
+    gateway.script(checked, lambda _: web.json_response(drawn))
     told = await jane.run("earnings", "comparison", JOB[:6], "--unit", "3", "--out", str(at))
     assert (told.code, at.read_bytes()) == (0, PNG), told
 

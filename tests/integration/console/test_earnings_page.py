@@ -19,6 +19,8 @@ from tests.support.http_gateway import Face, face_with, with_ledger
 
 face = face_with(with_ledger)
 PAGE = "/console/earnings"
+UNPAID = "/api/v1/operators/me/earnings/unpaid"
+PNG = b"\x89PNG\r\n\x1a\n"
 SUMS = "/api/v1/operators/me/earnings/sums"
 
 
@@ -232,10 +234,21 @@ async def test_an_invalid_result_has_its_comparison_or_the_reason_why_there_is_n
         [row] = [each for each in rows_of(text, "unpaid") if str(job)[:8] in each]
         assert said in row
         assert (f'href="{there}"' in unescape(text)) is (compared == "whole")
+        _, found = await otto.person.ask("GET", UNPAID)
+        [result] = [each for each in found["results"] if each["job_id"] == str(job)]
+        path = f"/api/v1/jobs/{job}/units/0/check/picture"
+        assert result["comparison_path"] == (f"{path}?attempt=1" if compared == "whole" else None)
         assert (await visitor.ask("GET", there)).status == 404, "its verifier could not draw it"
-        await objects.put(key, b"\x89PNG\r\n\x1a\n")
-        assert (await visitor.ask("GET", there)).status == (303 if compared == "whole" else 404)
+        assert (await otto.person.ask("GET", path))[0] == 404
+        await objects.put(key, PNG)
+        is_there = compared == "whole"
+        assert (await visitor.ask("GET", there)).status == (303 if is_there else 404)
         assert (await other.ask("GET", there)).status == 404
+        for address, known in ((path, True), (f"{path}?attempt=1", True), (f"{path}?attempt=2", 0)):
+            status, answer = await otto.person.ask("GET", address)
+            assert (status == 200) is bool(is_there and known), answer
+            assert status != 200 or answer["size"] == len(PNG)
+        assert (await creator.ask("GET", path))[0] == 404, "only for the node's operator"
 
 
 async def test_a_reversed_earning_leads_to_its_dispute_and_the_comparison(
