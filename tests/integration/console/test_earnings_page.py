@@ -13,7 +13,13 @@ from sql.units import result_key, sheet_key
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import Visitor, newcomer, signed_in
 from tests.integration.web.accounts import Person, register
-from tests.integration.web.earners import Earner, do, earner, verified_node
+from tests.integration.web.earners import (
+    Earner,
+    do,
+    earner,
+    set_usable_account,
+    verified_node,
+)
 from tests.support.databases import execute
 from tests.support.http_gateway import Face, face_with, with_ledger
 
@@ -318,10 +324,21 @@ async def test_payouts_are_listed_with_their_dates(
     creator: Person, otto: Earner, visitor: Visitor
 ) -> None:
     await otto.ripen(creator)
-    mine = "/api/v1/operators/me/payouts"
-    assert (await otto.person.ask("POST", mine, {"to": "money"}))[0] == 202
+    mine, own = "/api/v1/operators/me/payouts", "/console/account/payout-account"
+    assert (await visitor.post(f"{own}/payout", {"to": "money"})).status == 303
+    _, text = await visitor.get(own)
+    assert "waits until you have set an account" in plain(text)
+    assert "Nothing more is payable yet." in plain(text)
+    again = await visitor.post(f"{own}/payout", {"to": "money"})
+    assert again.status == 409
+    assert '<p class="bad-text" role="alert">Nothing is payable yet.</p>' in await again.text()
     _, text = await visitor.get(PAGE)
-    assert "and 7 cr requested as money" in plain(text)
+    assert "to approve waits for your account" in rows_of(text, "payouts")[0]
+    await set_usable_account(otto.person)
+    _, text = await visitor.get(PAGE)
+    assert "and 7 cr ≈" in plain(text)
+    assert "requested as money" in plain(text)
+    assert "waits for your account" not in plain(text)
     assert "no payout yet" in plain(text), "the request is not paid yet"
     [row] = rows_of(text, "payouts")
     assert "money to approve" in row

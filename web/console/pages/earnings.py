@@ -23,6 +23,7 @@ from web.console.view import ExternalRedirect, Shown, View
 from web.http.problem import Problem
 from web.identity.roles import UserRole
 from web.jobs.job_view import URL_SECONDS
+from web.money.payout_accounts import has_usable_account
 from web.money.periods import DAY, Day, Period, months_until, period_of
 from web.money.unpaid_reason import has_comparison, why_no_comparison, why_unpaid
 from web.nodes.reputation_level import ReputationLevel
@@ -183,6 +184,8 @@ async def earnings(view: View[EarningsQuery]) -> Shown | Problem:
         "next_payable": next_payable(coming),
         "today": today,
         "payouts": payouts[:PAYOUTS_SHOWN],
+        "lacks_account": any(each.state == "REQUESTED" for each in payouts)
+        and not await has_usable_account(gateway, user),
         "sold": gateway.console.prices.of_credits,
         "last_paid": next((each for each in payouts if each.state == "PAID"), None),
         "share_percent": gateway.settings.earnings.share_percent,
