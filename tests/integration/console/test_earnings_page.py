@@ -336,8 +336,7 @@ async def test_payouts_are_listed_with_their_dates(
     assert "to approve waits for your account" in rows_of(text, "payouts")[0]
     await set_usable_account(otto.person)
     _, text = await visitor.get(PAGE)
-    assert "and 7 cr ≈" in plain(text)
-    assert "requested as money" in plain(text)
+    assert "and 7 cr requested as money ≈" in plain(text)
     assert "waits for your account" not in plain(text)
     assert "no payout yet" in plain(text), "the request is not paid yet"
     [row] = rows_of(text, "payouts")
