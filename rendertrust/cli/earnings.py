@@ -56,6 +56,10 @@ ONLY_SUMS: Final = (
 )
 NOT_BOTH: Final = "--by and --unpaid exclude each other, and --node belongs to --unpaid"
 UNPAID_MOST: Final = 200
+NO_ACCOUNT: Final = (
+    "The payout waits until you have set the account to which money is sent, and its 72 hours are"
+    " over: rendertrust earnings account set"
+)
 UNPAID_COLUMNS: Final = ("WHEN", "NODE", "JOB", "UNIT", "NOT PAID", "PICTURE", "WHY")
 NO_UNPAID: Final = "Every result in this period was paid. Choose another one with --from and --to."
 LINE_COLUMNS: Final = ("AT", "KIND", "AMOUNT", "BALANCE", "JOB", "UNIT", "NODE", "PAYOUT")
@@ -232,6 +236,8 @@ def payout(session: CliSession, to: "PayoutTo") -> None:
         amount = format_amount(made.amount)
         session.output.say(f"Requested a payout of {amount} in money, for {_units(made.units)}.")
         session.output.note("Follow the payout: rendertrust earnings payouts")
+        if not session.run(_has_account):
+            session.output.note(NO_ACCOUNT)
 
 
 @earnings.command()
@@ -288,6 +294,16 @@ def _unpaid_row(each: "UnpaidResult", *, people: bool) -> tuple[str, ...]:
     node, why = value_text.harmless(each.node_name), value_text.harmless(each.why)
     picture = "yes" if _has_picture(each) else "-"
     return (when(each.at), node, job, str(each.unit), shortened(each.amount), picture, why)
+
+
+async def _has_account(client: "AsyncClient") -> bool:
+    from rendertrust.client import NotFound
+
+    try:
+        await client.payout_account()
+    except NotFound:
+        return False
+    return True
 
 
 def _has_picture(each: "UnpaidResult") -> bool:

@@ -13,6 +13,7 @@ from tests.support.answers import whole
 
 UNPAID = "GET /api/v1/operators/me/earnings/unpaid"
 PAYOUTS = "POST /api/v1/operators/me/payouts"
+ACCOUNT = "GET /api/v1/auth/payout-account"
 JOB = "5f0b7c1e-2d3a-4b9f-8c6d-1e2f3a4b5c6d"
 PNG = b"\x89PNG a picture"
 
@@ -109,3 +110,15 @@ async def test_a_payout_of_credits_asks_for_the_factor_and_is_made_once(
     told = await jane.run("earnings", "payout", RENDERTRUST_OTP="123456")
     assert told.out == "Added 14 credits to your balance, for 2 units.\n"
     assert (given, keys[1] == keys[2], keys[0] == keys[1]) == ([{"otp": "123456"}], True, False)
+
+
+async def test_a_payout_of_money_says_that_it_waits_for_an_account(
+    gateway: GatewayDouble, jane: Program
+) -> None:
+    made = {"id": JOB, "to": "money", "amount": "14.0000", "units": 2, "state": "requested"}
+    rest = {"batch_id": None, "reference": "", "requested_at": NOW, "closed_at": None}
+    gateway.script(PAYOUTS, lambda _: web.json_response({**made, **rest}, status=202))
+    nothing = {"detail": "You have no payout account"}
+    gateway.script(ACCOUNT, lambda _: web.json_response(nothing, status=404))
+    told = await jane.run("earnings", "payout", "--to", "money")
+    assert (told.code, "rendertrust earnings account set" in told.err) == (0, True), told
