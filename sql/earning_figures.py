@@ -135,11 +135,14 @@ class EarningFigures(Table):
         return await self._database.rows(UnpaidResult, "unpaid_results", *wanted)
 
     async def comparison_key(
-        self, operator: UUID, job: UUID, unit: int, attempt: int
+        self, operator: UUID, job: UUID, unit: int, attempt: int | None = None
     ) -> str | None:
         """Return the key of the comparison sheet of an invalid result of the operator's nodes; None
         if no verifier rendered its whole frame.
+
+        ``attempt``: None means the newest attempt that has a sheet.
         """
-        name = (job, unit, attempt)
-        row = await self._database.one("unpaid_comparison", *name, operator)
-        return None if row is None else sheet_key(result_key(row["user"], *name))
+        row = await self._database.one("unpaid_comparison", job, unit, attempt, operator)
+        if row is None:
+            return None
+        return sheet_key(result_key(row["user"], job, unit, row["attempt"]))

@@ -26,7 +26,8 @@ class NewJoinCode:
 @attrs.frozen
 class JoinCodeRow:
     """A code that is open, or was used. ``node_id``: the node that joined with it, with the name
-    and the status of the node. ``ready_at``: when the node's key was verified.
+    and the status of the node. ``ready_at``: when the node's key was verified. ``is_anothers``: the
+    machine was the node of another user already, and still is.
     """
 
     id: UUID
@@ -37,6 +38,7 @@ class JoinCodeRow:
     name: str | None
     status: str | None
     ready_at: datetime | None
+    is_anothers: bool
 
     @property
     def is_open(self) -> bool:

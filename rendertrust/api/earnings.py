@@ -114,7 +114,8 @@ class UnpaidResult:
     ``reason``: ``fined``, another result of your nodes was invalid; ``refunded``, a dispute was
     upheld; ``invalid``; ``unproved``, the node had not proved its key; or ``unverified``. ``why``
     says it in a sentence. ``dispute_id`` is the unit's dispute, and ``picture_path`` the address of
-    its creator's comparison picture, if there is one.
+    its creator's comparison picture, if there is one. ``comparison_path``: of an invalid result
+    whose frame a verifier rendered again, where the download address of its comparison picture is.
     """
 
     job_id: Id
@@ -127,6 +128,7 @@ class UnpaidResult:
     why: str
     dispute_id: Id | None
     picture_path: str | None
+    comparison_path: str | None
 
 
 @attrs.frozen

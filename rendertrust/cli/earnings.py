@@ -56,6 +56,10 @@ ONLY_SUMS: Final = (
 )
 NOT_BOTH: Final = "--by and --unpaid exclude each other, and --node belongs to --unpaid"
 UNPAID_MOST: Final = 200
+NO_ACCOUNT: Final = (
+    "The payout waits until you have set the account to which money is sent, and its 72 hours are"
+    " over: rendertrust earnings account set"
+)
 UNPAID_COLUMNS: Final = ("WHEN", "NODE", "JOB", "UNIT", "NOT PAID", "PICTURE", "WHY")
 NO_UNPAID: Final = "Every result in this period was paid. Choose another one with --from and --to."
 LINE_COLUMNS: Final = ("AT", "KIND", "AMOUNT", "BALANCE", "JOB", "UNIT", "NODE", "PAYOUT")
@@ -133,7 +137,7 @@ def _unpaid(
         return
     if found.has_more:
         session.output.note("There are more: choose fewer days with --from and --to.")
-    if any(each.picture_path for each in found.results):
+    if any(map(_has_picture, found.results)):
         session.output.note("Save a picture: rendertrust earnings comparison JOB --unit UNIT")
 
 
@@ -143,12 +147,22 @@ def _unpaid(
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to save.")
 @pass_session
 def comparison(session: CliSession, job: UUID, unit: int, out: Path | None) -> None:
-    """Save the side-by-side picture that a creator sent with a dispute about your node's work.
+    """Save the side-by-side picture of a result of your node that was not paid.
 
-    JOB is from `earnings --unpaid`.
+    It is the one that a creator sent with a dispute; without one, that of the verifier which found
+    the result invalid. JOB is from `earnings --unpaid`.
     """
+    from rendertrust.client import NotFound
+
     at = path_checks.placed(out or Path(f"rendertrust-{value_text.short(str(job))}-{unit}.png"))
-    told_of(session, session.run(lambda client: client.download_comparison(job, at, unit=unit)))
+
+    async def saved(client: "AsyncClient") -> Path:
+        try:
+            return await client.download_comparison(job, at, unit=unit)
+        except NotFound:
+            return await client.download_check_picture(job, at, unit=unit)
+
+    told_of(session, session.run(saved))
 
 
 @earnings.command("list")
@@ -222,6 +236,8 @@ def payout(session: CliSession, to: "PayoutTo") -> None:
         amount = format_amount(made.amount)
         session.output.say(f"Requested a payout of {amount} in money, for {_units(made.units)}.")
         session.output.note("Follow the payout: rendertrust earnings payouts")
+        if not session.run(_has_account):
+            session.output.note(NO_ACCOUNT)
 
 
 @earnings.command()
@@ -276,8 +292,22 @@ def _unpaid_row(each: "UnpaidResult", *, people: bool) -> tuple[str, ...]:
     when = value_text.ago if people else value_text.stamp
     job = value_text.short(each.job_id) if people else each.job_id
     node, why = value_text.harmless(each.node_name), value_text.harmless(each.why)
-    picture = "yes" if each.picture_path else "-"
+    picture = "yes" if _has_picture(each) else "-"
     return (when(each.at), node, job, str(each.unit), shortened(each.amount), picture, why)
+
+
+async def _has_account(client: "AsyncClient") -> bool:
+    from rendertrust.client import NotFound
+
+    try:
+        await client.payout_account()
+    except NotFound:
+        return False
+    return True
+
+
+def _has_picture(each: "UnpaidResult") -> bool:
+    return bool(each.picture_path or each.comparison_path)
 
 
 def _units(count: int) -> str:

@@ -184,6 +184,7 @@ class AsyncClient:
     each_share_link = result_methods.each_share_link
     revoke_share_link = result_methods.revoke_share_link
     dispute = result_methods.dispute
+    download_check_picture = result_methods.download_check_picture
     download_dispute_picture = result_methods.download_dispute_picture
     disputes = result_methods.disputes
     each_dispute = result_methods.each_dispute

@@ -313,6 +313,29 @@ async def download_dispute_picture(
     return await _fetch(client, where, path, f"{job_id}-{unit}-dispute", progress)
 
 
+async def download_check_picture(
+    client: ClientState,
+    job_id: Id,
+    path: Path | str,
+    *,
+    unit: int = 0,
+    attempt: int | None = None,
+    progress: Progress = unheard,
+) -> Path:
+    """Download the comparison picture of an invalid result of your node, as ``download`` does.
+
+    ``attempt`` is by default the newest one with a picture. Raises NotFound if there is none.
+    """
+    query = given(attempt=attempt)
+
+    async def where() -> api.ResultUrl:
+        return await client.connection.get(
+            api.ResultUrl, paths.unit(job_id, unit, "check/picture"), query
+        )
+
+    return await _fetch(client, where, path, f"{job_id}-{unit}-check", progress)
+
+
 async def disputes(
     client: ClientState, state: str | None = None, *, limit: int = 50, offset: int = 0
 ) -> api.Disputes:

@@ -197,6 +197,7 @@ class Client:
     each_share_link = iterating(AsyncClient.each_share_link)
     revoke_share_link = blocking(AsyncClient.revoke_share_link)
     dispute = blocking(AsyncClient.dispute)
+    download_check_picture = blocking(AsyncClient.download_check_picture)
     download_dispute_picture = blocking(AsyncClient.download_dispute_picture)
     disputes = blocking(AsyncClient.disputes)
     each_dispute = iterating(AsyncClient.each_dispute)

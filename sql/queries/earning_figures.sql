@@ -126,10 +126,11 @@ LEFT JOIN LATERAL (SELECT d.id, k.picture FROM disputes d LEFT JOIN comparisons 
 ORDER BY f.at DESC, f.job_id, f.unit;
 
 -- name: unpaid_comparison
--- The creator of the job, if a verifier rendered the whole frame of attempt $3 of unit $2 of job $1, which a node of
--- operator $4 delivered, and found it invalid.
-SELECT j.user_id AS "user" FROM checks c
+-- The creator of the job and the attempt, if a verifier rendered the whole frame of attempt $3 (null: the newest such
+-- attempt) of unit $2 of job $1, which a node of operator $4 delivered, and found it invalid.
+SELECT j.user_id AS "user", c.attempt FROM checks c
 JOIN nodes n ON n.id = c.node_id
 JOIN jobs j ON j.id = c.job_id
-WHERE c.job_id = $1 AND c.unit = $2 AND c.attempt = $3 AND n.owner_id = $4
-  AND c.verdict = 'invalid' AND c.compared = 'whole';
+WHERE c.job_id = $1 AND c.unit = $2 AND c.attempt = coalesce($3, c.attempt) AND n.owner_id = $4
+  AND c.verdict = 'invalid' AND c.compared = 'whole'
+ORDER BY c.attempt DESC LIMIT 1;

@@ -8,8 +8,10 @@ WHERE (SELECT count(*) FROM join_codes WHERE owner_id = $2 AND used_at IS NULL A
 RETURNING id;
 
 -- name: join_code_page
--- A user's codes, newest first: those open at $2, and those used since $3.
-SELECT c.id, c.created_at, c.expires_at, c.used_at, c.node_id, n.name, n.status, n.verified_at AS ready_at
+-- A user's codes, newest first: those open at $2, and those used since $3. `is_anothers`: the machine that used it was
+-- the node of another user already, and still is.
+SELECT c.id, c.created_at, c.expires_at, c.used_at, c.node_id, n.name, n.status, n.verified_at AS ready_at,
+       coalesce(n.owner_id <> c.owner_id, false) AS is_anothers
 FROM join_codes c LEFT JOIN nodes n ON n.id = c.node_id
 WHERE c.owner_id = $1 AND CASE WHEN c.used_at IS NULL THEN c.expires_at > $2 ELSE c.used_at > $3 END
 ORDER BY c.created_at DESC, c.id DESC LIMIT $4;

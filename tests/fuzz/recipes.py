@@ -329,6 +329,7 @@ UNMET = frozenset(
         "GET /api/v1/credits/purchases/{purchase_id}/invoice",
         "GET /api/v1/credits/purchases/{purchase_id}/credit-notes/{number}",
         "GET /api/v1/jobs/{job_id}/units/{number}/evidence",
+        "GET /api/v1/jobs/{job_id}/units/{unit}/check/picture",
         "GET /api/v1/jobs/{job_id}/units/{unit}/dispute/check/picture",
         "GET /api/v1/jobs/{job_id}/manifest",
         "POST /api/v1/jobs/{job_id}/units/{number}/share-links",
@@ -423,6 +424,9 @@ RECIPES: Mapping[str, Recipe] = {
     "disputes_open_dispute": dispute,
     "disputes_picture": dispute_picture,
     "disputes_check_picture": dispute_picture,
+    "operators_comparison": lambda stage: Good(
+        {"job_id": stage.finished(EARNING), "unit": "0"}, token=stage.operator
+    ),
     "dispute_answers_answer": lambda stage: Good(
         {"dispute_id": stage.disputed()}, {"text": "made up"}, stage.operator
     ),

@@ -164,8 +164,18 @@ def address(path: str, params: Mapping[str, str], **changed: object) -> str:
 
 
 def isolated(text: object) -> Markup:
-    """Return foreign text, isolated so that its direction does not affect the surrounding text."""
+    """Return foreign text, isolated so that its direction does not affect the surrounding text.
+
+    A mark replaces text without a visible character, which would be a link that nobody sees.
+    """
+    if isinstance(text, str) and text and not any(map(is_visible, text)):
+        return Markup("<bdi>\u2039blank\u203a</bdi>")
     return Markup("<bdi>{}</bdi>").format(escape(marked(text)))
+
+
+def is_visible(character: str) -> bool:
+    """Return True if a character is neither a space nor invisible."""
+    return character.isprintable() and not character.isspace()
 
 
 def marked(value: object) -> object:

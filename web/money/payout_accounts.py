@@ -65,6 +65,11 @@ async def own_account(gateway: Gateway, user: UUID) -> OwnPayoutAccount | None:
     )
 
 
+async def has_usable_account(gateway: Gateway, user: UUID) -> bool:
+    """Return True if the user has an account that payouts use now."""
+    return user in await accounts_of(gateway, [user])
+
+
 async def operators_accounts(
     gateway: Gateway, users: Sequence[UUID]
 ) -> Mapping[UUID, OperatorsAccounts]:

@@ -15,6 +15,7 @@ from actors.ledger.messages import (
     KeyConflict,
     Replayed,
 )
+from actors.ports import ObjectInfo
 from rendertrust import money
 from rendertrust.api.earnings import (
     Earnings,
@@ -27,7 +28,9 @@ from rendertrust.api.earnings import (
     UnpaidResult,
     UnpaidResults,
 )
+from rendertrust.api.jobs import ResultUrl
 from rendertrust.api.refusal_code import RefusalCode
+from rendertrust.relay_frames import SHEET_BYTES_MAX
 from sql.earning_figures import EarningSum as RowSum
 from sql.earning_figures import UnpaidResult as UnpaidRow
 from sql.operator_accounts import EarningTotals as RowTotals
@@ -40,11 +43,16 @@ from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem
 from web.http.responses import from_row
 from web.identity.verified_address import address_refusal
+from web.jobs.job_control import UNIT_NOT_FOUND
+from web.jobs.job_view import URL_SECONDS
 from web.money.ledger_client import commit
 from web.money.periods import Day, period_of
-from web.money.unpaid_reason import unpaid_code, why_unpaid
+from web.money.unpaid_reason import has_comparison, unpaid_code, why_unpaid
 from web.openapi.examples import earnings as examples
+from web.openapi.examples import jobs
 from web.routes.admin import factor_refusal
+from web.routes.disputes import UnitOfJob
+from web.routes.units import NUMBER_MAX
 
 operations = Operations()
 FINED: Final = "a fine: another result of this operator's nodes was invalid"
@@ -58,6 +66,11 @@ NOTHING = Problem(
     code=RefusalCode.NOTHING_PAYABLE,
 )
 
+NO_COMPARISON: Final = Problem(
+    404,
+    "There is no comparison picture: it has expired, or its verifier could not draw it",
+    code=RefusalCode.PICTURE_NOT_FOUND,
+)
 NO_MONEY: Final = Problem(
     404,
     "This farm pays out no money: take your earnings as credits",
@@ -91,6 +104,13 @@ class UnpaidQuery:
     to: Day = ""
     node: UUID | None = None
     limit: Annotated[int, Meta(ge=1, le=1000)] = 50
+
+
+@attrs.frozen
+class AttemptQuery:
+    """Query. ``attempt``: by default the newest one that has a picture."""
+
+    attempt: Annotated[int, Meta(ge=1, le=NUMBER_MAX)] | None = None
 
 
 @attrs.frozen
@@ -167,6 +187,44 @@ async def unpaid(call: Call[None, UnpaidQuery]) -> UnpaidResults | Problem:
         results=tuple(map(unpaid_shown, rows[: query.limit])),
         has_more=len(rows) > query.limit,
     )
+
+
+@operations.get(
+    "/api/v1/jobs/{job_id}/units/{unit}/check/picture",
+    scope=Scope.CREDITS_READ,
+    words=UnitOfJob,
+    refusals={404: "No such result of your nodes, or no verifier made a picture of it"},
+    absent=UNIT_NOT_FOUND,
+    example=jobs.RESULT,
+)
+async def comparison(call: Call[None, AttemptQuery]) -> ResultUrl | Problem:
+    """Get the download address of the comparison picture of an invalid result of your node.
+
+    The PNG shows the delivered frame, the verifier's own render, and their difference. It exists if
+    a verifier has rendered the whole frame, and is kept as long as the result.
+    """
+    job, unit = call.ids["job_id"], int(call.words["unit"])
+    found = await sheet_of(call.gateway, call.caller, job, unit, call.query.attempt)
+    if found is None:
+        return NO_COMPARISON
+    url = await call.gateway.ports.objects.presign_get(
+        found.key, within=URL_SECONDS, base=call.base
+    )
+    sha256 = None if found.sha256 is None else found.sha256.hex()
+    return ResultUrl(str(job), url, URL_SECONDS, found.size, sha256)
+
+
+async def sheet_of(
+    gateway: Gateway, operator: UUID, job: UUID, unit: int, attempt: int | None
+) -> ObjectInfo | None:
+    """Return the comparison sheet of an invalid result of the operator's nodes, if there is one.
+
+    ``attempt``: None means the newest attempt. Raises ObjectsUnavailable.
+    """
+    figures = gateway.tables.earning_figures
+    key = await figures.comparison_key(operator, job, unit, attempt)
+    found = None if key is None else await gateway.ports.objects.head(key)
+    return None if found is None or found.size > SHEET_BYTES_MAX else found
 
 
 @operations.get(
@@ -314,7 +372,8 @@ def sum_shown(row: RowSum) -> EarningSum:
 
 def unpaid_shown(row: UnpaidRow) -> UnpaidResult:
     """Return the result as the API shows it."""
-    picture = f"/api/v1/jobs/{row.job_id}/units/{row.unit}/dispute/picture"
+    unit = f"/api/v1/jobs/{row.job_id}/units/{row.unit}"
+    drawn = f"{unit}/check/picture?attempt={row.attempt}"
     return from_row(
         UnpaidResult,
         row,
@@ -322,7 +381,8 @@ def unpaid_shown(row: UnpaidRow) -> UnpaidResult:
         reason=unpaid_code(row),
         why=why_unpaid(row),
         dispute_id=None if row.dispute is None else str(row.dispute),
-        picture_path=picture if row.has_picture else None,
+        picture_path=f"{unit}/dispute/picture" if row.has_picture else None,
+        comparison_path=drawn if has_comparison(row) else None,
     )
 
 

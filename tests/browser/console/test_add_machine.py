@@ -53,7 +53,8 @@ async def machine_of_olga(visit: Visit, stage: Stage, folder: Path) -> AsyncGene
         arrived = page.locator("#codes li").first
         await expect(arrived).to_contain_text("is connected", timeout=STARTS)
         await visit.check_page("add-machine-arrived")
-        await arrived.get_by_role("link").click()
+        await expect(arrived).to_contain_text("Earnings shows what it earns")
+        await arrived.get_by_role("link").first.click()
         await expect(page.locator("#state")).to_contain_text("healthy")
         yield
     finally:

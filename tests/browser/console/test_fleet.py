@@ -169,7 +169,7 @@ async def test_an_operator_drains_releases_and_revokes_his_node(
             await expect(page.locator("#state")).to_contain_text("stopped by its owner")
             await expect(page.locator("#standing-reason")).to_have_text(HOSTILE[1])
             await visit.check_page("node-draining")
-            await page.get_by_role("button", name="Release").click()
+            await page.get_by_role("button", name="Start").click()
             await expect(page.locator("#state")).to_contain_text("active")
             await page.get_by_role("button", name="Revoke").click()
             await expect(page.locator("#state")).to_contain_text("revoked")

@@ -13,6 +13,7 @@ from tests.support.answers import whole
 
 UNPAID = "GET /api/v1/operators/me/earnings/unpaid"
 PAYOUTS = "POST /api/v1/operators/me/payouts"
+ACCOUNT = "GET /api/v1/auth/payout-account"
 JOB = "5f0b7c1e-2d3a-4b9f-8c6d-1e2f3a4b5c6d"
 PNG = b"\x89PNG a picture"
 
@@ -29,6 +30,7 @@ def result(**more: Any) -> dict[str, Any]:
         "why": "Its creator got the charge back.",
         "dispute_id": JOB,
         "picture_path": f"/api/v1/jobs/{JOB}/units/3/dispute/picture",
+        "comparison_path": None,
         **more,
     }
 
@@ -63,6 +65,14 @@ async def test_unpaid_results_are_listed_and_their_picture_saved(
     picture = f"GET /api/v1/jobs/{JOB}/units/3/dispute/picture"
     gateway.script(picture, lambda _: web.Response(body=PNG, content_type="image/png"))
     at = tmp_path / "apart.png"
+    told = await jane.run("earnings", "comparison", JOB[:6], "--unit", "3", "--out", str(at))
+    assert (told.code, at.read_bytes()) == (0, PNG), told
+    at, where = tmp_path / "checked.png", f"{gateway.url}/store/sheet"
+    gateway.objects["sheet"] = PNG
+    drawn = {"job_id": JOB, "download_url": where, "expires_in": 60, "size": None, "sha256": None}
+    checked = f"GET /api/v1/jobs/{JOB}/units/3/check/picture"
+    gateway.script(picture, lambda _: web.json_response({"detail": "No picture"}, status=404))
+    gateway.script(checked, lambda _: web.json_response(drawn))
     told = await jane.run("earnings", "comparison", JOB[:6], "--unit", "3", "--out", str(at))
     assert (told.code, at.read_bytes()) == (0, PNG), told
 
@@ -100,3 +110,15 @@ async def test_a_payout_of_credits_asks_for_the_factor_and_is_made_once(
     told = await jane.run("earnings", "payout", RENDERTRUST_OTP="123456")
     assert told.out == "Added 14 credits to your balance, for 2 units.\n"
     assert (given, keys[1] == keys[2], keys[0] == keys[1]) == ([{"otp": "123456"}], True, False)
+
+
+async def test_a_payout_of_money_says_that_it_waits_for_an_account(
+    gateway: GatewayDouble, jane: Program
+) -> None:
+    made = {"id": JOB, "to": "money", "amount": "14.0000", "units": 2, "state": "requested"}
+    rest = {"batch_id": None, "reference": "", "requested_at": NOW, "closed_at": None}
+    gateway.script(PAYOUTS, lambda _: web.json_response({**made, **rest}, status=202))
+    nothing = {"detail": "You have no payout account"}
+    gateway.script(ACCOUNT, lambda _: web.json_response(nothing, status=404))
+    told = await jane.run("earnings", "payout", "--to", "money")
+    assert (told.code, "rendertrust earnings account set" in told.err) == (0, True), told

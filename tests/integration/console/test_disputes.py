@@ -366,5 +366,8 @@ async def test_the_operator_answers_on_the_page_and_the_others_read_it(
         assert "The lamp is hidden." in said
         assert "Send the answer" not in said
     assert "otto@example.org" not in plain((await jane.get(there))[1])
-    assert (await otto.post(f"{there}/answer", {"text": "more"})).status == 409
+    answer = await otto.post(f"{there}/answer", {"text": "more"})
+    assert (answer.status, "You have already answered" in await answer.text()) == (409, True)
+    await execute(database.owner_dsn, "DELETE FROM problem_reports")
+    assert "ProblemSomething else" in plain((await otto.get(there))[1])
     assert "about your work" not in (await otto.get("/console"))[1]

@@ -13,12 +13,20 @@ from sql.units import result_key, sheet_key
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import Visitor, newcomer, signed_in
 from tests.integration.web.accounts import Person, register
-from tests.integration.web.earners import Earner, do, earner, verified_node
+from tests.integration.web.earners import (
+    Earner,
+    do,
+    earner,
+    set_usable_account,
+    verified_node,
+)
 from tests.support.databases import execute
 from tests.support.http_gateway import Face, face_with, with_ledger
 
 face = face_with(with_ledger)
 PAGE = "/console/earnings"
+UNPAID = "/api/v1/operators/me/earnings/unpaid"
+PNG = b"\x89PNG\r\n\x1a\n"
 SUMS = "/api/v1/operators/me/earnings/sums"
 
 
@@ -232,10 +240,21 @@ async def test_an_invalid_result_has_its_comparison_or_the_reason_why_there_is_n
         [row] = [each for each in rows_of(text, "unpaid") if str(job)[:8] in each]
         assert said in row
         assert (f'href="{there}"' in unescape(text)) is (compared == "whole")
+        _, found = await otto.person.ask("GET", UNPAID)
+        [result] = [each for each in found["results"] if each["job_id"] == str(job)]
+        path = f"/api/v1/jobs/{job}/units/0/check/picture"
+        assert result["comparison_path"] == (f"{path}?attempt=1" if compared == "whole" else None)
         assert (await visitor.ask("GET", there)).status == 404, "its verifier could not draw it"
-        await objects.put(key, b"\x89PNG\r\n\x1a\n")
-        assert (await visitor.ask("GET", there)).status == (303 if compared == "whole" else 404)
+        assert (await otto.person.ask("GET", path))[0] == 404
+        await objects.put(key, PNG)
+        is_there = compared == "whole"
+        assert (await visitor.ask("GET", there)).status == (303 if is_there else 404)
         assert (await other.ask("GET", there)).status == 404
+        for address, known in ((path, True), (f"{path}?attempt=1", True), (f"{path}?attempt=2", 0)):
+            status, answer = await otto.person.ask("GET", address)
+            assert (status == 200) is bool(is_there and known), answer
+            assert status != 200 or answer["size"] == len(PNG)
+        assert (await creator.ask("GET", path))[0] == 404, "only for the node's operator"
 
 
 async def test_a_reversed_earning_leads_to_its_dispute_and_the_comparison(
@@ -305,10 +324,20 @@ async def test_payouts_are_listed_with_their_dates(
     creator: Person, otto: Earner, visitor: Visitor
 ) -> None:
     await otto.ripen(creator)
-    mine = "/api/v1/operators/me/payouts"
-    assert (await otto.person.ask("POST", mine, {"to": "money"}))[0] == 202
+    mine, own = "/api/v1/operators/me/payouts", "/console/account/payout-account"
+    assert (await visitor.post(f"{own}/payout", {"to": "money"})).status == 303
+    _, text = await visitor.get(own)
+    assert "waits until you have set an account" in plain(text)
+    assert "Nothing more is payable yet." in plain(text)
+    again = await visitor.post(f"{own}/payout", {"to": "money"})
+    assert again.status == 409
+    assert '<p class="bad-text" role="alert">Nothing is payable yet.</p>' in await again.text()
     _, text = await visitor.get(PAGE)
-    assert "and 7 cr requested as money" in plain(text)
+    assert "to approve waits for your account" in rows_of(text, "payouts")[0]
+    await set_usable_account(otto.person)
+    _, text = await visitor.get(PAGE)
+    assert "and 7 cr requested as money ≈" in plain(text)
+    assert "waits for your account" not in plain(text)
     assert "no payout yet" in plain(text), "the request is not paid yet"
     [row] = rows_of(text, "payouts")
     assert "money to approve" in row

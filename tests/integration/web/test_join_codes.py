@@ -12,6 +12,7 @@ from actors.sweeper.messages import SweepDue
 from rendertrust import join_code
 from rendertrust.node_key import generate_key, public_pem, sign_proof
 from supervisors.engines.postgres import PostgresEndpoint
+from tests.integration.console.people import signed_in
 from tests.integration.web.accounts import Person, ask, register
 from tests.integration.web.test_sweeper import sweeping
 from tests.support.databases import execute, fetchval
@@ -158,6 +159,12 @@ async def test_a_node_that_is_known_keeps_its_id_and_its_owner(face: Face, otto:
     status, again = await joined(face, (await made(jane))["code"], key)
     assert (status, again["node_id"], again["owner_id"]) == (201, first["node_id"], jane.id)
     assert (await proved(face, again, key))["owner_id"] == otto.id
+    _, page = await (await signed_in(face, jane.email)).get("/console/fleet/add")
+    assert "is the node of another user already" in page
+    assert first["node_id"] not in page, "its page is its owner's"
+    _, page = await (await signed_in(face, otto.email)).get("/console/fleet/add")
+    assert f"/console/fleet/{first['node_id']}" in page
+    assert "of another user" not in page
 
 
 async def test_a_code_is_stored_as_a_hash_and_logged_nowhere(

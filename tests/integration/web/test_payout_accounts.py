@@ -13,7 +13,7 @@ from rendertrust.api.earnings import PayoutAccount
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import newcomer, nobody
 from tests.integration.web.accounts import PASSWORD, Person, log_in, register, with_role
-from tests.integration.web.earners import SEPA, Earner, earner
+from tests.integration.web.earners import SEPA, Earner, earner, verified_node
 from tests.integration.web.factors import with_app
 from tests.integration.web.mailing import MAIL, known, mailing, nothing_waits
 from tests.support.databases import execute, fetch, fetchval
@@ -102,6 +102,10 @@ async def test_the_page_promises_a_mail_only_to_a_verified_address(
         otto = await newcomer(face)
         _, text = await otto.get(OWN_PAGE)
         assert (promise in text, f"{denial}your address" in text) == (False, True)
+        assert "cannot buy credits or invite people" in text
+        await verified_node(face, UUID(otto.id))
+        _, text = await otto.get(OWN_PAGE)
+        assert "cannot buy credits, be paid in money or invite people" in text
         await execute(dsn, "UPDATE users SET verified_at = now()")
         _, text = await otto.get(OWN_PAGE)
         assert (promise in text, denial in text) == (True, False)

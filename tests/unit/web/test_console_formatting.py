@@ -223,3 +223,12 @@ def test_many_jobs_at_once_say_how_many_and_why_not(
     verb: str, done: int, refused: dict[str, int], text: str
 ) -> None:
     assert told(verb, done, refused) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [(" \n", "\u2039blank\u203a"), ("\u200b", "\u2039blank\u203a"), (" a ", " a "), ("", "")],
+    ids=["blank", "invisible", "text", "empty"],
+)
+def test_foreign_text_that_nobody_could_see_is_marked(text: str, shown: str) -> None:
+    assert value_markup.isolated(text) == f"<bdi>{shown}</bdi>"

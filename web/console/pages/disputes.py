@@ -290,6 +290,7 @@ async def dispute(view: View) -> Shown | Problem:
         return DISPUTE_NOT_FOUND
     is_about_ones_work = view.owner not in (None, row.user_id)
     about = f"job {str(row.job_id)[:8]}" if is_about_ones_work else row.job_name
+    unnamed = "other" if is_about_ones_work and not row.by_gateway else ""
     return {
         "title": f"Dispute of {about}",
         "row": row,
@@ -297,7 +298,7 @@ async def dispute(view: View) -> Shown | Problem:
         "entries": () if is_about_ones_work else await views.entries(row.id, everybody=everybody),
         "comparison": await views.comparison(row.id),
         "has_sheet": await has_sheet(view.gateway, row),
-        "problem": PROBLEMS.get(row.problem or ""),
+        "problem": PROBLEMS.get(row.problem or unnamed),
         "delivered": await delivered_of(view.gateway, row, is_for_operator=is_about_ones_work),
         "log": None if is_about_ones_work else await log_of(view.gateway, row),
         "receipt": await receipt_of(view.gateway, row),

@@ -9,7 +9,6 @@ from uuid import UUID
 
 import attrs
 
-from rendertrust.relay_frames import SHEET_BYTES_MAX
 from sql.earning_figures import ComingEarnings, EarningSum, EarningSums, UnpaidResult
 from sql.nodes import REVOKED, NodeShown
 from sql.page import Page
@@ -24,10 +23,12 @@ from web.console.view import ExternalRedirect, Shown, View
 from web.http.problem import Problem
 from web.identity.roles import UserRole
 from web.jobs.job_view import URL_SECONDS
+from web.money.payout_accounts import has_usable_account
 from web.money.periods import DAY, Day, Period, months_until, period_of
 from web.money.unpaid_reason import has_comparison, why_no_comparison, why_unpaid
 from web.nodes.reputation_level import ReputationLevel
 from web.routes import statements
+from web.routes.operators import NO_COMPARISON, sheet_of
 
 pages = Pages()
 NODES_SHOWN: Final = 50
@@ -35,9 +36,6 @@ DAYS_SHOWN: Final = 31
 COMING_SHOWN: Final = 14
 PAYOUTS_SHOWN: Final = 5
 UNPAID_SHOWN: Final = 50
-NO_COMPARISON: Final = Problem(
-    404, "There is no comparison picture: it has expired, or its verifier could not draw it"
-)
 STATEMENT: Final = "/api/operators/me/statement"
 DAYS: Final = (
     Column("Day", "day", "time"),
@@ -186,6 +184,8 @@ async def earnings(view: View[EarningsQuery]) -> Shown | Problem:
         "next_payable": next_payable(coming),
         "today": today,
         "payouts": payouts[:PAYOUTS_SHOWN],
+        "lacks_account": any(each.state == "REQUESTED" for each in payouts)
+        and not await has_usable_account(gateway, user),
         "sold": gateway.console.prices.of_credits,
         "last_paid": next((each for each in payouts if each.state == "PAID"), None),
         "share_percent": gateway.settings.earnings.share_percent,
@@ -199,12 +199,10 @@ async def earnings(view: View[EarningsQuery]) -> Shown | Problem:
 async def comparison(view: View[FramePath]) -> ExternalRedirect | Problem:
     """Redirect to the comparison sheet of a result of the user's nodes that was not paid."""
     query, gateway = view.query, view.gateway
-    name = (view.ids["job"], query.unit, query.of)
-    key = await gateway.tables.earning_figures.comparison_key(view.who.user, *name)
-    found = None if key is None else await gateway.ports.objects.head(key)
-    if key is None or found is None or found.size > SHEET_BYTES_MAX:
+    found = await sheet_of(gateway, view.who.user, view.ids["job"], query.unit, query.of)
+    if found is None:
         return NO_COMPARISON
-    address = await gateway.ports.objects.presign_get(key, within=URL_SECONDS, base=view.base)
+    address = await gateway.ports.objects.presign_get(found.key, within=URL_SECONDS, base=view.base)
     return ExternalRedirect(address)
 
 

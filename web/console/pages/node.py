@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from rendertrust import __version__
 from rendertrust.program_version import is_older
-from sql.nodes import NodeEarnings, NodeShown, NodeViews
+from sql.nodes import DRAINING, NodeEarnings, NodeShown, NodeViews
 from sql.reputation_rules import Record, strikes_of
 from web.console.pages.fleet import DAY, LATELY
 from web.console.registry import Pages
@@ -64,6 +64,7 @@ CONNECTIONS: Final = (
     Column("By", "by_us"),
 )
 Act: TypeAlias = Callable[[View[Any]], Awaitable[Redirect | Problem]]
+START: Final = "Start"  # label of the release of a stopped node
 # Each button's label, icon and confirmation.
 BUTTONS: Final[Mapping[StandingAction, tuple[str, str, str]]] = {
     StandingAction.RELEASE: ("Release", "play", "Give this node work again?"),
@@ -195,7 +196,8 @@ def buttons_of(view: View[Any], row: NodeShown) -> list[tuple[str, str, str, str
     for verb, (label, icon, question) in BUTTONS.items():
         standing = after(verb, row.standing.name, is_admin=view.is_admin)
         if not isinstance(standing, Problem) and standing != row.standing.name:
-            found.append((verb.value, label, icon, question))
+            is_start = verb is StandingAction.RELEASE and row.standing.name == DRAINING
+            found.append((verb.value, START if is_start else label, icon, question))
     return found
 
 

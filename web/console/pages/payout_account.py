@@ -12,7 +12,7 @@ from web.console.registry import Pages
 from web.console.view import ACCOUNT_GONE, Redirect, Shown, View, session_of
 from web.http.problem import Problem
 from web.identity.second_factor import recent_factor_refusal
-from web.money.payout_accounts import own_account
+from web.money.payout_accounts import has_usable_account, own_account
 from web.money.periods import months_until
 from web.routes.operators import PayoutTo, least_money, paid_out
 from web.routes.payout_accounts import (
@@ -39,6 +39,10 @@ PATH: Final = "/console/account/payout-account"
 FORM: Final = "/account/payout-account"
 PAID: Final = "The credits are on your balance."
 REQUESTED: Final = "The payout is requested: an admin approves it and sends the money."
+WAITS: Final = (
+    "The payout is requested, and waits until you have set an account to which money is sent, and"
+    " its 72 hours are over."
+)
 SCHEDULES: Final = {
     "by_hand": "only when I ask",
     "weekly": "every Monday",
@@ -115,7 +119,10 @@ async def pay(view: View[PayoutForm]) -> Redirect | Problem:
     done = await paid_out(view.gateway, view.who.user, to)
     if isinstance(done, Problem):
         return done
-    return Redirect(PATH, PAID if to == "credits" else REQUESTED)
+    if to == "credits":
+        return Redirect(PATH, PAID)
+    is_ready = await has_usable_account(view.gateway, view.who.user)
+    return Redirect(PATH, REQUESTED if is_ready else WAITS)
 
 
 @pages.action("/account/payout-account/rules", form_on=FORM, on_own_account=True)

@@ -75,6 +75,7 @@ UNPAID_RESULTS: Final[Example] = {
             "why": "Its creator got the charge back: a dispute was upheld.",
             "dispute_id": DISPUTE_ID,
             "picture_path": f"/api/v1/jobs/{JOB_ID}/units/0/dispute/picture",
+            "comparison_path": None,
         }
     ],
     "has_more": False,
