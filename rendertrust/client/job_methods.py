@@ -264,9 +264,9 @@ async def video(
 ) -> api.Placed:
     """Submit a job that makes a video of the frames of an ended job.
 
-    ``fps`` (24, 23.976, ``"24000/1001"``) defaults to the scene's frame rate. Raises
-    FrameRateError (a ValueError) if ``fps`` cannot be read, Conflict if the job has not ended
-    or has no frames.
+    ``fps`` (24, 23.976, ``"24000/1001"``) defaults to the scene's frame rate, or to 24 if the scene
+    is not one of the uploads. Raises FrameRateError (a ValueError) if ``fps`` cannot be read,
+    Conflict if the job has not ended or has no frames.
     """
     path, body = paths.job(job_id, "video"), video_body(container, fps)
     return await client.connection.post_once(api.Placed, path, body, idempotency_key)

@@ -120,7 +120,7 @@ def distance_of(row: ShownReceipt) -> str | None:
         return None
     if row.distance is None:
         return "It cannot be measured"
-    return f"at most {row.distance:.3g} times the noise"
+    return f"at most {row.distance:.3g} times the noise between two honest renders"
 
 
 def verifier_of(row: ShownReceipt) -> str | None:

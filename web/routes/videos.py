@@ -40,7 +40,7 @@ from web.openapi.examples import jobs as examples
 operations = Operations()
 UNITS_MAX = 10_000
 SCENE = "scene.blend"
-NO_RATE = invalid([Fault("fps", "missing", "is required: the job has no scene with a frame rate")])
+FPS_OF_NO_SCENE = 24  # that of a new scene of Blender
 BASE_ALONE = invalid([Fault("fps_base", "value", "needs fps: the rate is fps / fps_base")])
 TOO_EARLY = Problem(
     409, "The job has not ended; request its video when it has", code=RefusalCode.JOB_NOT_ENDED
@@ -58,7 +58,7 @@ NO_FRAMES = Problem(
 @attrs.frozen
 class NewVideo:
     """A video to make. ``fps`` / ``fps_base`` is the frame rate: 24, or 24000 / 1001. Without
-    ``fps``, the video has the scene's frame rate.
+    ``fps``, the video has the scene's frame rate; 24 if the scene is not one of the uploads.
     """
 
     container: Container = "MP4"
@@ -178,14 +178,13 @@ async def _plan(gateway: Gateway, past: PastJob, wish: NewVideo, price: int) -> 
         return NO_FRAMES
     if wish.fps_base is not None and wish.fps is None:
         return BASE_ALONE
-    if scene is None and wish.fps is None:
-        return NO_RATE
     files = (*frames, *([] if scene is None else [scene]))
     if len(files) > FILES_MAX:
         return TOO_MANY
     kept = await keep(gateway, past.user_id, Manifest(files[-1].path, files))
     await _keep_scene(gateway, past.user_id, kept.key, scene)
-    told = {"fps": wish.fps, "fps_base": wish.fps_base}
+    fps = FPS_OF_NO_SCENE if scene is None and wish.fps is None else wish.fps
+    told = {"fps": fps, "fps_base": wish.fps_base}
     rate = {name: value for name, value in told.items() if value is not None}
     spec = JobSpec(
         VIDEO,

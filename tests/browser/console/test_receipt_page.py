@@ -15,7 +15,7 @@ REPORT = {**EXACT, "crops": [{"equal": False, "off": 0.05}, *EXACT["crops"][1:]]
 SAID = (
     "consistent",
     "Regions, rendered again; and the picture, made again from the evidence",
-    "at most 0.05 times the noise",
+    "at most 0.05 times the noise between two honest renders",
     f"a separate machine of the gateway, {CLASS}",
     "no dispute about it was upheld",
 )

@@ -185,6 +185,23 @@ async def test_a_video_waits_until_there_are_credits_for_it(
     assert (await call(face, jane, "GET", path))[0] == 200
 
 
+async def test_a_scene_in_another_store_has_a_video_of_24_frames_a_second(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    jane = await face.user()
+    elsewhere = "s3://elsewhere/a.blend"
+    job = await submitted(face, jane, payload_ref=elsewhere, frames="1-2", video="MP4")
+    await complete(face, database.owner_dsn, job, 2)
+    path = f"/api/v1/jobs/{video_id(UUID(job))}"
+    async with video_maker(face) as maker:
+        await maker.ask(VideosDue(), within=60)
+    status, film = await call(face, jane, "GET", path)
+    assert status == 200, film
+    row = await face.gateway.tables.jobs.past(video_id(UUID(job)), None)
+    assert row is not None
+    assert row.plan.params == {"container": "MP4", "fps": 24}
+
+
 async def test_an_old_job_gets_no_video_by_itself(face: Face, database: PostgresEndpoint) -> None:
     jane = await face.user()
     job = await submitted(face, jane, frames="1-2", video="MP4")

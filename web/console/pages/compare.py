@@ -93,7 +93,7 @@ def described(job: SameScene) -> str:
     params = job.params or {}
     words = [f"{params['width']} by {params['height']}"] if "width" in params else []
     words += [f"{params[name]} {word}".strip() for name, word in _PARAMS if name in params]
-    words += [f"{job.units} units"] if job.units > 1 else []
+    words += [f"in {job.units} parts"] if job.units > 1 else []
     return ", ".join([job.name, *words, str(job.id)[:8]])
 
 

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from actors.kernel import AskFailed
 from actors.notifier.messages import Notifier, Progress, ProgressOf, ProgressOfUnits
+from actors.video_maker.actor import TRIED_FOR
 from rendertrust.frame_range import FRAME_MAX, parse
 from rendertrust.job_status import ENDED
 from rendertrust.job_types import RENDER
@@ -215,7 +216,7 @@ async def tiles_and_disputes(view: View[JobPageQuery], row: ConsoleJob) -> Shown
 
 async def video_shown(view: View[JobPageQuery], row: ConsoleJob) -> Shown:
     """Return the newest video of the job's frames, the price of another one, and that of the video
-    that the job orders by itself.
+    that the job orders by itself, and whether that is still tried.
 
     A video that failed is not shown once there is another one. The price is 0 if no video can be
     made.
@@ -231,7 +232,13 @@ async def video_shown(view: View[JobPageQuery], row: ConsoleJob) -> Shown:
         price = await videos.price_of_one(*about)
         ordered = await videos.price_of_one(*about, row.created_at) if spec.video else price
     video = next(iter(living or found), None)
-    return {"video": video, "video_price": price, "video_ordered": ordered}
+    ended = row.completed_at
+    return {
+        "video": video,
+        "video_price": price,
+        "video_ordered": ordered,
+        "is_video_due": ended is not None and view.now - ended < TRIED_FOR,
+    }
 
 
 async def frames_shown(

@@ -429,6 +429,7 @@ async function submit() {
     keep();
   }
   location.assign(`/console/jobs/${placed.job_id}`);
+  return true; // the page is left
 }
 
 // Shows the fields that the job has, and requests its price.
@@ -470,14 +471,17 @@ function complain(error) {
   }));
 }
 
-// Runs one action at a time; an error is shown until something is changed.
+const allow = (may) => { for (const each of form.querySelectorAll("button")) each.disabled = !may; };
+
+// Runs one action at a time; an error is shown until something is changed. After an action that
+// leaves the page, the buttons stay disabled.
 async function doing(act) {
   complain(null);
-  const buttons = form.querySelectorAll("button");
   const pressed = document.activeElement;
-  for (const each of buttons) each.disabled = true;
-  const failed = await act().then(() => null, (error) => error);
-  for (const each of buttons) each.disabled = false;
+  allow(false);
+  let failed = null;
+  if (await act().catch((error) => { failed = error; })) return;
+  allow(true);
   enable();
   complain(failed);
   if (form.contains(pressed)) pressed.focus();
@@ -502,6 +506,13 @@ form.addEventListener("input", ({ target }) => {
   refresh();
   complain(null);
   keep();
+});
+// The browser shows the page again as it was left: another press makes another job.
+addEventListener("pageshow", ({ persisted }) => {
+  if (!persisted) return;
+  fresh();
+  allow(true);
+  refresh();
 });
 form.addEventListener("submit", (event) => { event.preventDefault(); doing(submit); });
 part("look-again").addEventListener("click", () => doing(() => check(true)));
