@@ -20,7 +20,7 @@ async def test_a_double_click_on_submit_makes_one_job(browser: Browser, stage: S
 
     def note(request: Request) -> None:
         if request.url.endswith("/jobs/dispatch"):
-            sent.append((request.headers["idempotency-key"], request.post_data_json))
+            sent.append((request.headers["idempotency-key"], request.post_data_json or {}))
 
     async def stay(route: Route) -> None:
         await route.fulfill(status=204)
