@@ -1,7 +1,7 @@
 """Jobs that belong to another job: its videos, frames rendered again, and those of its scene."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from rendertrust.job_status import JobStatus
 from sql.database import Table
 
 AT_ONCE: Final = 20  # jobs that want a video and are read at once
+TRIED_FOR: Final = timedelta(hours=1)  # after the job's end; a creator may lack credits at first
 JobEnd: TypeAlias = tuple[datetime, UUID]  # when a job ended, and its id
 
 

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
 from typing import Final, TypeAlias
 from uuid import UUID
 
@@ -10,10 +9,9 @@ from actors.kernel import Actor, AskFailed, handles
 from actors.ports import Clock, ObjectsUnavailable
 from actors.video_maker.messages import VideoMaker, VideosDue
 from sql.database import Conflict, Unavailable
-from sql.related_jobs import AT_ONCE, JobEnd, VideoDue
+from sql.related_jobs import AT_ONCE, TRIED_FOR, JobEnd, VideoDue
 
 LOOK_SECONDS: Final = 5.0
-TRIED_FOR: Final = timedelta(hours=1)  # after the job's end; a creator may lack credits at first
 FIRST: Final = UUID(int=0)  # before the ids of all jobs
 
 Due: TypeAlias = Callable[[JobEnd], Awaitable[Sequence[VideoDue]]]

@@ -8,11 +8,11 @@ from msgspec import Meta
 
 from actors.kernel import AskFailed
 from actors.notifier.messages import Notifier, Progress, ProgressOf, ProgressOfUnits
-from actors.video_maker.actor import TRIED_FOR
 from rendertrust.frame_range import FRAME_MAX, parse
 from rendertrust.job_status import ENDED
 from rendertrust.job_types import RENDER
 from sql.jobs import ConsoleJob, ConsolePart, FrameCounts, JobViews
+from sql.related_jobs import TRIED_FOR
 from web.console.animation_rest import rest_of
 from web.console.bill import bill_of
 from web.console.curl import curl_of
