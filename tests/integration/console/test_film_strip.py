@@ -201,7 +201,7 @@ async def test_the_same_frame_of_two_jobs_of_a_scene_is_compared(
         pictures = re.findall(r'<img src="([^"]+)"', html.unescape(text.partition("compared")[2]))
         assert pictures == [f"/console/frames/{each}?unit=2&of=1" for each in (old, new)]
         assert str(alone) not in text
-        words = f"first take, 4 units, {str(old)[:8]}"
+        words = f"first take, in 4 parts, {str(old)[:8]}"
         assert f'<option value="{old}" selected><bdi>{words}</bdi>' in text
     _, text = await jane.get(f"/console/jobs/{new}/compare?frame=9")
     assert "The jobs do not both have frame 9." in text
