@@ -25,11 +25,11 @@ from config.settings import Settings
 from sql.overview import Overview
 from sql.revocations import RevocationFeed
 from sql.revocations import Revocations as RevocationRows
-from sql.skus import cheapest
 from supervisors.child import Child
 from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
 from web.gateway import Gateway
+from web.money.credit_price import credit_price
 from web.process.forced_exit import exit_within
 from web.process.memory_tuning import tidy
 from web.process.service_manager import ServiceManager
@@ -122,10 +122,8 @@ def hub_child(gateway: Gateway, registry: Registry) -> Child:
 
 
 async def _read_prices(gateway: Gateway) -> None:
-    settings, tables = gateway.settings, gateway.tables
-    skus = await tables.skus.all() if settings.takes_payments else ()
-    by_type = {row.job_type: row.units or 0 for row in await tables.prices.now()}
-    gateway.console.prices.note(by_type, cheapest(skus, settings.pricing.currency))
+    by_type = {row.job_type: row.units or 0 for row in await gateway.tables.prices.now()}
+    gateway.console.prices.note(by_type, await credit_price(gateway))
 
 
 def event_hub_child(gateway: Gateway, registry: Registry) -> Child:

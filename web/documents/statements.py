@@ -1,6 +1,6 @@
 """Statements as PDF: of a user's credits in a period, and of an operator's earnings in a month."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date
 from typing import Final
 from uuid import UUID
@@ -10,6 +10,7 @@ import attrs
 from rendertrust import money
 from sql.invoices import DocumentLine
 from sql.operator_accounts import EarningsLine
+from sql.skus import CreditPrice
 from sql.spending import AccountLine
 from web.documents.paper import Paper, TextColumn
 from web.money.periods import Period
@@ -32,7 +33,8 @@ EARNED: Final = {
     "FINE": "Forfeited",
     "PAYOUT": "Paid out",
 }
-UNIT: Final = "All amounts are credits; days are in UTC."
+UNIT: Final = "Amounts without a currency are credits; days are in UTC."
+MONEY: Final = "Amounts of money are what as many credits cost when this statement was made."
 COLUMNS: Final = (
     TextColumn("Day", 0.12),
     TextColumn("What", 0.18),
@@ -59,25 +61,27 @@ class Holder:
 
 @attrs.frozen
 class AccountStatement:
-    """A user's account in a period; amounts in units of money."""
+    """A user's account in a period; amounts in units of money. ``sold``: the price of credits."""
 
     holder: Holder
     period: Period
     opening: int
     closing: int
     lines: Sequence[AccountLine]
+    sold: CreditPrice | None
     documents: Sequence[DocumentLine] = ()  # that were issued in the period
 
 
 @attrs.frozen
 class EarningsStatement:
-    """An operator's account in a month; amounts in units of money."""
+    """An operator's account in a month, in units of money. ``sold``: the price of credits."""
 
     holder: Holder
     month: str
     opening: int
     closing: int
     lines: Sequence[EarningsLine]
+    sold: CreditPrice | None
 
 
 def account_document(found: AccountStatement) -> bytes:
@@ -85,7 +89,7 @@ def account_document(found: AccountStatement) -> bytes:
     period = found.period
     paper = _begun("Statement of credits", found.holder)
     paper.line(f"{said(period.first)} to {said(period.last)}")
-    _sums(paper, WORDS, found.opening, found.closing, found.lines)
+    _sums(paper, WORDS, found)
     if found.lines:
         paper.table(COLUMNS, list(_account_rows(found)))
     else:
@@ -101,7 +105,7 @@ def earnings_document(found: EarningsStatement) -> bytes:
     """Return the statement of an operator's earnings."""
     paper = _begun("Statement of earnings", found.holder)
     paper.line(f"{date.fromisoformat(found.month + '-01'):%B %Y}")
-    _sums(paper, EARNED, found.opening, found.closing, found.lines)
+    _sums(paper, EARNED, found)
     if found.lines:
         paper.table(COLUMNS, list(_earnings_rows(found)))
     else:
@@ -143,24 +147,26 @@ def _begun(title: str, holder: Holder) -> Paper:
 
 
 def _sums(
-    paper: Paper,
-    words: dict[str, str],
-    opening: int,
-    closing: int,
-    lines: Sequence[AccountLine] | Sequence[EarningsLine],
+    paper: Paper, words: Mapping[str, str], found: AccountStatement | EarningsStatement
 ) -> None:
     """Write the balances, and the sum of each kind of transfer."""
     paper.gap()
-    paper.fact("Balance before", money.format_amount(opening))
+    paper.fact("Balance before", _worth(found.opening, found.sold))
     for kind, word in words.items():
-        amount = sum(line.amount for line in lines if line.kind == kind)
-        if any(line.kind == kind for line in lines):
-            paper.fact(word, money.format_amount(amount))
+        amounts = [line.amount for line in found.lines if line.kind == kind]
+        if amounts:
+            paper.fact(word, _worth(sum(amounts), found.sold))
     paper.rule()
-    paper.fact("Balance after", money.format_amount(closing), bold=True)
+    paper.fact("Balance after", _worth(found.closing, found.sold), bold=True)
     paper.gap()
-    paper.line(UNIT)
+    paper.line(UNIT if found.sold is None else f"{UNIT} {MONEY}")
     paper.gap()
+
+
+def _worth(units: int, sold: CreditPrice | None) -> str:
+    """Return an amount of credits, and what as many cost if credits are sold."""
+    amount = money.format_amount(units)
+    return f"{amount} ({sold.text(units)})" if sold and units else amount
 
 
 def _account_rows(found: AccountStatement) -> Iterator[tuple[str, ...]]:

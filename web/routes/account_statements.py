@@ -24,6 +24,7 @@ from web.gateway import Gateway
 from web.http import spreadsheet
 from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
+from web.money.credit_price import credit_price
 from web.money.periods import Day, Period, period_of
 from web.routes.credits import source_of
 
@@ -110,7 +111,10 @@ async def _document(
     documents = await gateway.tables.invoices.documents(
         who, period.begin, period.end, DOCUMENTS_MOST
     )
-    found = AccountStatement(holder, period, opening.balance, closing.balance, lines, documents)
+    sold = await credit_price(gateway)
+    found = AccountStatement(
+        holder, period, opening.balance, closing.balance, lines, sold, documents
+    )
     name = f"rendertrust-credits-{period}.pdf"
     return await gateway.documents.write(name, partial(account_document, found))
 

@@ -9,11 +9,12 @@ from msgspec import Meta
 
 from rendertrust.api.earnings import OwnPayoutAccount
 from rendertrust.api.refusal_code import RefusalCode
+from rendertrust.money import CURRENCIES
 from sql.link_tokens import digest_of
 from sql.payout_accounts import TooManyChanges
 from web.gateway import Gateway
 from web.http.operations import TOKEN_REFUSED, Call, Operations
-from web.http.problem import Problem
+from web.http.problem import Fault, Problem, invalid
 from web.money.payout_accounts import keep_account, own_account
 from web.openapi.examples import earnings as examples
 from web.routes.admin import factor_refusal
@@ -155,6 +156,8 @@ async def set_account(
     gateway: Gateway, user: UUID, order: PayoutAccountOrder
 ) -> OwnPayoutAccount | Problem:
     """Store a user's account, which payouts use after 72 hours."""
+    if order.currency not in CURRENCIES:
+        return invalid([Fault("currency", "value", "is no currency of ISO 4217, such as eur")])
     given = order.method.strip(), order.account.strip(), order.currency
     try:
         return await keep_account(gateway, user, *given) or TOKEN_REFUSED

@@ -9,13 +9,14 @@ from rendertrust import money
 from rendertrust.api.units import Money, Quote
 from rendertrust.job_spec import JobSpec
 from sql.jobs import JobOrder
-from sql.skus import CreditPrice, cheapest
+from sql.skus import CreditPrice
 from web.gateway import Gateway
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.jobs.orphan_tiles import WORDS
 from web.jobs.pricing import is_measurable
 from web.jobs.validation import offer_of
+from web.money.credit_price import credit_price
 from web.openapi.examples import jobs as examples
 from web.routes.preflights import preflight_shown
 from web.routes.videos import price_of_one
@@ -75,9 +76,7 @@ async def _money_of(gateway: Gateway, units: int) -> Money | None:
     """Return what some credits cost in the cheapest package; None if nothing is sold in the
     currency of ``pricing.currency``.
     """
-    if not gateway.settings.takes_payments:
-        return None
-    sold = cheapest(await gateway.tables.skus.all(), gateway.settings.pricing.currency)
+    sold = await credit_price(gateway)
     if sold is None:
         return None
     return Money(f"{cost_of(units, sold):f}", sold.currency, sold.text(units))

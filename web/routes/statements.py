@@ -20,6 +20,7 @@ from web.http import spreadsheet
 from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
 from web.http.responses import from_row
+from web.money.credit_price import credit_price
 from web.openapi.examples import earnings as examples
 from web.routes.account_statements import holder_of, wants_pdf
 
@@ -103,7 +104,8 @@ async def _document(
     lines = await kept.groups(who, opening.version, closing.version, LINES_MOST + 1)
     if len(lines) > LINES_MOST:
         return invalid([Fault("format", "value", TOO_LONG)])
-    found = EarningsStatement(holder, month, opening.balance, closing.balance, lines)
+    sold = await credit_price(gateway)
+    found = EarningsStatement(holder, month, opening.balance, closing.balance, lines, sold)
     name = f"rendertrust-earnings-{month}.pdf"
     return await gateway.documents.write(name, partial(earnings_document, found))
 

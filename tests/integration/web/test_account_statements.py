@@ -54,8 +54,9 @@ async def pages(person: Person, query: str, path: str = STATEMENT) -> list[str]:
 
 
 def after(lines: list[str], label: str) -> str:
-    """Return the amount behind a label."""
-    return next(line for line in lines if line.startswith(label)).removeprefix(label).strip()
+    """Return the credits behind a label, without what they are worth in money."""
+    found = next(line for line in lines if line.startswith(label)).removeprefix(label)
+    return found.split(" (")[0].strip()
 
 
 async def spread(database: PostgresEndpoint, person: Person, last: datetime) -> None:

@@ -1,5 +1,6 @@
 """Nodes as their owners and admins see them, and changes of nodes by both."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
@@ -107,6 +108,19 @@ async def test_an_owner_drains_and_releases_his_node(face: Face, jane: Person) -
     assert (status, released["standing"], released["standing_reason"]) == (200, "ACTIVE", "")
     words = [m.standing for m in face.script.seen if isinstance(m, StandingChanged)]
     assert words == [StandingRecord("DRAINING", 1, "a new card"), StandingRecord("ACTIVE", 2)]
+
+
+async def test_changes_at_once_follow_one_another(face: Face, jane: Person) -> None:
+    node = await node_of(face, jane)
+    verbs = ["drain", "release"] * 4
+    asked = (
+        jane.ask("POST", path(node, verb), {"reason": f"{number}"})
+        for number, verb in enumerate(verbs)
+    )
+    answers = await asyncio.gather(*asked)
+    assert [status for status, _ in answers] == [200] * len(verbs)
+    words = [m.standing for m in face.script.seen if isinstance(m, StandingChanged)]
+    assert sorted(word.version for word in words) == list(range(1, len(verbs) + 1))
 
 
 async def test_an_admin_puts_a_node_into_quarantine_and_he_alone_releases_it(

@@ -84,7 +84,13 @@ async def test_an_account_is_set_seen_by_admins_and_exported(face: Face, dsn: st
 @pytest.mark.parametrize(
     "wrong",
     [
-        *({"currency": "EURO"}, {"currency": "EUR"}, {"account": ""}, {"account": " "}),
+        *(
+            {"currency": "zzz"},
+            {"currency": "EURO"},
+            {"currency": "EUR"},
+            {"account": ""},
+            {"account": " "},
+        ),
         *({"account": "x\ny"}, {"method": "x" * 61}, {"account": "x" * 201}, {"method": "\x00"}),
     ],
 )

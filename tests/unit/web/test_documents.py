@@ -14,11 +14,19 @@ from pypdf import PdfReader
 
 from rendertrust import money
 from sql.invoices import CreditNoteRow, InvoiceRow
+from sql.operator_accounts import EarningsLine
+from sql.skus import CreditPrice
 from sql.spending import AccountLine
 from web.documents import fonts
 from web.documents.invoices import credit_note_document, included_tax, invoice_document
 from web.documents.paper import LOSSY, Paper, TextColumn
-from web.documents.statements import AccountStatement, Holder, account_document
+from web.documents.statements import (
+    AccountStatement,
+    EarningsStatement,
+    Holder,
+    account_document,
+    earnings_document,
+)
 from web.money.periods import Period
 
 JOB = UUID("3a0c2de7-8416-46ad-a466-c956a8bb319a")
@@ -63,10 +71,12 @@ def text_of(document: bytes) -> str:
     return "\n".join(page.extract_text() for page in PdfReader(BytesIO(document)).pages)
 
 
-def statement(lines: list[AccountLine], opening: int = 0) -> AccountStatement:
+def statement(
+    lines: list[AccountLine], opening: int = 0, sold: CreditPrice | None = None
+) -> AccountStatement:
     closing = opening + sum(line.amount for line in lines)
     period = Period(date(2026, 3, 1), date(2026, 3, 31))
-    return AccountStatement(HOLDER, period, opening, closing, lines)
+    return AccountStatement(HOLDER, period, opening, closing, lines, sold)
 
 
 def line(amount: int, kind: str = "USAGE", entries: int = 1) -> AccountLine:
@@ -136,6 +146,21 @@ def test_a_statement_names_jobs_and_their_units_and_runs_a_balance() -> None:
     for each in ("100.5", "52.5", "52.4995", "-48", "-0.0005"):
         assert each in text.split()
     assert ".0000" not in text
+
+
+def test_the_sums_of_a_statement_are_credits_and_money() -> None:
+    sold = CreditPrice(1_000, 1_000_000, "eur")
+    lines = [line(1_000_000, "STRIPE"), line(-480_000)]
+    text = text_of(account_document(statement(lines, sold=sold)))
+    for each in ("≈ 10.00 EUR", "≈ -4.80 EUR", "≈ 5.20 EUR", "Amounts of money are"):
+        assert each in text
+    assert LOSSY not in text
+    assert "Amounts of money" not in text_of(account_document(statement(lines)))
+    day = date(2026, 3, 2)
+    earned = EarningsLine(day, "EARNING", 3, 250_000, None, "box")
+    found = EarningsStatement(HOLDER, "2026-03", 0, 250_000, [earned], sold)
+    text = text_of(earnings_document(found))
+    assert ("≈ 2.50 EUR" in text, "box, 3 units" in text) == (True, True)
 
 
 @given(st.lists(st.integers(-(10**9), 10**9).filter(bool), max_size=120))
