@@ -236,8 +236,9 @@ def payout(session: CliSession, to: "PayoutTo") -> None:
         amount = format_amount(made.amount)
         session.output.say(f"Requested a payout of {amount} in money, for {_units(made.units)}.")
         session.output.note("Follow the payout: rendertrust earnings payouts")
-        if not session.run(_has_account):
-            session.output.note(NO_ACCOUNT)
+        waits = session.run(_account_wait)
+        if waits:
+            session.output.note(waits)
 
 
 @earnings.command()
@@ -296,14 +297,17 @@ def _unpaid_row(each: "UnpaidResult", *, people: bool) -> tuple[str, ...]:
     return (when(each.at), node, job, str(each.unit), shortened(each.amount), picture, why)
 
 
-async def _has_account(client: "AsyncClient") -> bool:
+async def _account_wait(client: "AsyncClient") -> str:
+    """Return what a payout of money waits for; empty if the account can be used."""
     from rendertrust.client import NotFound
 
     try:
-        await client.payout_account()
+        found = await client.payout_account()
     except NotFound:
-        return False
-    return True
+        return NO_ACCOUNT
+    if found.until_then is not None or found.usable_at <= datetime.now(UTC):
+        return ""
+    return f"The payout waits until {value_text.stamp(found.usable_at)}: your account is new."
 
 
 def _has_picture(each: "UnpaidResult") -> bool:

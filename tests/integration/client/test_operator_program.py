@@ -122,3 +122,20 @@ async def test_a_payout_of_money_says_that_it_waits_for_an_account(
     gateway.script(ACCOUNT, lambda _: web.json_response(nothing, status=404))
     told = await jane.run("earnings", "payout", "--to", "money")
     assert (told.code, "rendertrust earnings account set" in told.err) == (0, True), told
+
+
+async def test_a_payout_of_money_says_until_when_a_new_account_waits(
+    gateway: GatewayDouble, jane: Program
+) -> None:
+    made = {"id": JOB, "to": "money", "amount": "14.0000", "units": 2, "state": "requested"}
+    rest = {"batch_id": None, "reference": "", "requested_at": NOW, "closed_at": None}
+    before = {"method": "SEPA", "account": "…2051", "currency": "eur", "changed_at": NOW}
+    new = {**before, "account": "…5555", "usable_at": "2199-01-03T10:00:00Z", "until_then": None}
+    asked = [lambda _: web.json_response({**made, **rest}, status=202)] * 2
+    gateway.script(PAYOUTS, *asked)
+    gateway.script(ACCOUNT, lambda _: web.json_response(new))
+    told = await jane.run("earnings", "payout", "--to", "money")
+    assert (told.code, "waits until 2199-01-03" in told.err) == (0, True), told
+    gateway.script(ACCOUNT, lambda _: web.json_response({**new, "until_then": before}))
+    told = await jane.run("earnings", "payout", "--to", "money")
+    assert (told.code, "waits until" in told.err) == (0, False), told
