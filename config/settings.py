@@ -429,9 +429,7 @@ class Verification:
 @attrs.frozen
 class Payloads:
     external_buckets: str = setting(
-        "",
-        'comma-separated buckets of payloads that are not uploads; "*": any',
-        development="*",
+        "", 'comma-separated buckets of payloads that are not uploads; "*": any', development="*"
     )
 
     def allows(self, bucket: str) -> bool:
@@ -561,6 +559,7 @@ class Downloads:
         "build Blender's extension after the start, if no zip is built from the gateway's"
         " sources: that downloads some 90 MB from the package index",
     )
+    addons: str = setting("", "folder with the zips of Blender extensions that scenes may use")
 
 
 @attrs.frozen

@@ -36,6 +36,25 @@ class DownloadableExtension:
 
 
 @attrs.frozen
+class DownloadableAddon:
+    """An add-on of Blender that scenes may use. ``id`` and ``version`` are those of its manifest.
+
+    It works from Blender ``blender_from`` on, and in no version from ``blender_before`` on; null if
+    no such version is known.
+    """
+
+    id: str
+    title: str
+    version: str
+    blender_from: str
+    blender_before: str | None
+    name: str
+    url: str
+    sha256: str
+    size: int
+
+
+@attrs.frozen
 class RepositoryEntry:
     """A zip in Blender's index of a repository. ``archive_url`` is relative to the index."""
 
@@ -77,6 +96,7 @@ class Downloads:
     gateway's admin has not built it. ``extension_repository``: the URL that Blender asks for
     updates.
     ``typescript``: the TypeScript client as a package for npm; None if it was not built here.
+    ``addons``: add-ons of Blender that scenes may use.
     ``release_key``: the key that signs releases of this gateway; None without one. ``signature``:
     the signed statement that the wheel is a release; None if it is not signed.
     """
@@ -90,3 +110,4 @@ class Downloads:
     typescript: DownloadableFile | None = None
     release_key: str | None = None
     signature: str | None = None
+    addons: tuple[DownloadableAddon, ...] = attrs.field(default=(), metadata=SENT)

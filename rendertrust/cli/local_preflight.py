@@ -98,20 +98,21 @@ def look(
     frames: Sequence[int] | None,
     ram: float | None = None,
     picture_format: str | None = None,
+    addons: Sequence[Path] = (),
 ) -> LocalFindings:
     """Open the scene at ``path`` (absolute) and return the findings.
 
     ``ram``: a node's memory in GiB. ``frames`` are the frames to be rendered: empty for the current
-    frame, None for the scene's range. ``picture_format`` is the format for which the job asks. End
-    the command if this machine has no Blender, or if the inspection fails. A scene that Blender
-    cannot open is a finding.
+    frame, None for the scene's range. ``picture_format`` is the format for which the job asks.
+    ``addons``: zips of add-ons that are sent with the scene. End the command if this machine has no
+    Blender, or if the inspection fails. A scene that Blender cannot open is a finding.
     """
     from rendertrust.blender_version import name_of
     from rendertrust.preflight.findings import NodeClass, findings, needs_opengl
     from rendertrust.preflight.layout import laid_out
     from rendertrust.preflight.unsendable_files import unsendable
 
-    facts = _facts(path, frames)
+    facts = _facts(path, frames, addons)
     nodes = NodeClass(ram_bytes=None if ram is None else int(ram * GIB))
     layout = laid_out(path, facts.get("files", ()))
     return LocalFindings(
@@ -124,14 +125,14 @@ def look(
     )
 
 
-def _facts(path: Path, frames: Sequence[int] | None) -> Mapping[str, Any]:
+def _facts(path: Path, frames: Sequence[int] | None, addons: Sequence[Path]) -> Mapping[str, Any]:
     refuse_on_windows("Scenes are opened")
     from rendertrust.node.blender import NoBlender
     from rendertrust.node.plugin import Failed
     from rendertrust.node.scene_inspection import TimedOut
     from rendertrust.node.scene_inspection import look as looked
 
-    told = asyncio.run(looked(path, frames))
+    told = asyncio.run(looked(path, frames, addons))
     if isinstance(told, NoBlender):
         hint = "Blender finds the files that the scene links. A node needs no such installation."
         raise CommandExit(Exit(exit_codes.FAILURE, "no_blender", told.reason, hint))

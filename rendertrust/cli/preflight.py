@@ -1,5 +1,6 @@
 """``rendertrust preflight``: checks a scene, lists its files, estimates its render time."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -17,6 +18,7 @@ from rendertrust.cli import (
 )
 from rendertrust.cli.command import Command
 from rendertrust.cli.command_exit import CommandExit, Exit
+from rendertrust.cli.scene_addons import addon_option, scene_addons
 from rendertrust.cli.scene_dependencies import SceneBundle, alone, packed
 from rendertrust.cli.session import CliSession, pass_session
 from rendertrust.job_spec import JobSpec, Pool
@@ -52,6 +54,7 @@ PATH = click.Path(path_type=Path)
     is_flag=True,
     help="With --farm: check again, even if a node has checked the scene before.",
 )
+@addon_option
 @pass_session
 def preflight(
     session: CliSession,
@@ -63,6 +66,7 @@ def preflight(
     by_node: bool,
     pool: Pool | None,
     again: bool,
+    addons: tuple[str, ...],
 ) -> int:
     """Check a scene before you submit it, with this machine's Blender.
 
@@ -75,12 +79,25 @@ def preflight(
     can.
     """
     asked = _frames(frames)
-    output, checked = session.output, path_checks.checked(path)
-    if by_node or not local_preflight.has_blender():
-        sent = _sent(session, checked, asked)
-        spec = JobSpec("render", frames=frames or None, pool=pool or "any", saved_by=sent.saved_by)
-        return _by_node(session, checked, sent, spec, again=again)
-    looked = local_preflight.look(checked.absolute(), asked, ram)
+    checked = path_checks.checked(path)
+    with scene_addons(session, addons) as zips:
+        if by_node or not local_preflight.has_blender():
+            sent, of_pool = _sent(session, checked, asked, zips), pool or "any"
+            spec = JobSpec("render", frames=frames or None, pool=of_pool, saved_by=sent.saved_by)
+            return _by_node(session, checked, sent, spec, again=again)
+        return _here(session, checked, asked, ram, tuple(zips.values()))
+
+
+def _here(
+    session: CliSession,
+    path: Path,
+    frames: tuple[int, ...] | None,
+    ram: float | None,
+    addons: tuple[Path, ...],
+) -> int:
+    """Check the scene with this machine's Blender."""
+    output = session.output
+    looked = local_preflight.look(path.absolute(), frames, ram, addons=addons)
     layout = looked.layout
     files = {"files": layout.files, "missing": layout.missing, "paths": layout.paths}
     output.document({"findings": looked.findings, "scene": layout.scene, **files})
@@ -89,13 +106,18 @@ def preflight(
     return exit_codes.FAILURE if looked.stops else exit_codes.OK
 
 
-def _sent(session: CliSession, path: Path, frames: tuple[int, ...] | None) -> SceneBundle:
+def _sent(
+    session: CliSession,
+    path: Path,
+    frames: tuple[int, ...] | None,
+    addons: Mapping[str, Path],
+) -> SceneBundle:
     if local_preflight.has_blender():
-        return packed(session.output, path, frames)
+        return packed(session.output, path, frames, addons=addons)
     session.output.note(
         "There is no Blender here to check the scene: only the scene file is sent, to a node."
     )
-    return alone(path)
+    return alone(path, addons)
 
 
 def _by_node(

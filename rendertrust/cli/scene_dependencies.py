@@ -22,6 +22,7 @@ WITHOUT: Final = (
 )
 
 ALONE = "scene.blend"  # arbitrary: without a manifest, a node uses the file's own name
+NO_ADDONS: Final[Mapping[str, Path]] = {}
 
 
 EVERYBODYS: Final = 2 << 30  # bytes of memory that every slot of every node has
@@ -70,8 +71,8 @@ class SceneBundle:
             yield {**self.files, PATHS: told}
 
 
-def alone(path: Path) -> SceneBundle:
-    return SceneBundle(ALONE, {ALONE: path})
+def alone(path: Path, addons: Mapping[str, Path] = NO_ADDONS) -> SceneBundle:
+    return SceneBundle(ALONE, {ALONE: path, **addons})
 
 
 def packed(
@@ -82,19 +83,22 @@ def packed(
     *,
     tiled: bool = False,
     picture_format: str | None = None,
+    addons: Mapping[str, Path] = NO_ADDONS,
 ) -> SceneBundle:
     """Return the scene with every linked file that these frames need.
 
     ``frames`` is empty for the current frame, None for the scene's own range. End the command if
     the scene must be fixed first, unless ``as_is``. With ``tiled``, also end the command if the
-    frames cannot be rendered in tiles. ``picture_format`` replaces the scene's format.
+    frames cannot be rendered in tiles. ``picture_format`` replaces the scene's format. ``addons``:
+    zips that are sent, too, by their paths among the inputs.
     """
     if not local_preflight.has_blender():
         output.note(WITHOUT)
         output.note(f"To look for them here, {local_preflight.how_to_look_here()}.")
-        return alone(path)
+        return alone(path, addons)
     place = path.absolute()
-    looked = local_preflight.look(place, frames, picture_format=picture_format)
+    zips = tuple(addons.values())
+    looked = local_preflight.look(place, frames, picture_format=picture_format, addons=zips)
     if tiled:
         option_types.require_tiles(looked.findings, "nothing was sent")
     if looked.stops and not as_is:
@@ -103,8 +107,8 @@ def packed(
         output.note(line)
     layout = looked.layout
     files = {file.path: Path(file.source) for file in layout.files if file.size}
-    sent = {layout.scene: place, **files}
-    bundle = SceneBundle(layout.scene, sent, layout.paths) if files else alone(path)
+    sent = {layout.scene: place, **files, **addons}
+    bundle = SceneBundle(layout.scene, sent, layout.paths) if files else alone(path, addons)
     return attrs.evolve(
         bundle,
         memory=looked.memory,

@@ -27,11 +27,14 @@ from rendertrust.cli import (
 from rendertrust.cli.command import Command
 from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.result_download import fetched
+from rendertrust.cli.scene_addons import addon_option, scene_addons
 from rendertrust.cli.scene_dependencies import SceneBundle, alone, packed
 from rendertrust.cli.session import CliSession, pass_session
 from rendertrust.job_name import file_stem, padded
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rendertrust.client import AsyncClient, Bundle, Job, Placed, Quote
     from rendertrust.job_spec import JobSpec
 
@@ -285,6 +288,7 @@ def _is_looked_at(quote: "Quote") -> bool:
 @click.argument("path", metavar="SCENE.blend|MODEL.onnx", type=PATH)
 @job_options.job_options
 @submit_inference.options
+@addon_option
 @click.option(
     "--quote",
     "only_quote",
@@ -357,7 +361,8 @@ def submit(session: CliSession, /, path: Path, **options: Any) -> None:
         sized = job_options.sized(spec, size)
         job_quote.told(session.output, session.run(lambda client: client.quote(sized)))
         return
-    _run(session, _submission(session, path, spec, options))
+    with scene_addons(session, options["addons"]) as addons:
+        _run(session, _submission(session, path, spec, options, addons))
 
 
 def _run(session: CliSession, submission: Submission) -> None:
@@ -395,7 +400,11 @@ def _submit_rows(session: CliSession, path: Path, options: dict[str, Any]) -> No
 
 
 def _submission(
-    session: CliSession, path: Path, spec: "JobSpec", options: dict[str, Any]
+    session: CliSession,
+    path: Path,
+    spec: "JobSpec",
+    options: dict[str, Any],
+    addons: "Mapping[str, Path]",
 ) -> Submission:
     out: Path | None = options["out"]
     watch = options["watch"] or out is not None
@@ -409,11 +418,14 @@ def _submission(
     is_one = spec.frames is None
     place = None if out is None else (path_checks.placed if is_one else path_checks.folder_of)(out)
     looks, tiled = options["preflight"], spec.tiles is not None
-    sent = alone(checked)
+    sent = alone(checked, addons)
     if looks:
         frames, wanted = _frames(spec), spec.params.get("format")
         sent = packed(
-            session.output, checked, frames, spec.as_is, tiled=tiled, picture_format=wanted
+            *(session.output, checked, frames, spec.as_is),
+            tiled=tiled,
+            picture_format=wanted,
+            addons=addons,
         )
     spec = job_options.sized(sent.add_needs(spec), sent.size)
     return Submission(

@@ -35,7 +35,7 @@ HINT: Final = "What nodes run, and how to write rows: the page Run a model, in t
 # Options that describe pictures, or that rows have in another form.
 NOT_OF_ROWS: Final = (
     *("frame", "frames", "chunk", "tiles", "width", "height", "samples", "format", "video"),
-    *("as_is", "estimate", "order"),
+    *("as_is", "estimate", "order", "addons"),
 )
 inputs_option = click.option(
     "--inputs",
@@ -124,7 +124,8 @@ def row_job(path: Path, given: Mapping[str, Any], folder: Path) -> RowJob:
         raise click.UsageError("a model needs rows: --inputs ROWS.npz")
     for name in NOT_OF_ROWS:
         if given[name]:
-            raise click.UsageError(f"--{name.replace('_', '-')} is for scenes, not for models")
+            flag = "addon" if name == "addons" else name.replace("_", "-")
+            raise click.UsageError(f"--{flag} is for scenes, not for models")
     if find_spec("numpy") is None:
         raise click.UsageError(f"rows need NumPy; run: {extra_command('inference')}")
     from rendertrust.inference.arrays import ArrayFault

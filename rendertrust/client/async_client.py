@@ -205,6 +205,7 @@ class AsyncClient:
     check_queue = node_methods.check_queue
     tell_node = node_methods.tell_node
     downloads = node_methods.downloads
+    download_addon = node_methods.download_addon
     make_join_code = node_methods.make_join_code
     join_codes = node_methods.join_codes
     revoke_join_code = node_methods.revoke_join_code

@@ -69,6 +69,13 @@ async def downloads(client: ClientState) -> api.Downloads:
     return await client.connection.get(api.Downloads, paths.DOWNLOADS)
 
 
+async def download_addon(client: ClientState, name: str, path: Path | str) -> Path:
+    """Save an add-on of Blender that the gateway offers, by its ``name`` among ``downloads``, and
+    return the file's path.
+    """
+    return await save(client.connection.stream(paths.download(name)), Path(path))
+
+
 async def make_join_code(client: ClientState) -> api.CreatedJoinCode:
     """Make a code with which one machine joins as your node, within fifteen minutes.
 

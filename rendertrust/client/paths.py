@@ -3,6 +3,7 @@
 from typing import Final
 
 from rendertrust.client.arguments import Id, uuid
+from rendertrust.program_version import DOWNLOAD
 
 _API: Final = "/api/v1"
 REGISTER: Final = f"{_API}/auth/register"
@@ -51,6 +52,11 @@ STATEMENT: Final = f"{_API}/operators/me/statement"
 ORGANISATIONS: Final = f"{_API}/organisations"
 SHARE_LINKS: Final = f"{_API}/share-links"
 TRUSTED: Final = f"{_API}/trusted"
+
+
+def download(name: str) -> str:
+    """Return the path of a file that the gateway hands out."""
+    return f"{DOWNLOAD}/{name}"
 
 
 def element(collection: str, element_id: Id, *rest: str | int) -> str:

@@ -215,6 +215,7 @@ class Client:
     check_queue = blocking(AsyncClient.check_queue)
     tell_node = blocking(AsyncClient.tell_node)
     downloads = blocking(AsyncClient.downloads)
+    download_addon = blocking(AsyncClient.download_addon)
     make_join_code = blocking(AsyncClient.make_join_code)
     join_codes = blocking(AsyncClient.join_codes)
     revoke_join_code = blocking(AsyncClient.revoke_join_code)

@@ -169,6 +169,8 @@ def _placed(order: Mapping[str, Any], view: sandbox.SandboxView) -> dict[str, An
             {name: f"{view.delivered}/{path}" for name, path in files.items()}
             for files in order["results"]
         ]
+    if "addons" in order:
+        placed["addons"] = [f"{inputs}/{path}" for path in order["addons"]]
     if "pictures" in order:
         placed["pictures"] = [f"{inputs}/{path}" for path in order["pictures"]]
     if "tiles" in order:

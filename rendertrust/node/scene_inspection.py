@@ -48,15 +48,17 @@ class SceneFolder:
     """A work folder with a scene and its files in ``in``.
 
     ``paths``: an input file that maps paths in the scene to inputs; None if no files were moved.
+    ``more``: further members of each order.
     """
 
     folder: Path
     scene: str
     paths: str | None = None
+    more: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
 
     def order(self, do: str, **more: Any) -> Mapping[str, Any]:
         """Return an order for the scene; ``do`` is the worker's task."""
-        order = {"do": do, "scene": self.scene, **more}
+        order = {"do": do, "scene": self.scene, **self.more, **more}
         return order if self.paths is None else {**order, "paths": self.paths}
 
 
@@ -113,18 +115,20 @@ def _by_weight(frames: Sequence[int]) -> list[int]:
 
 
 async def look(
-    scene: Path, frames: Sequence[int] | None = None
+    scene: Path, frames: Sequence[int] | None = None, addons: Sequence[Path] = ()
 ) -> Mapping[str, Any] | NoBlender | Failed | TimedOut:
     """Return the facts of the user's own scene, without running its scripts.
 
     ``frames``: the frames to render. Empty means the current frame, None the scene's range.
+    ``addons``: zips of add-ons that the scene uses, each named by its id.
     """
     program = blender_discovery.find()
     if program is None:
         return NoBlender(reason=blender_discovery.no_blender())
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="rendertrust-"))
     path = await asyncio.to_thread(scene.absolute)
-    order = {"do": "inspect", "scene": str(path), "out": str(folder)}
+    order: dict[str, Any] = {"do": "inspect", "scene": str(path), "out": str(folder)}
+    order |= {"addons": [str(each) for each in addons]} if addons else {}
     if frames is not None:
         order["frames"] = canonical(frames)
     try:

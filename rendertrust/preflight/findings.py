@@ -56,7 +56,8 @@ class NodeClass:
 
     ``blenders``: their versions of Blender, empty if unknown. ``wanted``: the version that the job
     names, instead of the one that saved the scene; with ``or_newer`` newer ones may render it.
-    ``ram_bytes`` is None if the memory is unknown. ``has_opengl``: None if unknown.
+    ``ram_bytes`` is None if the memory is unknown. ``has_opengl``: None if unknown. ``addons``: the
+    ids of add-ons that the farm offers.
     """
 
     blenders: tuple[BlenderVersion, ...] = ()
@@ -65,6 +66,7 @@ class NodeClass:
     ram_bytes: int | None = None
     has_gpu: bool = False
     has_opengl: bool | None = None
+    addons: tuple[str, ...] = ()
 
 
 Facts = Mapping[str, Any]
@@ -94,7 +96,7 @@ def findings(
         *_files(facts, frames),
         *_parts(facts),
         *_scripts(facts),
-        *_addons(facts),
+        *_addons(facts, nodes),
         *_imports(facts),
         *_memory(facts, nodes),
         *_sampling(facts, nodes),
@@ -409,13 +411,17 @@ def _scripts(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _addons(facts: Facts) -> Iterator[Finding]:
+def _addons(facts: Facts, nodes: NodeClass) -> Iterator[Finding]:
+    setting = "Replace the node by Blender's own nodes, or bake its output to textures"
+    if nodes.addons:
+        names = " or ".join(nodes.addons)
+        setting = f"If its add-on is {names}, send it with the scene (--addon ID). {setting}"
     for node in facts["unknown_nodes"][:SHOWN_MAX]:
         yield Finding(
             code="addon_node",
             level="error",
-            message="the node comes from an add-on that the nodes do not have",
-            setting="Replace the node by Blender's own nodes, or bake its output to textures",
+            message="the node comes from an add-on that is not sent with the scene",
+            setting=setting,
             object=node,
         )
 

@@ -6,6 +6,7 @@ about the scene. The gateway derives findings from these facts, for the nodes th
 now. No preflight makes the gateway forget an earlier one: the same frames find the same preflight.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
@@ -29,6 +30,7 @@ from rendertrust.preflight.findings import Finding, NodeClass, findings, needs_o
 from sql.job_plan import NO_NEEDS, JobPlan, NewUnit
 from sql.preflights import NewPreflight, PreflightRow
 from sql.units import is_result_of
+from web.downloads.addons import offered_addons
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem, invalid
 from web.jobs.preflight_report import (
@@ -315,7 +317,9 @@ async def fleet(gateway: Gateway, user: UUID, job_type: str, pool: Pool) -> Flee
         return FleetSummary()
 
 
-def findings_for(facts: SceneFacts, nodes: FleetSummary, spec: JobSpec) -> tuple[Finding, ...]:
+async def findings_for(
+    gateway: Gateway, facts: SceneFacts, nodes: FleetSummary, spec: JobSpec
+) -> tuple[Finding, ...]:
     """Return the findings about a job for these nodes; if none of them declares its version of
     Blender, for the preflight's.
     """
@@ -328,9 +332,16 @@ def findings_for(facts: SceneFacts, nodes: FleetSummary, spec: JobSpec) -> tuple
         ram_bytes=nodes.memory or None,
         has_gpu=nodes.has_gpu,
         has_opengl=nodes.has_opengl if nodes.nodes else None,
+        addons=await _offered(gateway) if facts.unknown_nodes else (),
     )
     frames, wanted = asked_frames(facts, spec), spec.params.get("format")
     return findings(attrs.asdict(facts), node_class, frames, wanted)
+
+
+async def _offered(gateway: Gateway) -> tuple[str, ...]:
+    """Return the ids of the add-ons that the farm offers."""
+    found = await asyncio.to_thread(offered_addons, gateway.settings)
+    return tuple(dict.fromkeys(each.manifest.id for each in found))
 
 
 def asked_frames(facts: SceneFacts, spec: JobSpec) -> Sequence[int]:
@@ -366,7 +377,8 @@ async def refusal(gateway: Gateway, user: UUID, plan: JobPlan) -> Problem | None
     if spec.as_is:
         return None
     nodes = await fleet(gateway, user, spec.job_type, spec.pool)
-    errors = [one for one in findings_for(found.facts, nodes, spec) if one.level == "error"]
+    said = await findings_for(gateway, found.facts, nodes, spec)
+    errors = [one for one in said if one.level == "error"]
     return invalid([_fault(one) for one in errors]) if errors else None
 
 

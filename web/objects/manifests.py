@@ -1,5 +1,6 @@
 """Jobs of several files: check each file, and store the manifest for nodes."""
 
+import asyncio
 import hashlib
 from typing import Any
 from uuid import UUID
@@ -7,10 +8,12 @@ from uuid import UUID
 import attrs
 
 from actors.ports import ObjectMissing, place_of
+from rendertrust.blender_addon import ADDONS_MAX, addon_id, addon_path, is_addon_path
 from rendertrust.job_types import RENDER
 from rendertrust.manifest import BYTES_MAX, Manifest, ManifestError, read
 from sql.job_plan import FileList, Inputs
 from sql.uploads import UploadRow
+from web.downloads.addons import offered_addons, refused_addon
 from web.gateway import Gateway
 from web.http.operations import Call
 from web.http.problem import Fault
@@ -31,6 +34,7 @@ async def files_of(
         manifest = read(content, "upload")
         if manifest.by_path[manifest.scene].sha256 != payload.sha256.hex():
             raise ManifestError("its scene has other content than payload_ref")
+        await _require_offered(call.gateway, manifest)
         kept = await _resolved(call, manifest)
     except ManifestError as error:
         return _fault(str(error))
@@ -38,6 +42,22 @@ async def files_of(
     uploads = [_id(entry.place, entry.path) for entry in manifest.files]
     await call.gateway.tables.retention.list_manifest(files.key, uploads)
     return Inputs(files=files, scene=manifest.scene if job_type == RENDER else None)
+
+
+async def _require_offered(gateway: Gateway, manifest: Manifest) -> None:
+    """Raise ManifestError unless the farm offers all add-ons among the files."""
+    brought = [entry for entry in manifest.files if is_addon_path(entry.path)]
+    if not brought:
+        return
+    if len(brought) > ADDONS_MAX:
+        raise ManifestError(f"has more than {ADDONS_MAX} add-ons")
+    offered = await asyncio.to_thread(offered_addons, gateway.settings)
+    for entry in brought:
+        identifier = addon_id(entry.path)
+        if identifier is None:
+            raise ManifestError(f"must be {addon_path('ID')}, as an add-on is", entry.path)
+        if (why := refused_addon(offered, identifier, entry.sha256)) is not None:
+            raise ManifestError(why, entry.path)
 
 
 async def _content(call: Call[Any, Any], reference: str) -> bytes | Fault:

@@ -15,6 +15,7 @@ from rendertrust.api.downloads import DownloadableFile, Downloads, ExtensionRepo
 from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.program_version import DOWNLOAD, JOIN_SCRIPT, install_line
 from rendertrust.renderer_list import SIGNED_NAME
+from web.downloads.addons import OfferedAddon, downloadable_addon, offered_addons
 from web.downloads.extensions import (
     INDEX,
     Extension,
@@ -106,6 +107,9 @@ async def download(call: Call) -> web.Response | Problem:
     package = await asyncio.to_thread(npm_package)
     if package is not None and name == package.name:
         return web.Response(body=package.body, content_type=BINARY, headers=FRESH)
+    for addon in await the_addons(call.gateway):
+        if name == addon.name:
+            return await zip_response(addon.path)
     wheel = await the_wheel()
     if isinstance(wheel, Problem):
         return wheel
@@ -161,6 +165,7 @@ async def downloads(gateway: Gateway, base: str | None) -> Downloads | Problem:
         typescript=None if package is None else described(url, package),
         release_key=signed.key,
         signature=signed.statement,
+        addons=tuple(downloadable_addon(each, url) for each in await the_addons(gateway)),
     )
 
 
@@ -181,6 +186,11 @@ async def the_extensions(gateway: Gateway, wheel: Wheel) -> tuple[Extension, ...
     """Return the zips of Blender's extension, which are read in a thread."""
     folders = extension_folders(gateway.settings)
     return await asyncio.to_thread(found_extensions, folders, wheel)
+
+
+async def the_addons(gateway: Gateway) -> tuple[OfferedAddon, ...]:
+    """Return the add-ons that scenes may use, whose zips are read in a thread."""
+    return await asyncio.to_thread(offered_addons, gateway.settings)
 
 
 async def zip_response(path: Path) -> web.Response | Problem:

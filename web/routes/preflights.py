@@ -155,7 +155,7 @@ async def preflight_shown(call: Call[Any], plan: JobPlan, found: PreflightState)
     estimate = estimate_of_job(found, spec, nodes.slots)
     if found.model is not None:
         return await _answer(call, found, nodes, findings_of_model(found.model), estimate)
-    said = () if facts is None else findings_for(facts, nodes, spec)
+    said = () if facts is None else await findings_for(call.gateway, facts, nodes, spec)
     return await _answer(call, found, nodes, said, estimate)
 
 

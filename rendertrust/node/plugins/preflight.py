@@ -15,7 +15,7 @@ from rendertrust.node.machine_facts import ram_bytes
 from rendertrust.node.plugin import Completed, Failed, Result, Task
 from rendertrust.node.plugins.check import why_no_strangers
 from rendertrust.node.plugins.render import RenderPlugin, show
-from rendertrust.node.plugins.render_order import PATHS, refused, scene_of
+from rendertrust.node.plugins.render_order import PATHS, addons_of, refused, scene_of
 from rendertrust.node.scene_inspection import SceneFolder, TimedOut
 from rendertrust.preflight.findings import DRAWN, showing
 from rendertrust.preflight.frame_probe import Probe
@@ -118,7 +118,10 @@ def _where(task: Task) -> SceneFolder | Failed:
     if isinstance(scene, Failed):
         return scene
     return SceneFolder(
-        folder=task.folder, scene=scene, paths=PATHS if PATHS in task.inputs else None
+        folder=task.folder,
+        scene=scene,
+        paths=PATHS if PATHS in task.inputs else None,
+        more=addons_of(task),
     )
 
 

@@ -22,7 +22,13 @@ from rendertrust.node.child_process import ProcessExit
 from rendertrust.node.devices import Device
 from rendertrust.node.plugin import PREVIEW_BYTES_MAX, Completed, Failed, Result, Task
 from rendertrust.node.plugins import frame_zips
-from rendertrust.node.plugins.render_order import PATHS, order_of, placed_tiles, scene_of
+from rendertrust.node.plugins.render_order import (
+    PATHS,
+    addons_of,
+    order_of,
+    placed_tiles,
+    scene_of,
+)
 from rendertrust.node.renderer_store import NotInstalled, RendererStore
 from rendertrust.node.resident_blender import BlenderKey, ResidentBlenders
 from rendertrust.node.resource_monitor import MACHINES, MEMORY, LimitExceeded, out_of_vram
@@ -423,7 +429,7 @@ def order_for(task: Task) -> Mapping[str, Any] | Failed:
         return order
     if isinstance(scene, Failed):
         return scene
-    full = {**order, "do": "render", "scene": scene, "thumbnails": True}
+    full = {**order, "do": "render", "scene": scene, "thumbnails": True, **addons_of(task)}
     if full.pop("evidence", False):
         full["do"] = "prove"
     if PATHS in task.inputs:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
+from rendertrust.blender_addon import addon_id, is_addon_path
 from rendertrust.frame_range import FRAME_MAX
 from rendertrust.job_spec import CHUNK_MAX, FORMATS, SAMPLES_MAX, SIDE_LEAST, SIDE_MAX
 from rendertrust.node.cache import safe_path
@@ -146,13 +147,19 @@ def scene_of(task: Task) -> str | Failed:
         if path is None or str(path) not in task.inputs:
             return refused("scene must name one of the inputs by its path")
         return str(path)
-    names = [name for name in task.inputs if name != PATHS]
+    names = [name for name in task.inputs if name != PATHS and not is_addon_path(name)]
     blends = [name for name in names if name.endswith(".blend")] or names
     if not blends:
         return refused("the unit has no input: the payload is not an upload of this gateway")
     if len(blends) > 1:
         return refused(f"{len(blends)} inputs are .blend files; name one by `scene`")
     return blends[0]
+
+
+def addons_of(task: Task) -> Mapping[str, list[str]]:
+    """Return the member ``addons`` of the worker's order, if the inputs have add-ons."""
+    found = sorted(name for name in task.inputs if addon_id(name) is not None)
+    return {"addons": found} if found else {}
 
 
 def placed_tiles(tiles: Sequence[Any], task: Task) -> list[list[Any]] | Failed:

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -20,6 +21,8 @@ from tests.browser.console.stage import Stage, person, picture
 from tests.browser.console.visits import Visit, visiting
 from tests.integration.web.test_preflights import REPORT, report_for
 from tests.support.attempts import attempt_of
+from tests.support.blender_addons import PATH as ADDON_PATH
+from tests.support.blender_addons import addon
 from tests.support.lent_engines import StartGateway
 
 UNPROBED = {name: value for name, value in REPORT.items() if name != "probe"}
@@ -325,3 +328,35 @@ async def test_two_test_frames_come_first_and_the_others_on_a_click(
         await expect(page.locator("#frames li")).to_have_count(9)
         await expect(page.get_by_role("link", name="Render the other frame")).to_be_visible()
         await visit.check_no_faults()
+
+
+async def test_an_addon_of_the_farm_is_sent_with_the_scene(
+    browser: Browser, start_gateway: StartGateway, tmp_path: Path
+) -> None:
+    """The page offers it where a node of the scene is unknown; the check then finds nothing."""
+    zipped = addon(tmp_path / "paint.zip").read_bytes()
+    brought = list[list[str]]()
+
+    def report_of(task: FakeTask) -> bytes:
+        brought.append(sorted(task.inputs))
+        unknown = [] if zipped in task.inputs.values() else ["Material 'Wood' > Paint"]
+        return orjson.dumps({**UNPROBED, "unknown_nodes": unknown})
+
+    behave = works(report_of, progress=())
+    async with (
+        start_gateway(RENDERTRUST_DOWNLOADS_ADDONS=str(tmp_path)) as gateway,
+        aiohttp.ClientSession() as http,
+        FakeNode(gateway.url, name="own", capabilities=("preflight",), behave=behave),
+    ):
+        stage = Stage(gateway, http, {"jane": await person(gateway, http, "jane")}, [])
+        async with visiting(browser, stage, "jane", "/console/jobs/new") as visit:
+            page = visit.page
+            await check_scene(page, scene_of("painted"))
+            problems = page.locator("#findings")
+            await expect(problems).to_contain_text("comes from an add-on")
+            await visit.check_page("new-job-addon")
+            await page.get_by_role("button", name="Send Paint node 1.2.0").click()
+            await expect(page.locator("#look-said")).to_contain_text("No problems found")
+            await expect(page.locator("#addons")).to_be_hidden()
+            await visit.check_no_faults()
+    assert brought == [["painted.blend"], ["painted.blend", ADDON_PATH]]

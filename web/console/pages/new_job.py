@@ -1,5 +1,6 @@
 """New job page: uploads files from the browser, checks and submits a job, through the API."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Final, get_args
 
@@ -23,6 +24,7 @@ from sql.prices import EVERY_OTHER
 from web.console.registry import Pages
 from web.console.value_markup import address
 from web.console.view import Redirect, Shown, View
+from web.downloads.addons import offered_addons
 from web.jobs.validation import START_MOST
 from web.routes import jobs, preflights, quotes, uploads
 
@@ -128,6 +130,7 @@ async def new_job(view: View[NewJobQuery]) -> Shown | Redirect:
         "more": any(getattr(view.query, name) not in usual for name, usual in FOLDED.items()),
         # a query without a pool is a new form, where waiting is preset
         "waits": bool(view.query.queue) or not view.query.pool,
+        "addons": await asyncio.to_thread(offered_addons, gateway.settings),
         "types": [each.job_type for each in prices if each.job_type != EVERY_OTHER],
         "pools": POOLS.items(),
         "start_days": START_MOST.days,

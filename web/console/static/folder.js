@@ -7,7 +7,7 @@ const BYTES_MOST = 256 * 2 ** 30;
 const PATH_MOST = 500;
 const PATHS = "rendertrust-paths.json"; // maps paths in the scene to files of the job
 const MANIFEST = "rendertrust-manifest.json";
-const JUNK = /(^|\/)(\.|__MACOSX\/|Thumbs\.db$|desktop\.ini$|rendertrust-paths\.json$)|\.blend\d+$/i; // backups are junk, too
+const JUNK = /(^|\/)(\.|__MACOSX\/|Thumbs\.db$|desktop\.ini$|rendertrust-paths\.json$|rendertrust-addons\/)|\.blend\d+$/i; // backups are junk, too
 
 const isScene = ({ path }) => /\.blend$/i.test(path);
 const isWanted = (path) => !JUNK.test(path);

@@ -91,6 +91,8 @@ export function showLook(found, fault, unknown) {
   const shown = place("findings");
   const key = findings.map(keyOf).join("\n");
   place("missing").hidden = !findings.some(({ code }) => code === "missing_file");
+  const addons = place("addons"); // null if the farm offers none
+  if (addons) addons.hidden = !findings.some(({ code }) => code === "addon_node");
   if (shown.dataset.key === key) return; // keeps unfolded what a person has unfolded
   shown.dataset.key = key;
   shown.replaceChildren(...findings.slice(0, MOST).map(line));

@@ -105,6 +105,17 @@ function add(files, paths) {
   Object.assign(own.paths, paths);
 }
 
+// Sends an add-on of the farm with the scene, which nodes enable before they open the scene.
+async function bring({ addon, of }) {
+  if (!own.files.length) throw new Refused("Choose the scene again, to send it with the add-on.");
+  complain(null);
+  const answer = await fetch(`/download/${addon}`);
+  if (!answer.ok) throw new Refused("The add-on cannot be fetched now. Try again.");
+  const name = `${of}.zip`;
+  add([{ path: `rendertrust-addons/${name}`, file: new File([await answer.blob()], name) }], {});
+  await start();
+}
+
 async function begin({ files, scenes }) {
   if (!files.length) throw new Refused("There are no files in it, or all of them are empty.");
   const long = files.map(({ path }) => path.split("/").pop()).find((name) => new TextEncoder().encode(name).length > NAME_BYTES_MOST);
@@ -517,6 +528,8 @@ addEventListener("pageshow", ({ persisted }) => {
 form.addEventListener("submit", (event) => { event.preventDefault(); doing(submit); });
 part("look-again").addEventListener("click", () => doing(() => check(true)));
 form.addEventListener("click", ({ target }) => {
+  const addon = target.closest("[data-addon]");
+  if (addon) doing(() => bring(addon.dataset));
   if (target.closest("[data-newer]")) form.elements.or_newer.click();
   const wanted = target.closest("[data-format]")?.dataset.format;
   if (!wanted) return;

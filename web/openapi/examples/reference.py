@@ -521,6 +521,19 @@ DOWNLOADS: Final[Example] = {
     },
     "release_key": RELEASE_KEY,
     "signature": RELEASE_SIGNATURE,
+    "addons": [
+        {
+            "id": "paint_node",
+            "title": "Paint node",
+            "version": "1.2.0",
+            "blender_from": "4.2.0",
+            "blender_before": None,
+            "name": "paint_node-1.2.0.zip",
+            "url": "https://farm.example/download/paint_node-1.2.0.zip",
+            "sha256": SHA256,
+            "size": 4_310,
+        }
+    ],
 }
 EXTENSION_REPOSITORY: Final[Example] = {
     "version": "v1",

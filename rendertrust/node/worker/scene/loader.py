@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import Any
 
 from ..ipc import MachineError, MissingCapability, SceneError, one_line
-from . import nondeterminism, simulation_caches
+from . import addons, nondeterminism, simulation_caches
 from .files import IMPORT_PATH, computed_imports
 from .named_paths import rewrite_paths
 from .settings import composite_on_processor, make_repeatable
@@ -47,10 +47,12 @@ class Replaced:
 
 
 def load(bpy: Any, order: dict[str, Any]) -> tuple[Any, Replaced]:
-    """Load the order's scene and replace its file paths.
+    """Enable the order's add-ons, load its scene and replace the scene's file paths.
 
     Also return what Blender has replaced by settings that it has.
     """
+    if order.get("addons"):
+        addons.enable(bpy, order["addons"])
     said = _open(bpy, order["scene"])
     if "paths" in order:
         with open(order["paths"], encoding="utf-8") as file:

@@ -1,0 +1,75 @@
+"""Add-ons of a job: zips of Blender extensions whose code the gateway's admin allows."""
+
+import os
+import tomllib
+import zipfile
+from typing import Any
+
+from ..ipc import SceneError, one_line
+
+MANIFEST = "blender_manifest.toml"
+REPOSITORY = "user_default"  # the folder of extensions that were installed from a file
+FILES_MAX = 5_000
+BYTES_MAX = 512 * 2**20  # unpacked
+
+
+def enable(bpy: Any, paths: list[str]) -> None:
+    """Unpack and enable the add-ons, before the scene is opened. Raises SceneError.
+
+    They stay enabled, as all scenes of a process are of one job.
+    """
+    import addon_utils  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
+
+    names = [os.path.splitext(os.path.basename(path))[0] for path in paths]
+    folder = bpy.utils.user_resource("EXTENSIONS", path=REPOSITORY, create=True)
+    new = [pair for pair in zip(names, paths, strict=True) if not _is_there(folder, pair[0])]
+    for name, path in new:
+        _unpack(path, os.path.join(folder, name))
+        _require_version(bpy, name, os.path.join(folder, name, MANIFEST))
+    if new:
+        addon_utils.extensions_refresh(ensure_wheels=True)
+    for name, _ in new:
+        _enable(bpy, addon_utils, name)
+
+
+def _is_there(folder: str, name: str) -> bool:
+    return os.path.isdir(os.path.join(folder, name))
+
+
+def _unpack(path: str, place: str) -> None:
+    try:
+        with zipfile.ZipFile(path) as packed:
+            members = packed.infolist()
+            if len(members) > FILES_MAX or sum(one.file_size for one in members) > BYTES_MAX:
+                raise SceneError(f"the add-on {os.path.basename(path)} is too large")
+            packed.extractall(place)
+    except (zipfile.BadZipFile, ValueError, OSError) as fault:
+        name = os.path.basename(path)
+        raise SceneError(f"the add-on {name} cannot be unpacked: {one_line(fault)}") from fault
+
+
+def _require_version(bpy: Any, name: str, manifest: str) -> None:
+    """Raise SceneError if the add-on is not for this version of Blender."""
+    with open(manifest, "rb") as file:
+        said = tomllib.load(file)
+    first, end = said["blender_version_min"], said.get("blender_version_max")
+    if bpy.app.version < _numbers(first):
+        raise SceneError(f"the add-on {name} needs Blender {first} or newer")
+    if end is not None and bpy.app.version >= _numbers(end):
+        raise SceneError(f"the add-on {name} works only before Blender {end}")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in version.split("."))
+
+
+def _enable(bpy: Any, addon_utils: Any, name: str) -> None:
+    faults: list[BaseException] = []
+    module = addon_utils.enable(
+        f"bl_ext.{REPOSITORY}.{name}", persistent=True, handle_error=faults.append
+    )
+    if module is None:
+        why = one_line(faults[0]) if faults else "it cannot be registered"
+        raise SceneError(
+            f"the add-on {name} does not work in Blender {bpy.app.version_string}: {why}"
+        )
