@@ -32,7 +32,7 @@ from web.downloads.wheel import Wheel, built_wheel
 from web.gateway import Gateway
 from web.http.operations import Audience, Call, Operations
 from web.http.problem import Problem
-from web.openapi.examples import reference as examples
+from web.openapi.examples import downloads as examples
 
 operations = Operations(audience=Audience.PUBLIC)
 BINARY: Final = "application/octet-stream"

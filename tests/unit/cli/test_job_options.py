@@ -43,7 +43,7 @@ def test_a_job_of_rows_is_named_by_its_model(tmp_path: Path, stem: str, name: st
     @job_options
     @submit_inference.options
     def command(**given: Any) -> None:
-        options = given | {"estimate": False, "out": None}
+        options = given | {"estimate": False, "out": None, "addons": ()}
         found.append(submit_inference.row_job(tmp_path / f"{stem}.onnx", options, tmp_path))
 
     (tmp_path / f"{stem}.onnx").write_bytes(perceptron(width=2))

@@ -21,9 +21,7 @@ GIB = 1 << 30
 def let_inspection_find(monkeypatch: pytest.MonkeyPatch, looked: LocalFindings) -> None:
     """Make the local inspection return ``looked`` for every scene."""
 
-    def look(
-        path: Path, frames: tuple[int, ...], picture_format: str | None = None
-    ) -> LocalFindings:
+    def look(path: Path, frames: tuple[int, ...], **_: object) -> LocalFindings:
         return looked
 
     monkeypatch.setattr(local_preflight, "has_blender", lambda: True)

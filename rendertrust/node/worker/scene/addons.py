@@ -3,6 +3,7 @@
 import os
 import tomllib
 import zipfile
+from importlib import import_module
 from typing import Any
 
 from ..ipc import SceneError, one_line
@@ -18,8 +19,7 @@ def enable(bpy: Any, paths: list[str]) -> None:
 
     They stay enabled, as all scenes of a process are of one job.
     """
-    import addon_utils  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
-
+    addon_utils: Any = import_module("addon_utils")  # comes with Blender
     names = [os.path.splitext(os.path.basename(path))[0] for path in paths]
     folder = bpy.utils.user_resource("EXTENSIONS", path=REPOSITORY, create=True)
     new = [pair for pair in zip(names, paths, strict=True) if not _is_there(folder, pair[0])]
