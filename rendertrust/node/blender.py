@@ -13,7 +13,7 @@ from typing import Any, Final
 import attrs
 import orjson
 
-from rendertrust.node import blender_discovery, devices, sandbox, shader_cache
+from rendertrust.node import blender_discovery, devices, driver_cache, sandbox
 from rendertrust.node.child_process import ProcessExit, converse
 from rendertrust.node.machine_facts import ram_bytes
 from rendertrust.node.resource_monitor import GraphicsMemory, ResourceLimits, ResourceMonitor
@@ -56,7 +56,8 @@ class Blender:
     ``memory_bytes``: memory that one order to the worker may take; None means all memory of the
     machine. ``nice``: niceness of the process, 0 to 19. ``opengl``: EEVEE and Workbench can draw;
     None if unknown (``opengl_probe``). ``drawing``: the graphics driver, None without OpenGL.
-    ``shaders``: folder with compiled shaders for the home folders of the processes. ``variables``:
+    ``compiled``: folder with what drivers compiled (``driver_cache``), for the home folders of the
+    processes. ``variables``:
     further environment variables of the worker, as NAME=value. ``device``: the graphics card that
     renders; None: the processor renders. ``card_bytes``: the graphics memory of a unit; None if
     unknown.
@@ -70,7 +71,7 @@ class Blender:
     build: str = ""
     opengl: bool | None = None
     drawing: str | None = None
-    shaders: Path | None = None
+    compiled: Path | None = None
     variables: tuple[str, ...] = ()
     device: devices.Device | None = None
     card_bytes: int | None = None
@@ -97,13 +98,15 @@ class Blender:
         full["limits"] = {**self.limits(within, threads), **self.box.limits(threads)}
         view = self.box.view(folder, WORKER)
         # Mesa's driver would take all processors of the machine.
-        given = (f"LP_NUM_THREADS={threads}", *shader_cache.VARIABLES, *self.variables)
+        given = (f"LP_NUM_THREADS={threads}", *driver_cache.SHADER_VARIABLES, *self.variables)
         if self.device is not None:
-            given = (*given, *devices.kernel_caches(Path(view.out).with_name("home")))
+            home = Path(view.out).with_name("home")
+            given = (*given, *driver_cache.kernel_variables(home))
         program = self.renderer.program(view.worker, orjson.dumps(full).decode())
         program = ["/usr/bin/env", *given, *program]
-        if self.shaders is not None:
-            await asyncio.to_thread(shader_cache.give, self.shaders, folder / "home")
+        if self.compiled is not None:
+            home, kind = folder / "home", self.cache_kind
+            await asyncio.to_thread(driver_cache.give, self.compiled, home, kind)
         return await converse(
             self.box.command(program, folder, WORKER),
             environment=self.box.environment(folder),
@@ -137,6 +140,11 @@ class Blender:
         if self.device is None:
             return limits
         return {name: value for name, value in limits.items() if name != ADDRESS}
+
+    @property
+    def cache_kind(self) -> driver_cache.CacheKind:
+        """Return what the drivers compile: kernels for a card, otherwise OpenGL's shaders."""
+        return driver_cache.SHADERS if self.device is None else driver_cache.KERNELS
 
     @property
     def is_sandboxed(self) -> bool:

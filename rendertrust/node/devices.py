@@ -24,7 +24,6 @@ DRIVERS: Final = {  # what shows the cards of a maker
     INTEL: "the kernel driver i915 or xe",
 }
 MIB: Final = 2**20
-CACHE_BYTES: Final = 256 * MIB  # of the compiled kernels of one process
 _LIBRARIES: Final = {AMD: (Path("/opt/rocm"),)}  # folders of drivers outside the system's
 TOOL: Final = "nvidia-smi"
 TOOL_SECONDS: Final = 10.0
@@ -264,17 +263,6 @@ def access_of(card: Card) -> CardAccess:
         nodes=nodes,
         readable=(*(path for path in card.sysfs if path.exists()), *libraries),
         groups=tuple(sorted(groups)),
-    )
-
-
-def kernel_caches(home: Path) -> tuple[str, ...]:
-    """Return the variables that keep compiled kernels in a unit's home folder, as NAME=value."""
-    cache = home / ".cache"
-    return (
-        f"CUDA_CACHE_PATH={cache / 'kernels-cuda'}",
-        f"CUDA_CACHE_MAXSIZE={CACHE_BYTES}",
-        f"OPTIX_CACHE_PATH={cache / 'kernels-optix'}",
-        f"OPTIX_CACHE_MAXSIZE={CACHE_BYTES}",
     )
 
 

@@ -20,9 +20,9 @@ import orjson
 
 from rendertrust.node.blender import Blender
 from rendertrust.node.child_process import TAIL_BYTES_MAX, ProcessExit
+from rendertrust.node.driver_cache import JobCaches
 from rendertrust.node.resource_monitor import family, held_bytes, written_bytes
 from rendertrust.node.rmtree import clear
-from rendertrust.node.shader_cache import JobShaders
 
 LIFE_SECONDS: Final = 1800.0  # an older process gets no new orders, to bound memory leaks
 REST_SECONDS: Final = 4.0
@@ -204,13 +204,13 @@ class ResidentBlender:
 class ResidentBlenders:
     """Pool of the node's Blenders that wait for another unit, in folders below ``scratch``.
 
-    ``shaders``: compiled shaders of the last few jobs, also in a folder below ``scratch``.
+    ``compiled``: what drivers compiled for the last few jobs, also in a folder below ``scratch``.
     """
 
     scratch: Path
     rest_seconds: float = REST_SECONDS
-    shaders: JobShaders = attrs.field(
-        default=attrs.Factory(lambda self: JobShaders(self.scratch / "shaders"), takes_self=True)
+    compiled: JobCaches = attrs.field(
+        default=attrs.Factory(lambda self: JobCaches(self.scratch / "compiled"), takes_self=True)
     )
     _waiting: dict[ResidentBlender, tuple[BlenderKey, asyncio.TimerHandle]] = attrs.field(
         factory=dict
@@ -229,7 +229,7 @@ class ResidentBlenders:
         resident = await self._waiting_for(same)
         if resident is None:
             folder = await asyncio.to_thread(self._moved, inputs, blender, same.job_id)
-            leave = partial(self.shaders.keep, same.job_id)
+            leave = partial(self.compiled.keep, same.job_id, kind=blender.cache_kind)
             resident = ResidentBlender(blender, folder, same.threads, within, leave)
         try:
             yield resident
@@ -274,7 +274,7 @@ class ResidentBlenders:
         folder = Path(tempfile.mkdtemp(prefix="blender-", dir=self.scratch))
         inputs.rename(folder / "in")
         blender.box.prepare(folder)
-        self.shaders.give(job, folder / "home")
+        self.compiled.give(job, folder / "home", blender.cache_kind)
         return folder
 
     def _let_wait(self, resident: ResidentBlender, same: BlenderKey) -> None:
