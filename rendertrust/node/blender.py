@@ -87,12 +87,14 @@ class Blender:
         overhear: Callable[[bytes], None] = lambda _: None,
         orders: int | None = None,
         started: Callable[[int], None] = lambda _: None,
+        measured: Callable[[int], None] = lambda _: None,
     ) -> ProcessExit:
         """Run one order in the work folder ``folder``.
 
         The order's paths are relative to ``in``, and paths of delivered files to ``delivered``.
         ``orders``: a descriptor, which this method closes. Blender then stays, and runs each
         further order that it reads from the descriptor as a line in the format of ``said``.
+        ``measured`` is told the graphics memory in use, each second.
         """
         full = dict(self.said(order, folder, threads)) | {"stays": orders is not None}
         full["limits"] = {**self.limits(within, threads), **self.box.limits(threads)}
@@ -113,7 +115,7 @@ class Blender:
             within=within,
             hear=hear,
             overhear=overhear,
-            watch=ResourceMonitor(folder, self.bounds, self.graphics),
+            watch=ResourceMonitor(folder, self.bounds, self.graphics(measured)),
             orders=orders,
             started=started,
         )
@@ -151,12 +153,11 @@ class Blender:
         """Return True if scenes cannot reach this machine's files and network."""
         return not isinstance(self.box, sandbox.NoSandbox)
 
-    @property
-    def graphics(self) -> GraphicsMemory | None:
-        """Return the graphics memory of an order; None without a card, or if it is unknown."""
-        if self.device is None or self.card_bytes is None:
+    def graphics(self, measured: Callable[[int], None]) -> GraphicsMemory | None:
+        """Return the graphics memory of an order; None without a card."""
+        if self.device is None:
             return None
-        return GraphicsMemory(self.device.card, self.card_bytes, devices.installed())
+        return GraphicsMemory(self.device.card, self.card_bytes, devices.installed(), measured)
 
     @property
     def bounds(self) -> ResourceLimits:

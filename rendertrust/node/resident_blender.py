@@ -71,6 +71,7 @@ class ResidentBlender:
     _overhear: Overhear = _unheard
     _last: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
     _tail: bytearray = attrs.field(factory=bytearray)
+    _vram: int | None = None  # the most graphics memory since the order was given
     _over: asyncio.Event = attrs.field(factory=asyncio.Event)
     _resting: asyncio.Event = attrs.field(factory=asyncio.Event)
     _orders: int = attrs.field(init=False)
@@ -95,6 +96,7 @@ class ResidentBlender:
         """Run one order, as ``Blender.obey`` does. Raises OSError if the worker could not start."""
         self._hear, self._overhear = hear, overhear
         self._last, self._tail, self.is_well = {}, bytearray(), False
+        self._vram = None
         self._over.clear()
         self._resting.clear()
         try:
@@ -141,12 +143,16 @@ class ResidentBlender:
                 overhear=self._keep,
                 orders=orders,
                 started=self._started,
+                measured=self._measured,
             )
         finally:
             os.close(self._orders)
 
     def _started(self, pid: int) -> None:
         self._pid = pid
+
+    def _measured(self, vram: int) -> None:
+        self._vram = max(self._vram or 0, vram)
 
     async def _until(self, said: asyncio.Event) -> None:
         """Wait for the event, or for the end of the process."""
@@ -197,7 +203,7 @@ class ResidentBlender:
     def _told(self, ending: ProcessExit) -> ProcessExit:
         """Return the process's exit with the output since the order was given."""
         tail = self._tail.decode("utf-8", "replace")
-        return attrs.evolve(ending, last=self._last, tail=tail)
+        return attrs.evolve(ending, last=self._last, tail=tail, vram=self._vram)
 
 
 @attrs.define(eq=False)

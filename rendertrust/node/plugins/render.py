@@ -457,9 +457,11 @@ def result_of(ending: ProcessExit, folder: Path, files: list[str] | None = None)
     if len(names) - len(proofs) == 1 and len(proofs) <= 1:
         pictures = [name for name in names if name not in proofs]
         proof = folder / "out" / proofs[0] if proofs else None
-        return Completed(file=folder / "out" / pictures[0], evidence=proof, work=work)
+        made = folder / "out" / pictures[0]
+        return Completed(file=made, evidence=proof, work=work, vram=ending.vram)
     try:
-        return Completed(file=frame_zips.pack(folder / "out", names), work=work)
+        made = frame_zips.pack(folder / "out", names)
+        return Completed(file=made, work=work, vram=ending.vram)
     except NotARegularFile as fault:
         return Failed(failure="node", error="a frame cannot be read", detail=str(fault))
 

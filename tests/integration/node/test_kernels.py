@@ -4,8 +4,9 @@ The cards are those of the fake layer of devices; the renderer is a program that
 driver.
 """
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 import attrs
@@ -19,7 +20,7 @@ from rendertrust.node.plugin import Completed
 from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.node.sandbox import NoSandbox
 from tests.integration.node.scenes import task
-from tests.support.fake_cards import file, machine
+from tests.support.fake_cards import GIB, file, machine
 
 MAKERS = ("nvidia", "amd", "intel")
 # The folder of each backend's kernels, as its driver or Cycles takes it.
@@ -46,6 +47,8 @@ def obey(order):
         open(kernel, "w").write("kernel")
         open(sys.argv[2], "a").write(order["do"] + "\\n")
     open(os.path.join(order["out"], "frame.png"), "w").close()
+    if order["do"] == "render":
+        open(sys.argv[3], "rb", buffering=0).read(1)
     say(event="done", file="frame.png", seconds=1.0)
 
 order = json.loads(sys.argv[-1])
@@ -61,27 +64,47 @@ if order["stays"]:
 
 @attrs.frozen
 class Renderer:
-    """A renderer whose driver keeps kernels in ``kernels``, and notes what it compiles."""
+    """A renderer whose driver keeps kernels in ``kernels``, and notes what it compiles.
+
+    A unit ends once it can read a byte of the pipe ``begins``.
+    """
 
     kernels: str
     script: Path
     noted: Path
+    begins: Path
     readable: tuple[Path, ...] = ()
 
     def program(self, worker: str, order: str) -> list[str]:
-        return [sys.executable, str(self.script), self.kernels, str(self.noted), order]
+        places = map(str, (self.noted, self.begins))
+        return [sys.executable, str(self.script), self.kernels, *places, order]
 
     def compiled(self) -> list[str]:
         """Return the operations for which the driver has compiled."""
         return self.noted.read_text().split() if self.noted.exists() else []
 
 
+@attrs.frozen
+class Measuring:
+    """Reader of cards that finds some memory in use. It lets a unit end when it was asked."""
+
+    pipe: int
+    used: int
+
+    def cards(self) -> Sequence[devices.Card]:
+        return ()
+
+    def used_bytes(self, card: devices.Card, pids: Collection[int]) -> int:
+        os.write(self.pipe, b".")
+        return self.used
+
+
 Start = Callable[[str], tuple[RenderPlugin, Renderer]]
 
 
 @pytest.fixture
-def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
-    """Return a function that makes a node on a card; all nodes are of one user."""
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Yield a function that makes a node on a card; all nodes are of one user."""
     cards = machine(tmp_path / "machine", *MAKERS)
     stored = tmp_path / "user"
 
@@ -89,12 +112,15 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
         return stored
 
     monkeypatch.setattr(platformdirs, "user_cache_path", user_cache_path)
-    script = file(tmp_path / "driver.py", DRIVER)
+    script, pipe = file(tmp_path / "driver.py", DRIVER), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = Measuring(os.open(pipe, os.O_RDWR | os.O_NONBLOCK), 3 * GIB)
+    monkeypatch.setattr(devices, "installed", lambda: reader)
 
     def started(name: str) -> tuple[RenderPlugin, Renderer]:
         device = devices.find(name, cards)
         assert isinstance(device, devices.Device)
-        renderer = Renderer(FOLDERS[name], script, tmp_path / "noted")
+        renderer = Renderer(FOLDERS[name], script, tmp_path / "noted", pipe)
         found = Blender(
             renderer=renderer,  # type: ignore[arg-type]
             box=NoSandbox(),
@@ -111,7 +137,8 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
         scratch.mkdir(exist_ok=True)
         return RenderPlugin(scratch=scratch, device=device), renderer
 
-    return started
+    yield started
+    os.close(reader.pipe)
 
 
 def kernels(folder: Path) -> set[str]:
@@ -133,7 +160,9 @@ async def test_a_node_has_kernels_compiled_once_and_each_job_keeps_its_own(
     assert render.found.compiled is not None
     for number, job in enumerate(("a", "a", "b")):
         unit = attrs.evolve(task(tmp_path / f"unit-{number}", scene, {}), job_id=job)
-        assert isinstance(await render.run(unit), Completed)
+        result = await render.run(unit)
+        assert isinstance(result, Completed)
+        assert result.vram == 3 * GIB, "the most that was measured"
         await render.residents.end()
     assert renderer.compiled() == ["try", "compile", "render", "render"], "once for each job"
     assert kernels(render.found.compiled) == {"try", "compile"}, "processes have only a copy"
