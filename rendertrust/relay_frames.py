@@ -362,7 +362,8 @@ class JobResult:
     follows. ``sha256`` and ``size`` describe the uploaded object; ``part_sums`` has the SHA-256 of
     each part of a multipart upload. ``work``: the node's measurements, or the work of a receipt
     with the node's ``signature`` (``rendertrust.receipt``). If a check fails, ``unread`` in
-    ``work`` names the delivered file that could not be read.
+    ``work`` names the delivered file that could not be read. ``vram``: the most graphics memory
+    that the unit took, in bytes, as the node measured it.
     """
 
     job_id: str = attrs.field(validator=_JOB_ID)
@@ -385,6 +386,7 @@ class JobResult:
     )
     given_back: bool | None = attrs.field(default=None, validator=_BOOL)
     lacks: str | None = attrs.field(default=None, validator=optional(one_of(*LACKS)))
+    vram: int | None = attrs.field(default=None, validator=optional(_SIZE))
 
 
 @attrs.frozen(kw_only=True)

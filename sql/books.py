@@ -161,6 +161,7 @@ class JobRow:
     charged: int = 0  # the price of complete units
     paused: str | None = None  # why it is paused: 'owner', 'cap' or 'stopped'
     reached: ReachedStatus = "QUEUED"  # the furthest status
+    vram_used: int = 0  # bytes; the most graphics memory that nodes measured of its units
     avoid: tuple[UUID, ...] = ()  # nodes that failed a unit of this job; the last column
 
 
@@ -201,6 +202,8 @@ class UnitRow:
     unsent: int = 0  # attempts that no node ever received; they are not retries
     needs_memory: int = 0  # bytes; a node with less ran out of memory
     needs_opengl: bool = False  # set when a node without OpenGL failed it
+    needs_vram: int = 0  # bytes; a card with less ran out of memory
+    needs_scripts: bool = False  # set when a node with a card refused its script shaders
     unsendable_to: tuple[UUID, ...] = ()  # nodes whose connection could not take the unit
 
     @property

@@ -50,7 +50,8 @@ _OF_UNIT: Final = attrgetter(
     *("failures", "avoid", "result_key", "result_sha256", "result_size", "verified"),
     *("error_class", "error_code", "error_message", "started_at", "ended_at", "missing"),
     *("copy_attempt", "copy_node_id", "copy_assigned_at", "copy_started_at", "copy_lease_until"),
-    *("copy_delivered_at", "unsent", "faults", "needs_memory", "needs_opengl", "unsendable_to"),
+    *("copy_delivered_at", "unsent", "faults", "needs_memory", "needs_opengl"),
+    *("needs_vram", "needs_scripts", "unsendable_to"),
 )
 _OF_HOLD: Final = attrgetter("reference", "amount", "created_at", "settled", "state", "closed_at")
 # Places of a unit's columns that are arrays of nodes.

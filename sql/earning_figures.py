@@ -13,6 +13,7 @@ from sql.units import result_key, sheet_key
 HOUR_SECONDS: Final = 3600
 SECONDS_LEAST: Final = 60  # shorter work says nothing about an hour
 NODES_MOST: Final = 1_000  # nodes of an operator with sums of their own
+DEVICES_MOST: Final = 50  # kinds of devices of an operator
 COMING_MOST: Final = 100  # days on which pending earnings become payable
 
 
@@ -38,9 +39,7 @@ class EarningSum:
     @property
     def per_hour(self) -> int | None:
         """The earnings for each hour at work; None if that was under a minute."""
-        if self.seconds < SECONDS_LEAST:
-            return None
-        return round(self.earned * HOUR_SECONDS / self.seconds)
+        return per_hour(self.earned, self.seconds)
 
 
 @attrs.frozen
@@ -52,6 +51,43 @@ class EarningSums:
     total: EarningSum
     days: Sequence[EarningSum]
     nodes: Sequence[EarningSum]
+
+
+@attrs.frozen
+class DeviceSum:
+    """Earnings with one kind of device in a period, and its speed.
+
+    ``device_class``: without the build of Blender. ``seconds``: the time at work. In
+    ``measured_seconds`` its nodes did the work that takes the machine which measures prices
+    ``reference_seconds``.
+    """
+
+    device_class: str
+    nodes: int
+    units: int
+    earned: int
+    seconds: float
+    measured_seconds: float
+    reference_seconds: float
+
+    @property
+    def per_hour(self) -> int | None:
+        """The earnings for each hour at work; None if that was under a minute."""
+        return per_hour(self.earned, self.seconds)
+
+    @property
+    def speed(self) -> float | None:
+        """The work in a second, in seconds of the machine that measures prices; None if units with
+        measured prices took under a minute.
+        """
+        if self.measured_seconds < SECONDS_LEAST:
+            return None
+        return self.reference_seconds / self.measured_seconds
+
+
+def per_hour(earned: int, seconds: float) -> int | None:
+    """Return the earnings for each hour; None if the time says nothing about an hour."""
+    return None if seconds < SECONDS_LEAST else round(earned * HOUR_SECONDS / seconds)
 
 
 @attrs.frozen
@@ -112,6 +148,11 @@ class EarningFigures(Table):
             [row for row in rows if row.day is not None],
             [row for row in rows if row.node_id is not None],
         )
+
+    async def devices(self, operator: UUID, first: date, last: date) -> Sequence[DeviceSum]:
+        """Return what the operator earned with each kind of device, the most first."""
+        wanted = (operator, first, last, DEVICES_MOST)
+        return await self._database.rows(DeviceSum, "earning_devices", *wanted)
 
     async def coming(self, operator: UUID) -> Sequence[ComingEarnings]:
         """Return the operator's pending earnings by day, soonest first."""

@@ -25,6 +25,21 @@ NO_NEEDS: Final = NodeNeeds()
 NOT_OF_TILES: Final = ("format",)
 
 
+# A card's memory that a render needs: what was measured before, and a margin for other frames.
+CARD_MARGIN_PERCENT: Final = 130
+CARD_BASE: Final = 3 << 29  # bytes, for the driver and the kernels, which Cycles does not count
+
+
+def with_margin(measured: int) -> int:
+    """Return the graphics memory for a further unit, of one that was seen to take ``measured``."""
+    return measured * CARD_MARGIN_PERCENT // 100
+
+
+def card_bytes_of(peak: int) -> int:
+    """Return the graphics memory for a unit, by the ``peak`` that Cycles itself counted."""
+    return with_margin(peak) + CARD_BASE if peak else 0
+
+
 @attrs.frozen
 class NewUnit:
     """One unit of a new job: its price, its frames and its ``place`` within the job's order.
@@ -117,7 +132,8 @@ class JobPlan:
 
     ``needs``: what the spec and the scene require of nodes, with the device class to which the
     units are pinned. ``units``: only of a new job; they are stored in another table. ``again_of``:
-    the job of which this one renders a frame again.
+    the job of which this one renders a frame again. ``card_bytes``: the estimate of the graphics
+    memory that a unit needs where a card renders it; 0: unknown.
     """
 
     spec: JobSpec
@@ -126,6 +142,7 @@ class JobPlan:
     pricing: Pricing | None = None
     units: tuple[NewUnit, ...] = ()
     again_of: UUID | None = None
+    card_bytes: int = 0
 
     @property
     def job_type(self) -> str:

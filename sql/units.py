@@ -140,6 +140,9 @@ class UnitFacts:
     answered: bool = False  # its speculative attempt has delivered and waits for its verdict
     needs_memory: int = 0  # bytes; a node with less ran out of memory
     needs_opengl: bool = False  # set when a node without OpenGL failed it
+    needs_vram: int = 0  # bytes; a card with less ran out of memory
+    needs_scripts: bool = False  # set when a node with a card refused its script shaders
+    vram_used: int = 0  # bytes; the most graphics memory that nodes measured of the job's units
 
 
 @attrs.define

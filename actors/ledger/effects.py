@@ -202,11 +202,13 @@ class UnitComplete(DeliveredResult):
     """Complete a DISPATCHED or RUNNING unit and charge its hold, if attempt and node match.
 
     If ``verified``, the node's owner is paid their share. ``free``: no operator is paid, so the
-    creator is not charged: the price becomes 0 and the hold is released.
+    creator is not charged: the price becomes 0 and the hold is released. ``vram_used``: the
+    graphics memory that the node measured, in bytes; 0: none, or its word does not count.
     """
 
     receipt: IssuedReceipt | None = None
     free: bool = False
+    vram_used: int = 0
 
 
 @attrs.frozen
@@ -216,7 +218,7 @@ class UnitDeliver:
     The delivery is recorded; nothing is charged or paid yet. ``work``: the work record that the
     node signed, canonical. ``draw``: a number from 0 up to 1; the result is compared if it is below
     the ``odds``, which depend on the node's record, or below the odds at which the operator's
-    pending shares cover a fine.
+    pending shares cover a fine. ``vram_used``: as in UnitComplete.
     """
 
     result: DeliveredResult
@@ -227,6 +229,7 @@ class UnitDeliver:
     evidence_size: int | None = None
     draw: float | None = None
     odds: float = 1.0
+    vram_used: int = 0
 
     @property
     def job(self) -> UUID:
@@ -258,8 +261,8 @@ class UnitFail:
     like an invalid result. ``accused``: the device class of a node that blames the scene; the
     report counts against the node if another node renders the scene. ``returned``: the node
     returns the unit without a failure. ``uncounted``: another node is tried and no failure is
-    counted, because the node lacks what the unit needs. ``needs_memory`` (bytes) and
-    ``needs_opengl`` raise the unit's requirements.
+    counted, because the node lacks what the unit needs. ``needs_memory`` and ``needs_vram`` (in
+    bytes), ``needs_opengl`` and ``needs_scripts`` raise the unit's requirements.
     """
 
     job: UUID
@@ -275,6 +278,8 @@ class UnitFail:
     uncounted: bool = False
     needs_memory: int = 0
     needs_opengl: bool = False
+    needs_vram: int = 0
+    needs_scripts: bool = False
     error_code: ErrorCode = REPORTED
 
 

@@ -87,10 +87,15 @@ class UnitCommits:
     def find_alternatives(self, held: HeldUnit) -> None:
         """Ask the Scheduler which other nodes could do the unit; repeat until it answers."""
         lacks = None if held.result is None else held.result.lacks
-        memory = self._state.unit_memory + 1 if lacks in unit_failures.MEMORIES else 0
-        attempt = (*held.id, self._state.node.id, self._actor.ref)
+        given = self._state.given(held.assignment, lacks)
         self._scheduler.tell(
-            FindAlternatives(*attempt, memory=memory, opengl=lacks == unit_failures.OPENGL)
+            FindAlternatives(
+                *(*held.id, self._state.node.id, self._actor.ref),
+                memory=given + 1 if lacks == unit_failures.MEMORY else 0,
+                opengl=lacks == unit_failures.OPENGL,
+                vram=given + 1 if lacks == unit_failures.VRAM else 0,
+                scripts=lacks == unit_failures.SCRIPTS,
+            )
         )
         self.retry(held)
 

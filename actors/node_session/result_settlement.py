@@ -115,7 +115,7 @@ class ResultSettlement:
         effect = unit_failures.incapable(
             unit,
             state.node.id,
-            unit_failures.MissingCapability(result.lacks, state.unit_memory, error),
+            unit_failures.MissingCapability(result.lacks, state.given(unit, result.lacks), error),
             others,
             is_trusted=not state.is_outsider(unit),
             now=state.clock.now(),
@@ -260,6 +260,8 @@ class ResultSettlement:
         effect = result_validation.completion(
             unit, node, settings, named=named, found=seen.found, said=result.sha256
         )
+        if not self._state.is_outsider(unit):  # others could keep the job from all smaller cards
+            effect = attrs.evolve(effect, vram_used=result.vram or 0)
         if not (waits or settings.pays_unverified):
             effect = attrs.evolve(effect, verified=False, operator=None)
         if isinstance(named, OwnObject) and waits:
@@ -295,6 +297,7 @@ class ResultSettlement:
             node_signature=None if work is None else work.signature,
             evidence_sha256=None if proof is None else proof.sha256,
             evidence_size=None if proof is None else proof.size,
+            vram_used=made.vram_used,
         )
 
     def _receipt(self, unit: Assignment, work: SignedWork | None) -> IssuedReceipt | None:

@@ -13,7 +13,7 @@ from actors.kernel import Message, Ref, Timer
 from actors.ledger.effects import Effect
 from actors.node_session.messages import NodeSession
 from actors.node_session.settings import NodeSessionSettings
-from actors.node_session.unit_failures import Failure
+from actors.node_session.unit_failures import MEMORIES, VRAM, Failure
 from actors.ports import Clock
 from actors.scheduler.messages import Assignment, unit_memory
 from rendertrust.blender_version import UNKNOWN, parse
@@ -329,13 +329,18 @@ class SessionState:
         known = () if self.hello is None else self.hello.used_builds
         return next((each for each in known if build and each.build == build), None)
 
-    @property
-    def unit_memory(self) -> int:
-        """Bytes of memory for one unit, by the measure with which the Scheduler compares nodes."""
+    def given(self, unit: Assignment, what: str | None) -> int:
+        """Return the bytes of memory or graphics memory that the node gives a unit, by the measure
+        with which the Scheduler compares nodes; 0 of anything else.
+        """
         hello = self.hello
-        if hello is None:
+        if hello is None or what not in MEMORIES:
             return 0
-        return unit_memory(hello.device_class, hello.ram, hello.vram, hello.slots)
+        if what == VRAM:
+            return unit_memory(None, hello.vram, None, hello.slots)
+        is_main_alone = unit.plan.needs.vram is not None  # graphics memory is counted besides
+        device = None if is_main_alone else hello.device_class
+        return unit_memory(device, hello.ram, hello.vram, hello.slots)
 
     def serves(self, pool: str) -> bool:
         """Return whether the node accepts work of a pool; a node whose hello names no pools accepts

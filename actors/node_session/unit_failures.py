@@ -122,7 +122,8 @@ def is_agreed(others: AlternativesFound) -> bool:
 class MissingCapability:
     """A capability that a unit needs and its node lacks (``rendertrust.protocol.LACKS``).
 
-    ``given``: bytes of memory that the node gave the unit. ``words``: the node's error text.
+    ``given``: bytes of memory, or of graphics memory, that the node gave the unit. ``words``: the
+    node's error text.
     """
 
     what: str
@@ -151,7 +152,8 @@ def incapable(
     ends = is_memory and is_trusted and not others.is_able
     is_noted = is_trusted or (others.is_seconded and others.is_able)
     is_last = not (others.is_able or (others.is_untried and not is_trusted))
-    words = _too_much(lack.given, is_last=is_last) if is_memory else lack.words
+    words = _too_much(lack, is_last=is_last) if is_memory else lack.words
+    more = lack.given + 1 if is_noted else 0
     return UnitFail(
         job=unit.job,
         unit=unit.number,
@@ -162,8 +164,10 @@ def incapable(
         error=words[:ERROR_CHARACTERS_MOST],
         retry_at=None if ends else now + timedelta(seconds=_lacking_seconds(unit, others)),
         uncounted=True,
-        needs_memory=lack.given + 1 if is_memory and is_noted else 0,
+        needs_memory=more if lack.what == MEMORY else 0,
         needs_opengl=lack.what == OPENGL and is_noted,
+        needs_vram=more if lack.what == VRAM else 0,
+        needs_scripts=lack.what == SCRIPTS and is_noted,
     )
 
 
@@ -181,8 +185,10 @@ def _lacking_seconds(unit: Assignment, others: AlternativesFound) -> int:
     return int(min(2 ** min(unit.tries, 10), LACKING_SECONDS_MOST))
 
 
-def _too_much(given: int, *, is_last: bool) -> str:
-    said = f"{TOO_MUCH}: the scene needs more than the {given // MIB} MiB that its node has for it"
+def _too_much(lack: MissingCapability, *, is_last: bool) -> str:
+    kind = "graphics memory " if lack.what == VRAM else ""
+    given = f"{lack.given // MIB} MiB"
+    said = f"{TOO_MUCH}: the scene needs more {kind}than the {given} that its node has for it"
     return f"{said}, and no connected node has more: {LESS_MEMORY}" if is_last else said
 
 

@@ -294,8 +294,8 @@ class SessionReady(Message[Scheduler, None]):
 class FindAlternatives(Message[Scheduler, None]):
     """From a NodeSession: ask which other nodes could do a unit that its node could not do.
 
-    ``memory`` (bytes) and ``opengl`` are what the node lacked. The answer is the message
-    ``AlternativesFound``.
+    ``memory`` and ``vram`` (bytes), ``opengl`` and ``scripts`` are what the node lacked. The answer
+    is the message ``AlternativesFound``.
     """
 
     job: UUID
@@ -305,6 +305,8 @@ class FindAlternatives(Message[Scheduler, None]):
     session: Ref[Any]
     memory: int = 0
     opengl: bool = False
+    vram: int = 0
+    scripts: bool = False
 
 
 @attrs.frozen

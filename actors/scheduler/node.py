@@ -34,7 +34,8 @@ class Requirements:
     one. ``undeclared``: nodes that do not say which version they have may run it, too. ``memory``:
     the least bytes. ``device_class``: exactly this device, instruction set and build of Blender.
     ``opengl``: the scene's render engine needs OpenGL (EEVEE, Workbench). ``vram``: the least bytes
-    of graphics memory; ``memory`` then is main memory alone.
+    of graphics memory; ``memory`` then is main memory alone. ``card_memory``: the least bytes of
+    graphics memory where a card renders it. ``scripts``: it has script shaders, which cards refuse.
     """
 
     device: str = ""
@@ -45,6 +46,8 @@ class Requirements:
     device_class: str = ""
     opengl: bool = False
     vram: int = 0
+    card_memory: int = 0
+    scripts: bool = False
 
 
 NOTHING: Final = Requirements()
@@ -86,6 +89,7 @@ class NodeResources:
             and needs.vram <= self.vram
             and needs.device_class in ("", self.class_for(needs))
             and needs.opengl <= self.opengl
+            and (self.device != GPU or (needs.card_memory <= self.vram and not needs.scripts))
         )
 
     def must_install(self, needs: Requirements) -> bool:
@@ -332,7 +336,7 @@ def resources_of(
 
 
 def requirements_of(
-    needs: NodeNeeds, *, or_newer: bool = False, undeclared: bool = False
+    needs: NodeNeeds, *, or_newer: bool = False, undeclared: bool = False, card_bytes: int = 0
 ) -> Requirements:
     """Return the requirements of a job's units.
 
@@ -340,7 +344,8 @@ def requirements_of(
 
     Memory is rounded up to a power of two, from 1 GiB, so that there are few kinds of units;
     graphics memory, which only GPUs have, to a whole GiB. A card that is sold with this size meets
-    the requirement, although it reports less.
+    the requirement, although it reports less. ``card_bytes``: the estimate of what the units need
+    on a card.
     """
     memory = needs.memory or 0
     rounded = 0 if memory <= 0 else max(GIB, 1 << (memory - 1).bit_length())
@@ -355,18 +360,41 @@ def requirements_of(
         device_class=needs.device_class or "",
         opengl=bool(needs.opengl),
         vram=-(-(needs.vram or 0) // GIB) * GIB * CARD_PERCENT // 100,
+        card_memory=_stepped(card_bytes),
     )
 
 
-def raised_requirements(needs: Requirements, memory: int, *, opengl: bool) -> Requirements:
-    """Return the requirements, raised by what nodes lacked: memory in bytes, and OpenGL.
-
-    Memory is rounded up, so that there are few kinds of units: to a multiple of 256 MiB, or by an
-    eighth at most.
+@attrs.frozen
+class Lacked:
+    """What nodes lacked for a unit: bytes of memory, OpenGL, bytes of graphics memory, and the
+    ability to run script shaders.
     """
-    if not memory and not opengl:
+
+    memory: int = 0
+    opengl: bool = False
+    vram: int = 0
+    scripts: bool = False
+
+
+NO_LACK: Final = Lacked()
+
+
+def raised_requirements(needs: Requirements, lacked: Lacked) -> Requirements:
+    """Return the requirements, raised by what nodes lacked."""
+    if lacked == NO_LACK:
         return needs
+    return attrs.evolve(
+        needs,
+        memory=max(needs.memory, _stepped(lacked.memory)),
+        opengl=needs.opengl or lacked.opengl,
+        card_memory=max(needs.card_memory, _stepped(lacked.vram)),
+        scripts=needs.scripts or lacked.scripts,
+    )
+
+
+def _stepped(memory: int) -> int:
+    """Return bytes rounded up, so that there are few kinds of units: to a multiple of 256 MiB, or
+    by an eighth at most.
+    """
     step = max(GIB >> 2, 1 << max(memory.bit_length() - 4, 0))
-    most = max(needs.memory, -(-memory // step) * step)
-    vram = max(needs.vram, most) if needs.vram and memory else needs.vram
-    return attrs.evolve(needs, memory=most, opengl=needs.opengl or opengl, vram=vram)
+    return -(-memory // step) * step

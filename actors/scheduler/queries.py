@@ -10,7 +10,7 @@ import attrs
 from actors.node_session.messages import AlternativesFound
 from actors.scheduler.access import may_do
 from actors.scheduler.messages import CPU, FindAlternatives, FleetSummary, WaitCounts
-from actors.scheduler.node import Node, blenders_of, raised_requirements
+from actors.scheduler.node import Lacked, Node, blenders_of, raised_requirements
 from actors.scheduler.node_index import can_run_checks
 from actors.scheduler.policy import can_do, yields_to_verifiable
 from actors.scheduler.state import SchedulerState
@@ -66,7 +66,8 @@ def alternatives(state: SchedulerState, asked: FindAlternatives) -> Alternatives
     unit = state.units.get((asked.job, asked.unit))
     if unit is None:
         return AlternativesFound(*about, is_able=True, is_other=True, is_untried=True)
-    needs = raised_requirements(unit.kind.needs, asked.memory, opengl=asked.opengl)
+    lacked = Lacked(asked.memory, asked.opengl, asked.vram, asked.scripts)
+    needs = raised_requirements(unit.kind.needs, lacked)
     kind = attrs.evolve(unit.kind, needs=needs)
     owner = state.index.node(asked.node).owner
     tried = [state.index.get(name) for name in unit.avoid - {asked.node}]
@@ -112,8 +113,8 @@ ABLE: Final = ("ready", "full")
 # By reason: the requirement that a node does not meet, with a value that every node meets.
 LACKS: Final[Mapping[str, Mapping[str, Any]]] = {
     "wrong_class": {"device_class": ""},
-    "low_memory": {"memory": 0, "vram": 0},
-    "wrong_device": {"device": ""},
+    "low_memory": {"memory": 0, "vram": 0, "card_memory": 0},
+    "wrong_device": {"device": "", "scripts": False},
     "other_blender": {"blender": UNKNOWN},
     "no_opengl": {"opengl": False},
 }

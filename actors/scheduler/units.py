@@ -16,7 +16,9 @@ from actors.ledger.effects import Effect, JobInsert, UnitAssign, UnitCopy, UnitR
 from actors.ledger.messages import Commit, IdempotencyKey, Outcome, Posted, Replayed, UnitState
 from actors.scheduler.messages import Assignment, Dispatch
 from actors.scheduler.node import (
+    NO_LACK,
     NOTHING,
+    Lacked,
     Node,
     Requirements,
     UnitKey,
@@ -24,7 +26,7 @@ from actors.scheduler.node import (
     requirements_of,
 )
 from rendertrust.job_status import AT_WORK, UnitStatus
-from sql.job_plan import JobPlan
+from sql.job_plan import JobPlan, with_margin
 from sql.unit_retry_policy import tries, wait_seconds
 from sql.units import ANY, OpenUnit, UnitFacts
 
@@ -37,6 +39,10 @@ SchedulerStatus: TypeAlias = UnitStatus | Literal["PENDING"]
 # The order of the states of one attempt, which only advances; the next attempt begins again.
 _STEP: Final = {"DISPATCHED": 1, "RUNNING": 2, "QUEUED": 3}
 _ENDED: Final = 4
+_LACKED: Final = attrgetter("needs_memory", "needs_opengl", "needs_vram", "needs_scripts")
+_LEARNED: Final = attrgetter(
+    *("needs_memory", "needs_opengl", "needs_vram", "needs_scripts", "vram_used")
+)
 # Returns the facts of a row in their order, faster than field by field.
 _FACTS: Final = attrgetter(*(field.name for field in attrs.fields(UnitFacts)))
 
@@ -79,11 +85,20 @@ class PlacementRequest:
     is_final: bool = False
 
 
-def kind_of(plan: JobPlan, *, many: bool, memory: int = 0, opengl: bool = False) -> RequestKind:
-    """Return the kind of a unit; ``memory`` and ``opengl`` are what nodes lacked for it."""
+def kind_of(
+    plan: JobPlan, *, many: bool, lacked: Lacked = NO_LACK, vram_used: int = 0
+) -> RequestKind:
+    """Return the kind of a unit.
+
+    ``lacked``: what nodes lacked for it. ``vram_used``: the graphics memory that nodes measured of
+    the job's units, which replaces the plan's estimate.
+    """
     named = plan.spec.needs is not None and plan.spec.needs.blender is not None
-    asked = requirements_of(plan.needs, or_newer=plan.spec.or_newer, undeclared=not named)
-    needs = raised_requirements(asked, memory, opengl=opengl)
+    card_bytes = with_margin(vram_used) if vram_used else plan.card_bytes
+    asked = requirements_of(
+        plan.needs, or_newer=plan.spec.or_newer, undeclared=not named, card_bytes=card_bytes
+    )
+    needs = raised_requirements(asked, lacked)
     asked_besides = None if needs == asked else asked
     return RequestKind(plan.job_type, plan.spec.pool, many, needs, asked_besides)
 
@@ -166,19 +181,25 @@ class Unit(UnitFacts):
             self._kind = kind_of(
                 self.plan,
                 many=self.units > 1,
-                memory=self.needs_memory,
-                opengl=self.needs_opengl,
+                lacked=self.lacked,
+                vram_used=self.vram_used,
             )
         return self._kind
 
+    @property
+    def lacked(self) -> Lacked:
+        """What nodes lacked for this unit."""
+        return Lacked(*_LACKED(self))
+
     def learn(self, row: OpenUnit) -> None:
-        """Store what a node lacked for the other attempt at this unit, for further copies.
+        """Store what nodes lacked or measured since, for further copies.
 
         A unit in a queue is left unchanged, as its kind must not change there.
         """
-        needs = (row.needs_memory, row.needs_opengl)
-        if not self.ticket and needs != (self.needs_memory, self.needs_opengl):
-            self.needs_memory, self.needs_opengl = needs
+        if not self.ticket and _LEARNED(row) != _LEARNED(self):
+            self.needs_memory, self.needs_opengl = row.needs_memory, row.needs_opengl
+            self.needs_vram, self.needs_scripts = row.needs_vram, row.needs_scripts
+            self.vram_used = row.vram_used
             self._kind = None
 
     @property

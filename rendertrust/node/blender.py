@@ -13,7 +13,7 @@ from typing import Any, Final
 import attrs
 import orjson
 
-from rendertrust.node import blender_discovery, devices, sandbox, shader_cache
+from rendertrust.node import blender_discovery, devices, driver_cache, sandbox
 from rendertrust.node.child_process import ProcessExit, converse
 from rendertrust.node.machine_facts import ram_bytes
 from rendertrust.node.resource_monitor import GraphicsMemory, ResourceLimits, ResourceMonitor
@@ -56,7 +56,8 @@ class Blender:
     ``memory_bytes``: memory that one order to the worker may take; None means all memory of the
     machine. ``nice``: niceness of the process, 0 to 19. ``opengl``: EEVEE and Workbench can draw;
     None if unknown (``opengl_probe``). ``drawing``: the graphics driver, None without OpenGL.
-    ``shaders``: folder with compiled shaders for the home folders of the processes. ``variables``:
+    ``compiled``: folder with what drivers compiled (``driver_cache``), for the home folders of the
+    processes. ``variables``:
     further environment variables of the worker, as NAME=value. ``device``: the graphics card that
     renders; None: the processor renders. ``card_bytes``: the graphics memory of a unit; None if
     unknown.
@@ -70,7 +71,7 @@ class Blender:
     build: str = ""
     opengl: bool | None = None
     drawing: str | None = None
-    shaders: Path | None = None
+    compiled: Path | None = None
     variables: tuple[str, ...] = ()
     device: devices.Device | None = None
     card_bytes: int | None = None
@@ -86,31 +87,35 @@ class Blender:
         overhear: Callable[[bytes], None] = lambda _: None,
         orders: int | None = None,
         started: Callable[[int], None] = lambda _: None,
+        measured: Callable[[int], None] = lambda _: None,
     ) -> ProcessExit:
         """Run one order in the work folder ``folder``.
 
         The order's paths are relative to ``in``, and paths of delivered files to ``delivered``.
         ``orders``: a descriptor, which this method closes. Blender then stays, and runs each
         further order that it reads from the descriptor as a line in the format of ``said``.
+        ``measured`` is told the graphics memory in use, each second.
         """
         full = dict(self.said(order, folder, threads)) | {"stays": orders is not None}
         full["limits"] = {**self.limits(within, threads), **self.box.limits(threads)}
         view = self.box.view(folder, WORKER)
         # Mesa's driver would take all processors of the machine.
-        given = (f"LP_NUM_THREADS={threads}", *shader_cache.VARIABLES, *self.variables)
+        given = (f"LP_NUM_THREADS={threads}", *driver_cache.SHADER_VARIABLES, *self.variables)
         if self.device is not None:
-            given = (*given, *devices.kernel_caches(Path(view.out).with_name("home")))
+            home = Path(view.out).with_name("home")
+            given = (*given, *driver_cache.kernel_variables(home))
         program = self.renderer.program(view.worker, orjson.dumps(full).decode())
         program = ["/usr/bin/env", *given, *program]
-        if self.shaders is not None:
-            await asyncio.to_thread(shader_cache.give, self.shaders, folder / "home")
+        if self.compiled is not None:
+            home, kind = folder / "home", self.cache_kind
+            await asyncio.to_thread(driver_cache.give, self.compiled, home, kind)
         return await converse(
             self.box.command(program, folder, WORKER),
             environment=self.box.environment(folder),
             within=within,
             hear=hear,
             overhear=overhear,
-            watch=ResourceMonitor(folder, self.bounds, self.graphics),
+            watch=ResourceMonitor(folder, self.bounds, self.graphics(measured)),
             orders=orders,
             started=started,
         )
@@ -139,16 +144,20 @@ class Blender:
         return {name: value for name, value in limits.items() if name != ADDRESS}
 
     @property
+    def cache_kind(self) -> driver_cache.CacheKind:
+        """Return what the drivers compile: kernels for a card, otherwise OpenGL's shaders."""
+        return driver_cache.SHADERS if self.device is None else driver_cache.KERNELS
+
+    @property
     def is_sandboxed(self) -> bool:
         """Return True if scenes cannot reach this machine's files and network."""
         return not isinstance(self.box, sandbox.NoSandbox)
 
-    @property
-    def graphics(self) -> GraphicsMemory | None:
-        """Return the graphics memory of an order; None without a card, or if it is unknown."""
-        if self.device is None or self.card_bytes is None:
+    def graphics(self, measured: Callable[[int], None]) -> GraphicsMemory | None:
+        """Return the graphics memory of an order; None without a card."""
+        if self.device is None:
             return None
-        return GraphicsMemory(self.device.card, self.card_bytes, devices.installed())
+        return GraphicsMemory(self.device.card, self.card_bytes, devices.installed(), measured)
 
     @property
     def bounds(self) -> ResourceLimits:

@@ -27,13 +27,15 @@ class ProcessExit:
 
     ``code``: the exit code as in ``subprocess`` (negative: a signal); None if the process was
     killed at its deadline. ``last``: the last JSON line. ``tail``: the end of standard error.
-    ``excess``: the exceeded limit for which the process was killed, if any.
+    ``excess``: the exceeded limit for which the process was killed, if any. ``vram``: the most
+    graphics memory that it took, in bytes; None if it was not measured.
     """
 
     code: int | None
     last: Mapping[str, Any]
     tail: str
     excess: LimitExceeded | None = None
+    vram: int | None = None
 
     @property
     def signal_name(self) -> str | None:

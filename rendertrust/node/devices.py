@@ -24,12 +24,19 @@ DRIVERS: Final = {  # what shows the cards of a maker
     INTEL: "the kernel driver i915 or xe",
 }
 MIB: Final = 2**20
-CACHE_BYTES: Final = 256 * MIB  # of the compiled kernels of one process
 _LIBRARIES: Final = {AMD: (Path("/opt/rocm"),)}  # folders of drivers outside the system's
 TOOL: Final = "nvidia-smi"
 TOOL_SECONDS: Final = 10.0
 _ASKED: Final = "pci.bus_id,name,memory.total,driver_version,compute_cap"
 _INTEL_DRIVERS: Final = ("i915", "xe")
+_COMPUTE: Final = "sys/class/kfd/kfd"
+# A process's graphics memory in fdinfo: what is in the card now, by the names of the drivers
+# amdgpu, xe and i915; and older names of the same.
+_DRM_KEYS: Final = (
+    ("drm-resident-vram", "drm-resident-vram0", "drm-resident-local0"),
+    ("drm-memory-vram", "drm-total-vram0", "drm-total-local0"),
+)
+_DRM_UNITS: Final = {"": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _NOT_SAFE: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -39,7 +46,8 @@ class Card:
 
     ``number``: its place among the maker's cards. ``pci``: its PCI address. ``driver``: the
     driver's version. ``memory_bytes``: None if unknown. ``nodes``: its device files. ``sysfs``:
-    files below /sys that its driver's library reads.
+    files below /sys that its driver's library reads. ``compute_id``: the name that AMD's compute
+    driver gives it.
     """
 
     maker: str
@@ -51,6 +59,7 @@ class Card:
     memory_bytes: int | None = None
     nodes: tuple[Path, ...] = ()
     sysfs: tuple[Path, ...] = ()
+    compute_id: str = ""
 
 
 @attrs.frozen
@@ -138,14 +147,40 @@ class SystemCards:
         return [*self._nvidia(), *self._amd(), *self._intel()]
 
     def used_bytes(self, card: Card, pids: Collection[int]) -> int | None:
-        """Return the card's memory that these processes use; None if the tool is not here."""
+        """Return the card's memory that these processes use; None if nothing here tells it.
+
+        NVIDIA's tool tells it, and of the other makers' cards the kernel.
+        """
+        if card.maker == AMD and (self.root / _COMPUTE / "proc").is_dir():
+            return self._used_of_compute(card, pids)
         if card.maker != NVIDIA:
-            return None
+            return self._used_of_drm(card, pids)
         rows = self._ask("--query-compute-apps=pid,used_memory", f"--id={card.pci}")
         if rows is None:
             return None
         used = [int(row[1]) for row in rows if _is_row(row) and int(row[0]) in pids]
         return sum(used) * MIB
+
+    def _used_of_compute(self, card: Card, pids: Collection[int]) -> int:
+        """Return what AMD's compute driver counts for these processes."""
+        place = self.root / _COMPUTE / "proc"
+        told = (_text(place / str(pid) / f"vram_{card.compute_id}").strip() for pid in pids)
+        return sum(int(text) for text in told if text.isdecimal())
+
+    def _used_of_drm(self, card: Card, pids: Collection[int]) -> int | None:
+        """Return what the kernel counts for the card's open files of these processes.
+
+        A file that several processes have open counts once. None if an older kernel counts nothing.
+        """
+        clients: dict[str, dict[str, str]] = {}
+        for pid in pids:
+            for file in (self.root / f"proc/{pid}/fdinfo").glob("*"):
+                facts = _pairs(_text(file))
+                if facts.get("drm-pdev", "").lower() == card.pci:
+                    clients[facts.get("drm-client-id", str(file))] = facts
+        used = [_drm_bytes(facts) for facts in clients.values()]
+        counted = [each for each in used if each is not None]
+        return None if used and not counted else sum(counted)
 
     def _ask(self, *words: str) -> list[list[str]] | None:
         """Return the rows that NVIDIA's tool prints; None if it fails."""
@@ -183,11 +218,11 @@ class SystemCards:
     def _amd(self) -> Iterator[Card]:
         """Yield AMD's cards, which the kernel's compute driver lists. Processors have no gfx."""
         found: list[tuple[str, dict[str, int], Path]] = []
-        for place in (self.root / "sys/class/kfd/kfd/topology/nodes").glob("*"):
+        for place in (self.root / _COMPUTE / "topology/nodes").glob("*"):
             facts = _numbers(_text(place / "properties"))
             if facts.get("gfx_target_version"):
                 found.append((_pci_of(facts), facts, place))
-        compute = self.root / "sys/class/kfd/kfd"
+        compute = self.root / _COMPUTE
         for number, (pci, facts, place) in enumerate(sorted(found, key=lambda one: one[0])):
             banks = [_numbers(_text(bank)) for bank in place.glob("mem_banks/*/properties")]
             minor = facts.get("drm_render_minor", 0)
@@ -201,6 +236,7 @@ class SystemCards:
                 memory_bytes=sum(bank.get("size_in_bytes", 0) for bank in banks) or None,
                 nodes=(self.root / "dev/kfd", self.root / f"dev/dri/renderD{minor}"),
                 sysfs=(compute, self.root / "sys/module/amdgpu", *self._of_bus(pci, minor)),
+                compute_id=_text(place / "gpu_id").strip(),
             )
 
     def _intel(self) -> Iterator[Card]:
@@ -248,11 +284,7 @@ class SystemCards:
 
     def _fact(self, *path_and_name: str) -> str | None:
         *path, name = path_and_name
-        for line in _text(self.root.joinpath(*path)).splitlines():
-            key, _, value = line.partition(":")
-            if key.strip() == name:
-                return value.strip()
-        return None
+        return _pairs(_text(self.root.joinpath(*path))).get(name)
 
 
 def access_of(card: Card) -> CardAccess:
@@ -267,17 +299,6 @@ def access_of(card: Card) -> CardAccess:
     )
 
 
-def kernel_caches(home: Path) -> tuple[str, ...]:
-    """Return the variables that keep compiled kernels in a unit's home folder, as NAME=value."""
-    cache = home / ".cache"
-    return (
-        f"CUDA_CACHE_PATH={cache / 'kernels-cuda'}",
-        f"CUDA_CACHE_MAXSIZE={CACHE_BYTES}",
-        f"OPTIX_CACHE_PATH={cache / 'kernels-optix'}",
-        f"OPTIX_CACHE_MAXSIZE={CACHE_BYTES}",
-    )
-
-
 def installed() -> CardReader:
     """Return the port to this machine's cards."""
     return SystemCards()
@@ -285,6 +306,22 @@ def installed() -> CardReader:
 
 def _is_row(row: list[str]) -> bool:
     return len(row) == 2 and all(cell.isdecimal() for cell in row)
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """Return the lines of the form ``name: value``."""
+    parts = (line.partition(":") for line in text.splitlines())
+    return {name.strip(): value.strip() for name, colon, value in parts if colon}
+
+
+def _drm_bytes(facts: dict[str, str]) -> int | None:
+    """Return the graphics memory of an open file of a card; None if it does not say."""
+    for names in _DRM_KEYS:
+        for name in names:
+            size, _, unit = facts.get(name, "").partition(" ")
+            if size.isdecimal() and unit in _DRM_UNITS:
+                return int(size) * _DRM_UNITS[unit]
+    return None
 
 
 def _pci(address: str) -> str:

@@ -2,13 +2,11 @@
 
 The test runs in the sandbox, and again when Blender, the sandbox or the drivers have changed. The
 last result is cached for all nodes of this user. So are the shaders of a scene that the node draws
-(``shader_cache``).
+(``driver_cache``).
 """
 
 import asyncio
-import hashlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,9 +16,18 @@ import platformdirs
 
 from rendertrust.node.blender import Blender
 from rendertrust.node.child_process import ProcessExit
+from rendertrust.node.driver_cache import (
+    LIBRARY_FOLDERS,
+    SHADERS,
+    STATES_MAX,
+    hash_of,
+    is_stored,
+    keep,
+    turn,
+    warm_folder,
+)
 from rendertrust.node.resource_monitor import available_bytes
 from rendertrust.node.rmtree import clear
-from rendertrust.node.shader_cache import STATES_MAX, is_stored, keep, turn, warm_folder
 from rendertrust.node.state_folder import write_private
 from rendertrust.preflight.findings import OPENGL_PACKAGES
 
@@ -35,12 +42,9 @@ HOW_TO_GET_OPENGL: Final = (
 )
 # Places of the OpenGL drivers: the vendor files and the libraries.
 _VENDORS: Final = ("/usr/share/glvnd/egl_vendor.d", "/etc/glvnd/egl_vendor.d")
-_LIBRARIES: Final = ("libEGL*", "libGLX*", "libGLdispatch*", "libgallium*", "dri/*_dri.so")
-_FOLDERS: Final = (
-    "/usr/lib",
-    "/usr/lib64",
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu",
+_FILES: Final = (
+    *("libEGL*", "libGLX*", "libGLdispatch*", "libgallium*", "dri/*_dri.so"),
+    "*.json",
 )
 
 
@@ -75,8 +79,8 @@ async def probe(blender: Blender, folder: Path, kept: Path | None = None) -> Ope
 
 def with_opengl(blender: Blender, found: OpenGL) -> Blender:
     """Return the Blender, which knows the test's result and where its shaders are stored."""
-    shaders = warm_folder(state_of(blender)) if found.works else None
-    return attrs.evolve(blender, opengl=found.works, drawing=found.driver, shaders=shaders)
+    compiled = warm_folder(state_of(blender)) if found.works else None
+    return attrs.evolve(blender, opengl=found.works, drawing=found.driver, compiled=compiled)
 
 
 async def warm(blender: Blender, folder: Path, shaders: Path) -> None:
@@ -89,29 +93,18 @@ async def warm(blender: Blender, folder: Path, shaders: Path) -> None:
     try:
         with turn(shaders) as is_ours:
             if not is_stored(shaders) and is_ours and not 0 <= available_bytes() < WARM_BYTES:
-                last = attrs.evolve(blender, shaders=None, nice=LAST_NICENESS)
+                last = attrs.evolve(blender, compiled=None, nice=LAST_NICENESS)
                 ending = await _draw(last, folder, "warm", WARM_SECONDS_MAX)
                 if ending is not None and ending.last.get("event") == "done":
-                    await asyncio.to_thread(keep, folder / "home", shaders, STATES_MAX)
+                    await asyncio.to_thread(keep, folder / "home", shaders, STATES_MAX, SHADERS)
     finally:
         clear(folder)
 
 
 def state_of(blender: Blender) -> str:
     """Return a hash over all that the result depends on: Blender, sandbox, user and drivers."""
-    facts = [blender.build, blender.version, blender.is_sandboxed, os.getuid(), *_drivers()]
-    return hashlib.sha256(orjson.dumps(facts)).hexdigest()
-
-
-def _drivers() -> Iterator[list[Any]]:
-    vendors = (path for place in _VENDORS for path in Path(place).glob("*.json"))
-    libraries = (p for place in _FOLDERS for name in _LIBRARIES for p in Path(place).glob(name))
-    for path in sorted({*vendors, *libraries}):
-        try:
-            facts = path.stat()
-        except OSError:
-            continue
-        yield [str(path), facts.st_size, facts.st_mtime_ns]
+    facts = [blender.build, blender.version, blender.is_sandboxed, os.getuid()]
+    return hash_of(facts, (*_VENDORS, *LIBRARY_FOLDERS), _FILES)
 
 
 async def _tried(blender: Blender, folder: Path) -> OpenGL:

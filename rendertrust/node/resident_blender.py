@@ -20,9 +20,9 @@ import orjson
 
 from rendertrust.node.blender import Blender
 from rendertrust.node.child_process import TAIL_BYTES_MAX, ProcessExit
+from rendertrust.node.driver_cache import JobCaches
 from rendertrust.node.resource_monitor import family, held_bytes, written_bytes
 from rendertrust.node.rmtree import clear
-from rendertrust.node.shader_cache import JobShaders
 
 LIFE_SECONDS: Final = 1800.0  # an older process gets no new orders, to bound memory leaks
 REST_SECONDS: Final = 4.0
@@ -71,6 +71,7 @@ class ResidentBlender:
     _overhear: Overhear = _unheard
     _last: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
     _tail: bytearray = attrs.field(factory=bytearray)
+    _vram: int | None = None  # the most graphics memory since the order was given
     _over: asyncio.Event = attrs.field(factory=asyncio.Event)
     _resting: asyncio.Event = attrs.field(factory=asyncio.Event)
     _orders: int = attrs.field(init=False)
@@ -95,6 +96,7 @@ class ResidentBlender:
         """Run one order, as ``Blender.obey`` does. Raises OSError if the worker could not start."""
         self._hear, self._overhear = hear, overhear
         self._last, self._tail, self.is_well = {}, bytearray(), False
+        self._vram = None
         self._over.clear()
         self._resting.clear()
         try:
@@ -141,12 +143,16 @@ class ResidentBlender:
                 overhear=self._keep,
                 orders=orders,
                 started=self._started,
+                measured=self._measured,
             )
         finally:
             os.close(self._orders)
 
     def _started(self, pid: int) -> None:
         self._pid = pid
+
+    def _measured(self, vram: int) -> None:
+        self._vram = max(self._vram or 0, vram)
 
     async def _until(self, said: asyncio.Event) -> None:
         """Wait for the event, or for the end of the process."""
@@ -197,20 +203,20 @@ class ResidentBlender:
     def _told(self, ending: ProcessExit) -> ProcessExit:
         """Return the process's exit with the output since the order was given."""
         tail = self._tail.decode("utf-8", "replace")
-        return attrs.evolve(ending, last=self._last, tail=tail)
+        return attrs.evolve(ending, last=self._last, tail=tail, vram=self._vram)
 
 
 @attrs.define(eq=False)
 class ResidentBlenders:
     """Pool of the node's Blenders that wait for another unit, in folders below ``scratch``.
 
-    ``shaders``: compiled shaders of the last few jobs, also in a folder below ``scratch``.
+    ``compiled``: what drivers compiled for the last few jobs, also in a folder below ``scratch``.
     """
 
     scratch: Path
     rest_seconds: float = REST_SECONDS
-    shaders: JobShaders = attrs.field(
-        default=attrs.Factory(lambda self: JobShaders(self.scratch / "shaders"), takes_self=True)
+    compiled: JobCaches = attrs.field(
+        default=attrs.Factory(lambda self: JobCaches(self.scratch / "compiled"), takes_self=True)
     )
     _waiting: dict[ResidentBlender, tuple[BlenderKey, asyncio.TimerHandle]] = attrs.field(
         factory=dict
@@ -229,7 +235,7 @@ class ResidentBlenders:
         resident = await self._waiting_for(same)
         if resident is None:
             folder = await asyncio.to_thread(self._moved, inputs, blender, same.job_id)
-            leave = partial(self.shaders.keep, same.job_id)
+            leave = partial(self.compiled.keep, same.job_id, kind=blender.cache_kind)
             resident = ResidentBlender(blender, folder, same.threads, within, leave)
         try:
             yield resident
@@ -274,7 +280,7 @@ class ResidentBlenders:
         folder = Path(tempfile.mkdtemp(prefix="blender-", dir=self.scratch))
         inputs.rename(folder / "in")
         blender.box.prepare(folder)
-        self.shaders.give(job, folder / "home")
+        self.compiled.give(job, folder / "home", blender.cache_kind)
         return folder
 
     def _let_wait(self, resident: ResidentBlender, same: BlenderKey) -> None:

@@ -10,7 +10,7 @@ import os
 import shutil
 import stat
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -60,16 +60,23 @@ class ResourceLimits:
 
 @attrs.frozen
 class GraphicsMemory:
-    """Graphics memory of a unit: the card, and the ``most`` bytes that the unit may use."""
+    """Graphics memory of a unit: the card, and the ``most`` bytes that the unit may use.
+
+    ``most``: None if the card's memory is unknown. ``measured`` is told each measurement.
+    """
 
     card: Card
-    most: int
+    most: int | None
     reader: CardReader
+    measured: Callable[[int], None] = lambda _: None
 
     def excess(self, pids: list[int]) -> LimitExceeded | None:
-        """Check the graphics memory of these processes, if the maker's tool reports it."""
+        """Check the graphics memory of these processes, if something reports it."""
         used = self.reader.used_bytes(self.card, pids)
-        return None if used is None or used <= self.most else out_of_vram(self.most)
+        if used is None:
+            return None
+        self.measured(used)
+        return None if self.most is None or used <= self.most else out_of_vram(self.most)
 
 
 @attrs.frozen

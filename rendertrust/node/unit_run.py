@@ -341,6 +341,7 @@ def _completed(
         size=taken.size if taken else None,
         work=result.work or None,
         evidence=Evidence(sha256=proof.sha256, size=proof.size) if proof else None,
+        vram=result.vram or None,
     )
     signed = attester and attester.attest(dispatch, unit.begun, result, taken, proof)
     if not signed:

@@ -41,7 +41,8 @@ class MeasuredFrame:
 class Probe:
     """The measured frames, ascending, and the size of the scene's pictures.
 
-    ``starting`` is the number of seconds until Blender had opened the scene; 0 if not measured.
+    ``starting`` is the number of seconds until Blender had opened the scene, and ``peak_bytes`` the
+    most memory that Cycles counted; 0 if not measured.
     """
 
     width: int
@@ -49,6 +50,7 @@ class Probe:
     samples: int
     frames: tuple[MeasuredFrame, ...]
     starting: float = 0.0
+    peak_bytes: int = 0
 
 
 def frames_to_probe(frames: Sequence[int]) -> tuple[int, ...]:
@@ -70,6 +72,7 @@ def probe_of(done: Mapping[str, Any]) -> Probe:
         height=done["height"],
         samples=done["samples"],
         starting=done.get("load_seconds", 0.0),
+        peak_bytes=done.get("peak_bytes", 0),
         frames=tuple(sorted(frames, key=lambda of: of.frame)),
     )
 

@@ -75,6 +75,8 @@ CREATE TABLE jobs (
     retry_of        uuid REFERENCES jobs,         -- the job that this one retries, with its own hold and price
     priority        smallint NOT NULL DEFAULT 0 CHECK (priority BETWEEN -1 AND 1),
     avoid           uuid[] NOT NULL DEFAULT '{}', -- nodes that failed a unit of this job
+    -- the most graphics memory that its units took on cards, in bytes, as nodes measured it
+    vram_used       bigint NOT NULL DEFAULT 0 CHECK (vram_used >= 0),
     paused          text CHECK (paused IN (
                         'owner',      -- its owner paused it
                         'cap',        -- its next unit would exceed the cap
@@ -166,6 +168,8 @@ CREATE TABLE units (
     unsendable_to     uuid[] NOT NULL DEFAULT '{}', -- nodes whose connection could not take it, which is no failure
     needs_memory      bigint NOT NULL DEFAULT 0 CHECK (needs_memory >= 0), -- bytes; a node with less ran out of memory
     needs_opengl      boolean NOT NULL DEFAULT false,
+    needs_vram        bigint NOT NULL DEFAULT 0 CHECK (needs_vram >= 0), -- bytes; a card with less ran out of memory
+    needs_scripts     boolean NOT NULL DEFAULT false, -- a node with a card refused its script shaders
     -- Result.
     result_key        text,
     result_sha256     bytea CHECK (octet_length(result_sha256) = 32),
@@ -206,7 +210,7 @@ CREATE TYPE written_job AS (
     id uuid, user_id uuid, job_type text, status text, queued_at timestamptz, updated_at timestamptz, node_id uuid,
     retry_count integer, result_ref text, error_message text, dispatched_at timestamptz, completed_at timestamptz,
     open_units integer, failed_units integer, cancelled_units integer, unit_error text, units integer,
-    priority smallint, cap bigint, committed bigint, charged bigint, paused text, reached text, avoid uuid[], seen xid
+    priority smallint, cap bigint, committed bigint, charged bigint, paused text, reached text, vram_used bigint, avoid uuid[], seen xid
 );
 CREATE TYPE written_unit AS (
     job_id uuid, number integer, price bigint, place integer, frames text, tile integer, feeds integer,
@@ -215,7 +219,8 @@ CREATE TYPE written_unit AS (
     verified boolean, error_class text, error_code text, error_message text, started_at timestamptz,
     ended_at timestamptz, missing integer, copy_attempt integer, copy_node_id uuid, copy_assigned_at timestamptz,
     copy_started_at timestamptz, copy_lease_until timestamptz, copy_delivered_at timestamptz, unsent integer,
-    faults integer, needs_memory bigint, needs_opengl boolean, unsendable_to uuid[], seen xid
+    faults integer, needs_memory bigint, needs_opengl boolean, needs_vram bigint, needs_scripts boolean,
+    unsendable_to uuid[], seen xid
 );
 
 -- When the first node began with a job: read from its first ten units, among which is the first one in every order.
@@ -274,7 +279,8 @@ SELECT u.job_id AS job, u.number AS unit, j.user_id AS "user", j.job_type, j.pay
                  FROM units t WHERE t.job_id = u.job_id AND t.feeds = u.number ORDER BY t.tile)
        END AS parts,
        u.started_at, u.copy_attempt AS copied, false AS is_copy, u.unsent, u.faults,
-       u.copy_delivered_at IS NOT NULL AS answered, u.needs_memory, u.needs_opengl
+       u.copy_delivered_at IS NOT NULL AS answered, u.needs_memory, u.needs_opengl, u.needs_vram, u.needs_scripts,
+       j.vram_used
 FROM units u JOIN jobs j ON j.id = u.job_id;
 
 -- The same columns for speculative attempts that are at work. The condition on `state` lets the planner use
@@ -290,7 +296,7 @@ SELECT u.job_id AS job, u.number AS unit, j.user_id AS "user", j.job_type, j.pay
                  FROM units t WHERE t.job_id = u.job_id AND t.feeds = u.number ORDER BY t.tile)
        END AS parts,
        u.copy_started_at AS started_at, u.copy_attempt AS copied, true AS is_copy, u.unsent, u.faults,
-       false AS answered, u.needs_memory, u.needs_opengl
+       false AS answered, u.needs_memory, u.needs_opengl, u.needs_vram, u.needs_scripts, j.vram_used
 FROM units u JOIN jobs j ON j.id = u.job_id
 WHERE u.copy_node_id IS NOT NULL AND u.state IN ('DISPATCHED', 'RUNNING', 'VERIFYING')
   AND u.copy_delivered_at IS NULL;

@@ -79,7 +79,7 @@ SELECT ARRAY(SELECT x.h FROM held CROSS JOIN LATERAL (
        ARRAY(SELECT ROW(j.id, j.user_id, j.job_type, j.status, j.queued_at, j.updated_at, j.node_id,
                         j.retry_count, j.result_ref, j.error_message, j.dispatched_at, j.completed_at,
                         j.open_units, j.failed_units, j.cancelled_units, j.unit_error, j.units, j.priority,
-                        j.cap, j.committed, j.charged, j.paused, j.reached, j.avoid)
+                        j.cap, j.committed, j.charged, j.paused, j.reached, j.vram_used, j.avoid)
              FROM jobs j WHERE j.id = ANY($3::uuid[]) ORDER BY j.id FOR UPDATE) AS jobs,
        ARRAY(SELECT x.u FROM wanted CROSS JOIN LATERAL (
                  SELECT u FROM units u
@@ -130,7 +130,7 @@ CROSS JOIN LATERAL (SELECT h.*, h.xmin FROM holds h WHERE h.reference = n.refere
 SELECT ROW(j.id, j.user_id, j.job_type, j.status, j.queued_at, j.updated_at, j.node_id,
            j.retry_count, j.result_ref, j.error_message, j.dispatched_at, j.completed_at,
            j.open_units, j.failed_units, j.cancelled_units, j.unit_error, j.units, j.priority,
-           j.cap, j.committed, j.charged, j.paused, j.reached, j.avoid, j.xmin)
+           j.cap, j.committed, j.charged, j.paused, j.reached, j.vram_used, j.avoid, j.xmin)
 FROM jobs j WHERE j.id = ANY($1::uuid[]);
 
 -- name: books_read_units
@@ -209,11 +209,11 @@ WHERE a.id = n.id AND a.version = n.before;
 INSERT INTO jobs (name, payload_ref, price, created_at, price_number, retry_of, plan, id, user_id, job_type,
                   status, queued_at, updated_at, node_id, retry_count, result_ref, error_message,
                   dispatched_at, completed_at, open_units, failed_units, cancelled_units, unit_error, units,
-                  priority, cap, committed, charged, paused, reached, avoid)
+                  priority, cap, committed, charged, paused, reached, vram_used, avoid)
 SELECT name, payload_ref, price, created_at, price_number, retry_of, plan::jsonb, id, user_id, job_type, status,
        queued_at, updated_at, node_id, retry_count, result_ref, error_message, dispatched_at, completed_at,
        open_units, failed_units, cancelled_units, unit_error, units, priority, cap, committed, charged,
-       paused, reached, avoid
+       paused, reached, vram_used, avoid
 FROM unnest($1::written_job[]);
 
 -- name: books_jobs_update
@@ -226,7 +226,7 @@ UPDATE jobs j SET status = n.status, updated_at = n.updated_at, node_id = n.node
                   failed_units = n.failed_units, cancelled_units = n.cancelled_units,
                   unit_error = n.unit_error, queued_at = n.queued_at, priority = n.priority,
                   cap = n.cap, committed = n.committed, charged = n.charged, paused = n.paused,
-                  reached = n.reached, avoid = n.avoid,
+                  reached = n.reached, vram_used = n.vram_used, avoid = n.avoid,
                   touched = pg_current_xact_id()::text::bigint
 FROM unnest($1::written_job[]) AS n
 WHERE j.id = n.id AND (n.seen IS NULL OR j.xmin = n.seen);
@@ -245,12 +245,12 @@ INSERT INTO units (job_id, number, price, place, frames, tile, feeds, state, att
                    not_before, failures, avoid, result_key, result_sha256, result_size, verified,
                    error_class, error_code, error_message, started_at, ended_at, missing, copy_attempt,
                    copy_node_id, copy_assigned_at, copy_started_at, copy_lease_until, copy_delivered_at, unsent, faults,
-                   needs_memory, needs_opengl, unsendable_to)
+                   needs_memory, needs_opengl, needs_vram, needs_scripts, unsendable_to)
 SELECT job_id, number, price, place, frames, tile, feeds, state, attempt, node_id, assigned_at,
        lease_until, not_before, failures, avoid, result_key, result_sha256, result_size,
        verified, error_class, error_code, error_message, started_at, ended_at, missing, copy_attempt, copy_node_id,
        copy_assigned_at, copy_started_at, copy_lease_until, copy_delivered_at, unsent, faults, needs_memory,
-       needs_opengl, unsendable_to
+       needs_opengl, needs_vram, needs_scripts, unsendable_to
 FROM unnest($1::written_unit[]);
 
 -- name: books_units_update
@@ -268,6 +268,7 @@ UPDATE units u SET state = n.state, attempt = n.attempt, node_id = n.node_id,
                    copy_lease_until = n.copy_lease_until,
                    copy_delivered_at = n.copy_delivered_at, unsent = n.unsent,
                    faults = n.faults, needs_memory = n.needs_memory, needs_opengl = n.needs_opengl,
+                   needs_vram = n.needs_vram, needs_scripts = n.needs_scripts,
                    unsendable_to = n.unsendable_to, price = n.price
 FROM unnest($1::written_unit[]) AS n
 WHERE u.job_id = n.job_id AND u.number = n.number AND (n.seen IS NULL OR u.xmin = n.seen);

@@ -62,6 +62,41 @@ LEFT JOIN nodes n ON n.id = s.node_id
 WHERE s.node_id IS NULL OR s.place <= $4
 ORDER BY s.node_id IS NOT NULL, s.day, s.place;
 
+-- name: earning_devices
+-- What operator $1's nodes earned from day $2 to $3 with each kind of device, the most first, at most $4 rows: device
+-- classes without the build of Blender. Only results that were checked count, as others name no device class. `seconds`
+-- are those in which a node rendered at least one of the units; `measured_seconds` the same of the units whose price
+-- follows measured work, and `reference_seconds` the time that the measuring machine takes for these.
+WITH done AS (
+    SELECT u.node_id, regexp_replace(c.device_class, '^([^/]*/[^/]*/[^/]*)/.*$', '\1') AS device_class,
+           coalesce(e.amount, 0) AS earned,
+           tsrange(least(greatest(u.started_at, u.assigned_at), c.opened_at) AT TIME ZONE 'UTC',
+                   c.opened_at AT TIME ZONE 'UTC') AS span,
+           CASE WHEN j.plan #> '{pricing,looked}' IS NOT NULL AND u.price > 0
+                    AND (j.plan #>> '{pricing,price}')::bigint > 0 THEN
+               u.price * (j.plan #>> '{pricing,pays_for}')::float8 / (j.plan #>> '{pricing,price}')::bigint
+           END AS reference
+    FROM nodes n
+    JOIN units u ON u.node_id = n.id
+    JOIN jobs j ON j.id = u.job_id
+    JOIN checks c ON c.job_id = u.job_id AND c.unit = u.number AND c.attempt = u.attempt
+    LEFT JOIN earnings e ON e.job_id = u.job_id AND e.unit = u.number AND e.state NOT IN ('REVERSED', 'FORFEITED')
+    WHERE n.owner_id = $1 AND u.state = 'COMPLETED' AND c.device_class <> ''
+      AND u.ended_at >= $2::date::timestamp AT TIME ZONE 'UTC'
+      AND u.ended_at < ($3::date + 1)::timestamp AT TIME ZONE 'UTC'
+), by_node AS (
+    SELECT node_id, device_class, count(*) AS units, sum(earned) AS earned, sum(reference) AS reference,
+           range_agg(span) AS spans, range_agg(span) FILTER (WHERE reference IS NOT NULL) AS measured
+    FROM done GROUP BY 1, 2
+)
+SELECT device_class, count(*) AS nodes, sum(units)::bigint AS units, sum(earned)::bigint AS earned,
+       coalesce(sum((SELECT extract(epoch FROM sum(upper(span) - lower(span))) FROM unnest(spans) AS span)), 0)::float8
+           AS seconds,
+       coalesce(sum((SELECT extract(epoch FROM sum(upper(span) - lower(span))) FROM unnest(measured) AS span)),
+                0)::float8 AS measured_seconds,
+       coalesce(sum(reference), 0)::float8 AS reference_seconds
+FROM by_node GROUP BY 1 ORDER BY earned DESC, device_class LIMIT $4;
+
 -- name: earnings_coming
 -- The pending earnings of operator $1 by the day on which they become payable, soonest first, at most $2 rows;
 -- `disputed`: while they are disputed, they stay pending.

@@ -20,7 +20,8 @@ FROM jobs WHERE id = ANY($1::uuid[]) AND completed_at IS NULL;
 -- assigned units and on speculative attempts, which are few. Plans, which may be long, are read by jobs_plans.
 SELECT job, unit, "user", state, attempt, node, avoid, failures, not_before, assigned_at,
        lease_until, queued_at, place, frames, tile, parts, priority, barred, units, price, started_at, copied,
-       is_copy, paused, faults, unsent, answered, needs_memory, needs_opengl
+       is_copy, paused, faults, unsent, answered, needs_memory, needs_opengl, needs_vram, needs_scripts,
+       vram_used
 FROM (
     SELECT a.* FROM unnest($1::uuid[]) AS j (id)
     CROSS JOIN LATERAL (SELECT w.* FROM work w

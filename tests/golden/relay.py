@@ -113,6 +113,7 @@ FROM_NODE_FULL: Final[tuple[FromNode, ...]] = (
         evidence=Evidence(sha256=SUM, size=4, part_sums=(SUM,)),
         given_back=True,
         lacks="memory",
+        vram=3_000_000_000,
     ),
     UrlsRequest(**OF_UNIT, files=(SUM,), wanted=WANTED),
     Log(**OF_UNIT, sequence=4, offset=512, text="Fra:12 Mem:31.00M\n"),

@@ -6,6 +6,7 @@ from pathlib import Path
 from rendertrust.node.devices import SystemCards
 
 GIB = 2**30
+AMD_ID = 50123
 TOOL = """#!/bin/sh
 case "$1" in
   --query-gpu=*) cat {folder}/cards ;;
@@ -42,6 +43,19 @@ def machine(root: Path, *makers: str, used: Sequence[tuple[int, int]] = ()) -> S
     tool = file(folder / "nvidia-smi", TOOL.format(folder=folder))
     tool.chmod(0o755)
     return SystemCards(root, str(tool))
+
+
+def takes_compute_memory(root: Path, pid: int, size: int) -> None:
+    """Let AMD's compute driver count graphics memory of a process."""
+    file(root / f"sys/class/kfd/kfd/proc/{pid}/vram_{AMD_ID}", f"{size}\n")
+
+
+def takes_drm_memory(root: Path, pid: int, pci: str, *sizes: str, client: int = 1) -> None:
+    """Let the kernel count graphics memory of an open file; each of ``sizes`` is a line."""
+    facts = ("pos:\t0", f"drm-pdev:\t{pci}", f"drm-client-id:\t{client}", *sizes)
+    files = root / f"proc/{pid}/fdinfo"
+    file(files / "0", "pos:\t0\n")
+    file(files / str(client + 10), "".join(f"{line}\n" for line in facts))
 
 
 def _bus(root: Path, pci: str) -> Path:
@@ -90,6 +104,7 @@ def _amd(root: Path) -> None:
     facts = "gfx_target_version 110001\ndrm_render_minor 128\nlocation_id 768\ndomain 0\n"
     file(nodes / "1/properties", facts)
     file(nodes / "1/name", "navi32\n")
+    file(nodes / "1/gpu_id", f"{AMD_ID}\n")
     file(nodes / "1/mem_banks/0/properties", f"heap_type 1\nsize_in_bytes {16 * GIB}\n")
     file(root / "dev/kfd")
     file(root / "sys/module/amdgpu/version", "6.7.0\n")

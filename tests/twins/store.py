@@ -790,6 +790,9 @@ class StoreTwin(MultipartsOfResults):
             answered=unit.copy_delivered_at is not None,
             needs_memory=unit.needs_memory,
             needs_opengl=unit.needs_opengl,
+            needs_vram=unit.needs_vram,
+            needs_scripts=unit.needs_scripts,
+            vram_used=job.vram_used,
         )
 
     def _copies(self) -> list[OpenUnit]:

@@ -87,6 +87,7 @@ class SceneProbe:
     samples: Samples
     threads: Annotated[int, Meta(ge=1, le=4096)]
     frames: Annotated[list[ProbedFrame], Meta(min_length=1, max_length=3)]
+    peak_bytes: Count = 0  # memory that Cycles counted at most; 0: not measured
 
     def probe(self) -> Probe:
         """Return the probe in the form that estimates and prices use, sorted by frame."""

@@ -27,7 +27,7 @@ from rendertrust.job_spec import JobSpec, NodeNeeds, Pool
 from rendertrust.job_status import OPEN
 from rendertrust.job_types import INFERENCE, RENDER, preflight_of
 from rendertrust.preflight.findings import Finding, NodeClass, findings, needs_opengl
-from sql.job_plan import NO_NEEDS, JobPlan, NewUnit
+from sql.job_plan import NO_NEEDS, JobPlan, NewUnit, card_bytes_of
 from sql.preflights import NewPreflight, PreflightRow
 from sql.units import is_result_of
 from web.downloads.addons import offered_addons
@@ -85,7 +85,8 @@ def with_needs_of_scene(plan: JobPlan, found: PreflightState | None) -> JobPlan:
 
     A scene requires the version of Blender that saved it, unless the job names a version. By the
     facts of a preflight, EEVEE, Workbench and Grease Pencil require OpenGL, and scenes that CPUs
-    and GPUs render differently require a CPU, unless the job names a device.
+    and GPUs render differently require a CPU, unless the job names a device. The graphics memory
+    that a card needs is estimated from what Cycles itself counted in the probe.
     """
     facts = None if found is None else found.facts
     needs = plan.needs
@@ -98,7 +99,8 @@ def with_needs_of_scene(plan: JobPlan, found: PreflightState | None) -> JobPlan:
     is_free = needs.device_class is None and needs.device is None and needs.vram is None
     if facts.device_dependent and is_free:
         needs = attrs.evolve(needs, device="cpu")
-    return attrs.evolve(plan, needs=needs)
+    peak = 0 if facts.probe is None else facts.probe.peak_bytes
+    return attrs.evolve(plan, needs=needs, card_bytes=card_bytes_of(peak))
 
 
 def _saved_by(plan: JobPlan, facts: SceneFacts | None) -> str | None:

@@ -20,7 +20,7 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.commands import units
-from actors.ledger.commands.units import SAID_MAX
+from actors.ledger.commands.units import SAID_MAX, measured_of_job
 from actors.ledger.draft import Draft
 from actors.ledger.effects import (
     Transfer,
@@ -65,7 +65,7 @@ def deliver(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> bool | Refusal:
         error_message=None,
         started_at=unit.started_at or draft.now,  # the node may not have reported the start
     )
-    change(draft, unit, waiting)
+    change(draft, unit, waiting, **measured_of_job(draft, unit, effect.vram_used))
     return True
 
 

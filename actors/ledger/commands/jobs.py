@@ -259,7 +259,15 @@ def _retry(draft: Draft, job: JobRow, effect: UnitRetry) -> bool | Refusal:
         held = reopen(draft, work_reference(one.job_id, one.number))
         if not isinstance(held, bool):
             return held
-        fresh = attrs.evolve(one, failures=0, faults=0, needs_memory=0, needs_opengl=False)
+        fresh = attrs.evolve(
+            one,
+            failures=0,
+            faults=0,
+            needs_memory=0,
+            needs_opengl=False,
+            needs_vram=0,
+            needs_scripts=False,
+        )
         waiting = attrs.evolve(fresh, state="QUEUED", ended_at=None, unsendable_to=())
         change(draft, one, waiting, queued_at=draft.now)
     return True

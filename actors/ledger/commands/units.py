@@ -106,7 +106,8 @@ def complete(
     )
     job = draft.job_of(unit)
     result = effect.result_ref if job.units == 1 else None  # otherwise results are per unit
-    change(draft, unit, completed, result_ref=result)
+    measured = measured_of_job(draft, unit, effect.vram_used)
+    change(draft, unit, completed, result_ref=result, **measured)
     if effect.verified:
         earned(draft, unit, effect)
     note_completed(draft, unit)
@@ -254,6 +255,8 @@ def with_failure(unit: UnitRow, effect: UnitFail) -> UnitRow:
         error_message=stored_text(effect.error),
         needs_memory=max(unit.needs_memory, effect.needs_memory),
         needs_opengl=unit.needs_opengl or effect.needs_opengl,
+        needs_vram=max(unit.needs_vram, effect.needs_vram),
+        needs_scripts=unit.needs_scripts or effect.needs_scripts,
     )
     if effect.error_class != "node":
         nothing_failed = effect.returned or effect.uncounted
@@ -261,6 +264,12 @@ def with_failure(unit: UnitRow, effect: UnitFail) -> UnitRow:
     node = effect.node
     avoid = unit.avoid if node is None or node in unit.avoid else (*unit.avoid, node)
     return attrs.evolve(failed, failures=unit.failures + 1, avoid=avoid)
+
+
+def measured_of_job(draft: Draft, unit: UnitRow, vram_used: int) -> dict[str, Any]:
+    """Return the change of the job's row by the graphics memory that a unit took, if any."""
+    job = draft.job_of(unit)
+    return {"vram_used": vram_used} if vram_used > job.vram_used else {}
 
 
 def avoided_by_job(draft: Draft, effect: UnitFail) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import attrs
 
 from rendertrust.blender_version import UNKNOWN, parse, text_of
 from rendertrust.job_types import RENDER
-from rendertrust.node import blender, opengl_probe, sandbox
+from rendertrust.node import blender, card_probe, opengl_probe, sandbox
 from rendertrust.node.agent_settings import NICENESS
 from rendertrust.node.blender_discovery import Renderer, binary_at
 from rendertrust.node.child_process import ProcessExit
@@ -38,7 +38,6 @@ from rendertrust.protocol import LACKS, Build
 from rendertrust.relay_frames import BUILDS_MAX
 
 TICK_SECONDS: Final = 1.0
-CARD_SECONDS_MAX: Final = 600.0  # a driver may first compile Cycles' kernels
 PACE: Final = 1.5  # when the estimated time has passed, 78 % of the remaining work counts as done
 DECLINED: Final = "network"  # class of the failure of a unit that is given back
 FILES_OF_A_FRAME: Final = ("file", "noisy", "evidence")
@@ -140,21 +139,22 @@ class RenderPlugin:
         return lent
 
     async def _try_card(self, found: blender.Blender) -> str | None:
-        """Render a small picture on the card; return why that does not work, or None.
+        """Render a small picture on the card, and have its kernels compiled; return why that does
+        not work, or None.
 
         A card renders Cycles' scenes alone: drawn scenes go to processors.
         """
+        found = card_probe.with_kernels(found)
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="card-", dir=self.scratch))
         try:
-            found.box.prepare(folder)
-            ending = await found.obey(
-                {"do": "try"}, folder, within=CARD_SECONDS_MAX, hear=lambda _: None
-            )
+            ending = await card_probe.render(found, folder)
             result = await asyncio.to_thread(result_of, ending, folder)
+            if isinstance(result, Failed):
+                return f"a small picture could not be rendered on the card: {result.error}"
+            with contextlib.suppress(OSError):  # then each job compiles its kernels
+                await card_probe.warm(found, folder)
         finally:
             await asyncio.to_thread(clear, folder)
-        if isinstance(result, Failed):
-            return f"a small picture could not be rendered on the card: {result.error}"
         self.found = found
         return None
 
@@ -254,11 +254,11 @@ class RenderPlugin:
 
     async def _warm(self, found: blender.Blender) -> None:
         """Compile the shaders of one version."""
-        if found.shaders is not None:
+        if found.device is None and found.compiled is not None:
             with contextlib.suppress(OSError):
                 self.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
                 folder = Path(tempfile.mkdtemp(prefix="warm-", dir=self.scratch))
-                await opengl_probe.warm(found, folder, found.shaders)
+                await opengl_probe.warm(found, folder, found.compiled)
 
     async def run(self, task: Task) -> Result:
         """Render the frames with a resident Blender. If a frame fails, that Blender is ended."""
@@ -463,9 +463,11 @@ def result_of(ending: ProcessExit, folder: Path, files: list[str] | None = None)
     if len(names) - len(proofs) == 1 and len(proofs) <= 1:
         pictures = [name for name in names if name not in proofs]
         proof = folder / "out" / proofs[0] if proofs else None
-        return Completed(file=folder / "out" / pictures[0], evidence=proof, work=work)
+        made = folder / "out" / pictures[0]
+        return Completed(file=made, evidence=proof, work=work, vram=ending.vram)
     try:
-        return Completed(file=frame_zips.pack(folder / "out", names), work=work)
+        made = frame_zips.pack(folder / "out", names)
+        return Completed(file=made, work=work, vram=ending.vram)
     except NotARegularFile as fault:
         return Failed(failure="node", error="a frame cannot be read", detail=str(fault))
 

@@ -16,6 +16,8 @@ from typing import Any
 
 CYCLES_SAMPLE = re.compile(r"Sample (\d+)/(\d+)")
 CYCLES_TILE = re.compile(r"Rendered (\d+)/(\d+) Tiles")
+MEMORY = re.compile(r"(?:Mem|Peak): ?(\d+(?:\.\d+)?)([KMGT])")
+UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 REMAINING = re.compile(r"Remaining: (?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
 EEVEE_SAMPLE = re.compile(r"Rendering (\d+) / (\d+) samples")
 # Blender's messages for scenes that no node can render. Any other error may be caused by this
@@ -91,6 +93,12 @@ def share_of(text: str) -> float | None:
     return sample
 
 
+def memory_of(text: str) -> int:
+    """Return the bytes that a message of Cycles counts, and at most; 0 if it names none."""
+    sizes = (float(size) * UNITS[unit] for size, unit in MEMORY.findall(text))
+    return round(max(sizes, default=0.0))
+
+
 def remaining_of(text: str) -> float | None:
     """Return the remaining seconds from a message of Blender; None if the message names no time."""
     found = REMAINING.search(text)
@@ -119,6 +127,7 @@ class Progress:
     def __init__(self, say: Say, renders: int) -> None:
         self._say, self._renders = say, max(renders, 1)
         self._begun, self._told, self._label = 0, 0.0, ""
+        self.peak_bytes = 0  # the most memory that Cycles counted
 
     def watch(self, bpy: Any) -> None:
         """Subscribe to Blender's messages on renders."""
@@ -130,6 +139,8 @@ class Progress:
         self._label = f"{label}: " if label and self._renders > 1 else ""
 
     def _hear(self, text: Any, *_: Any) -> None:
+        if isinstance(text, str):
+            self.peak_bytes = max(self.peak_bytes, memory_of(text))
         share = share_of(text) if isinstance(text, str) else None
         if share is None:
             return

@@ -26,7 +26,7 @@ from .ipc import (
 from .render import frames, tiles
 from .render.evidence import prove
 from .render.price_probe import probe
-from .render.smoke_render import draw, try_out, warm
+from .render.smoke_render import compile_kernels, draw, try_out, warm
 from .render.video_encoder import encode
 from .resource_limits import come_last, limit
 from .scene.inspector import inspect
@@ -54,6 +54,7 @@ ORDERS: dict[str, Callable[[Any, dict[str, Any], Say], None]] = {
     "inspect": inspect,
     "probe": probe,
     "try": try_out,
+    "compile": compile_kernels,
     "draw": draw,
     "warm": warm,
     "video": encode,

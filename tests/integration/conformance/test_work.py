@@ -1,6 +1,7 @@
 """Jobs and units, their guards and charges, on the in-memory store and on PostgreSQL."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import attrs
@@ -193,11 +194,25 @@ async def test_a_unit_that_is_beyond_its_node_did_not_fail(stage: Stage) -> None
     beyond = UnitFail(
         job, 0, 1, node, "scene", "too much memory", stage.clock.now(), uncounted=True
     )
-    await stage.do(attrs.evolve(beyond, needs_memory=2**33, needs_opengl=True))
+    memory = {"needs_memory": 2**33, "needs_vram": 2**34}
+    lacked: dict[str, Any] = {**memory, "needs_opengl": True, "needs_scripts": True}
+    await stage.do(attrs.evolve(beyond, **lacked))
     unit, [waits] = await stage.unit(job), await stage.open_units(100)
     assert (unit.failures, unit.faults, unit.avoid) == (0, 0, (node,))
-    assert (waits.needs_memory, waits.needs_opengl) == (2**33, True)
+    assert {name: getattr(waits, name) for name in lacked} == lacked
     assert waits.barred == frozenset({node})
+    assert await stage.store.audit() == []
+
+
+async def test_the_most_graphics_memory_that_nodes_measured_is_the_jobs(
+    stage: Stage,
+) -> None:
+    _, node, job = await stage.dispatched(units=3)
+    await stage.do(UnitAssign(job, 1, 1, node))
+    for number, used in enumerate((2**33, 2**32)):
+        await stage.do(attrs.evolve(complete(job, node, unit=number), vram_used=used))
+    [waits] = await stage.open_units(100)
+    assert (waits.number, waits.vram_used) == (2, 2**33)
     assert await stage.store.audit() == []
 
 

@@ -125,6 +125,40 @@ async def test_earnings_are_shown_by_day_and_by_node(
     assert all("Frames a day" not in row for row in nodes)
 
 
+UNKNOWN = "\u2013"
+PRICING = """
+UPDATE jobs SET plan = plan || jsonb_build_object('pricing', jsonb_build_object(
+    'work', 1, 'price', (SELECT price FROM units WHERE job_id = $1),
+    'pays_for', $2::bigint, 'looked', $1::text))
+WHERE id = $1
+"""
+
+
+async def test_earnings_are_shown_by_kind_of_device_with_its_speed(
+    database: PostgresEndpoint, creator: Person, otto: Earner, visitor: Visitor
+) -> None:
+    """Both units on the card at once; a price follows the work that the measuring machine does."""
+    dsn, hour = database.owner_dsn, timedelta(hours=1)
+    noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - 2 * 24 * hour
+    for device, measured in (
+        ("optix/sm_89/550/b1", 9000),
+        ("optix/sm_89/550/b2", 9000),
+        ("cpu/x86_64/avx2/b1", None),
+    ):
+        job = await otto.earn(creator)
+        await placed(dsn, job, noon, noon + hour)
+        await judged(dsn, job, "exact", delivered=noon + hour)
+        await execute(dsn, "UPDATE checks SET device_class = $2 WHERE job_id = $1", job, device)
+        if measured is not None:
+            await execute(dsn, PRICING, job, measured)
+    _, text = await visitor.get(f"{PAGE}?sort=devices.-earned")
+    rows = [re.sub(r" ≈ [0-9.]+ USD", "", row) for row in rows_of(text, "devices")]
+    assert rows == [
+        "optix/sm_89/550 1 node 5.0 2 14 cr 1 h 14 cr",
+        f"cpu/x86_64/avx2 1 node {UNKNOWN} 1 7 cr 1 h 7 cr",
+    ]
+
+
 async def test_sums_of_days_and_of_nodes_are_the_same_and_exact(
     face: Face, database: PostgresEndpoint, creator: Person, otto: Earner
 ) -> None:

@@ -140,6 +140,7 @@ class Resident(Blender):
         overhear: Overhear = lambda _: None,
         orders: int | None = None,
         started: Callable[[int], None] = lambda _: None,
+        measured: Callable[[int], None] = lambda _: None,
     ) -> ProcessExit:
         """Carry out one order in the work folder."""
         assert orders is None, "only its residents start a Blender for several orders"

@@ -18,7 +18,7 @@ from typing import Any
 import attrs
 import pytest
 
-from rendertrust.node import blender, resource_monitor, shader_cache
+from rendertrust.node import blender, driver_cache, resource_monitor
 from rendertrust.node.child_process import ProcessExit
 from rendertrust.node.plugin import Failed
 from rendertrust.node.plugins.render import result_of
@@ -145,8 +145,8 @@ async def test_a_scene_reads_no_file_of_the_machine(
     assert "worked" not in stage.told("listed")
     assert stage.told("killed") != "worked"
     assert stage.told("uid") != 0
-    shaders = {each.partition("=")[0] for each in shader_cache.VARIABLES} | {"LP_NUM_THREADS"}
-    allowed = {"HOME", "LANG", "PATH", "PWD", "LC_CTYPE"} | shaders
+    shaders = {each.partition("=")[0] for each in driver_cache.SHADER_VARIABLES}
+    allowed = {"HOME", "LANG", "PATH", "PWD", "LC_CTYPE", "LP_NUM_THREADS"} | shaders
     assert set(stage.told("environment")) <= allowed
     stage.check_untouched()
 

@@ -532,6 +532,7 @@ async def test_what_a_node_misses_of_a_sequence_is_told_with_its_frames(
     assert not stops(findings(facts, CPU, [2]))
     assert stops(findings(facts, CPU, [2, 3]))
     assert [one["frame"] for one in facts["probe"]["frames"]] == [2]
+    assert facts["probe"]["peak_bytes"] >= 2**20
 
 
 def test_files_of_blenders_own_folder_are_sent(tmp_path: Path) -> None:

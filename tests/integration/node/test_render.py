@@ -355,7 +355,7 @@ async def test_cancel_kills_blender(peer: Gateway, start: Start, tmp_path: Path)
         assert said, "what Blender says is told while it renders"
         assert (said[0].job_id, said[0].sequence, said[0].offset) == ("j1", 0, 0)
         await until(lambda: not any(is_alive(pid) for pid in pids))
-        await until(lambda: {path.name for path in node.folder.work.iterdir()} <= {"shaders"})
+        await until(lambda: {path.name for path in node.folder.work.iterdir()} <= {"compiled"})
 
 
 @pytest.mark.heavy

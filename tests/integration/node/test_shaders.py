@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import pytest
 
-from rendertrust.node import opengl_probe, shader_cache
+from rendertrust.node import driver_cache, opengl_probe
 from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed
 from rendertrust.node.plugins.render import RenderPlugin
@@ -68,9 +68,9 @@ async def test_a_blender_that_gets_the_shaders_compiles_nearly_nothing(
 ) -> None:
     first = await drawn(found_blender, tmp_path / "first")
     kept = tmp_path / "kept" / "state"
-    shader_cache.keep(tmp_path / "first" / "home", kept, 4)
+    driver_cache.keep(tmp_path / "first" / "home", kept, 4, driver_cache.SHADERS)
     assert compiled(kept) == first > 0
-    second = await drawn(attrs.evolve(found_blender, shaders=kept), tmp_path / "second")
+    second = await drawn(attrs.evolve(found_blender, compiled=kept), tmp_path / "second")
     assert first <= second < first * 1.1
     assert compiled(kept) == first, "processes have only a copy"
 
@@ -85,7 +85,7 @@ async def test_a_job_keeps_what_it_compiled_for_its_next_blender(
         made = await render.run(task(tmp_path / f"unit-{number}", scene, {}))
         await render.residents.end()
         assert isinstance(made, Completed), made
-        kept.append(compiled(render.residents.shaders.folder))
+        kept.append(compiled(render.residents.compiled.folder))
     assert 0 < kept[0] <= kept[1] < kept[0] * 1.1
 
 
@@ -109,7 +109,7 @@ async def test_a_warmed_node_draws_as_a_cold_one_but_compiles_little(
     box: Any = NoCopy(**attrs.asdict(found_blender.box, recurse=False))
     await opengl_probe.warm(attrs.evolve(found_blender, box=box), tmp_path / "warm", shaders)
     scene = build(tmp_path / "scene.blend", EEVEE)
-    cold, warm = found_blender, attrs.evolve(found_blender, shaders=shaders)
+    cold, warm = found_blender, attrs.evolve(found_blender, compiled=shaders)
     work = list[float]()
     pictures = list[Any]()
     for name, blender in (("cold", cold), ("warm", warm)):

@@ -285,6 +285,32 @@ async def test_a_scene_that_devices_render_differently_is_for_processors_unless_
         assert (await jane.call("POST", "/jobs/dispatch", order))[0] == status
 
 
+@pytest.mark.parametrize(
+    ("gib", "peak_gib", "status"),
+    [(8, 8, 400), (16, 8, 200), (8, 0, 200)],
+    ids=["small", "large", "unmeasured"],
+)
+async def test_a_card_gets_a_scene_if_it_has_the_memory_that_cycles_counted(
+    gateway: Whole, jane: Creator, gib: int, peak_gib: int, status: int
+) -> None:
+    """8 GiB x 1.3 + 1.5 GiB are 11.9 GiB."""
+    scene = await sent(gateway, jane)
+    probe = {**REPORT["probe"], "peak_bytes": peak_gib << 30}
+    tells = telling(gateway, {**REPORT, "probe": probe})
+    async with FakeNode(gateway.url, capabilities=BOTH, behave=tells, greet=False) as node:
+        card = Hello(
+            version="1",
+            capabilities=BOTH,
+            device_class="optix/sm_89/550/b1",
+            ram=64 << 30,
+            vram=gib << 30,
+        )
+        await node.send(card)
+        await wait_for_look(jane, scene)
+        order = {"job_type": "render", "payload_ref": scene}
+        assert (await jane.call("POST", "/jobs/dispatch", order))[0] == status
+
+
 async def test_tiles_of_a_scene_that_cannot_be_cut_are_refused_and_nothing_is_held(
     gateway: Whole, jane: Creator
 ) -> None:

@@ -99,7 +99,9 @@ async def test_a_unit_too_big_for_a_gpu_ends_only_if_no_gpu_has_more(
         assert play.ref.tell(alternatives(board, await play.told(FindAlternatives)))
         effect = await play.effect()
         assert (effect.retry_at is None) == ends
-        assert (effect.uncounted, effect.needs_memory) == (True, 8 * GIB + 1)
+        wanted = (8 * GIB + 1, 0) if lacks == "memory" else (0, 8 * GIB + 1)
+        assert (effect.needs_memory, effect.needs_vram) == wanted
+        assert effect.uncounted
 
 
 def test_who_may_not_see_it_is_not_there() -> None:

@@ -14,6 +14,7 @@ from actors.scheduler.node import (
     GIB,
     NOTHING,
     UNKNOWN,
+    Lacked,
     Node,
     NodeResources,
     Requirements,
@@ -387,13 +388,13 @@ def test_a_unit_ages_through_its_attempts_and_never_backwards() -> None:
 def test_who_had_too_little_memory_never_has_enough_and_who_has_a_fifth_more_does(
     given: int, asked: int
 ) -> None:
-    needs = raised_requirements(Requirements(memory=asked), given + 1, opengl=False)
+    needs = raised_requirements(Requirements(memory=asked), Lacked(given + 1))
     assert not NodeResources(memory=given).has(needs)
     assert NodeResources(memory=max(asked, given + given // 5 + GIB // 2)).has(needs)
 
 
 def test_what_needs_opengl_goes_to_all_but_those_that_said_that_they_have_none() -> None:
-    needs = raised_requirements(NOTHING, 0, opengl=True)
+    needs = raised_requirements(NOTHING, Lacked(opengl=True))
     for said, is_enough in ((True, True), (None, True), (False, False)):
         assert resources_of("cpu/x", ["5.2.0"], 0, opengl=said).has(needs) == is_enough
     assert requirements_of(NodeNeeds(opengl=True)) == needs

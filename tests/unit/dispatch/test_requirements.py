@@ -5,6 +5,7 @@ import attrs
 from actors.scheduler.messages import WaitCounts
 from actors.scheduler.node import (
     GIB,
+    Lacked,
     NodeResources,
     Requirements,
     raised_requirements,
@@ -12,9 +13,13 @@ from actors.scheduler.node import (
     resources_of,
 )
 from actors.scheduler.queries import LACKS
+from actors.scheduler.units import kind_of
 from rendertrust.job_spec import NodeNeeds
+from sql.job_plan import card_bytes_of
+from tests.support.plans import planned
 
-RESOURCE_OF = {"blender": "blenders"}  # of requirements that have another name than the resource
+# Of requirements that have another name than the resource. Script shaders need a processor.
+RESOURCE_OF = {"blender": "blenders", "card_memory": "vram", "scripts": "device"}
 # Main memory, with which ``memory`` is compared where graphics memory is named; the classes of
 # further builds, which matter for verifiers; versions that are not installed yet; and the
 # class of each version.
@@ -48,7 +53,7 @@ def test_graphics_memory_is_a_cards_and_main_memory_the_machines() -> None:
         given = resources_of("cuda/sm_89", (), 64 * GIB, mib << 20)
         assert given.has(large) == is_met, mib
     assert not resources_of("cuda/sm_89", (), 64 * GIB, 24564 << 20).has(
-        raised_requirements(large, (24564 << 20) + 1, opengl=False)
+        raised_requirements(large, Lacked(vram=(24564 << 20) + 1))
     ), "a card that ran out of memory is not tried again"
     assert not card(ram=32, vram=11).has(needs)
     assert not card(ram=16, vram=24).has(needs)
@@ -60,12 +65,37 @@ def test_graphics_memory_is_a_cards_and_main_memory_the_machines() -> None:
 
 
 def test_what_ran_out_of_graphics_memory_goes_to_a_larger_card_or_a_processor() -> None:
-    any_device = raised_requirements(requirements_of(NodeNeeds()), 8 * GIB + 1, opengl=False)
+    lacked = Lacked(vram=8 * GIB + 1)
+    any_device = raised_requirements(requirements_of(NodeNeeds()), lacked)
     named = requirements_of(NodeNeeds(vram=8 * GIB))
-    on_cards = raised_requirements(named, 8 * GIB + 1, opengl=False)
+    on_cards = raised_requirements(named, lacked)
     processor = resources_of("cpu/x86_64/avx2/b1", ("5.2.0",), 16 * GIB)
     for needs in (any_device, on_cards):
         assert not card(ram=64, vram=8).has(needs)
         assert card(ram=64, vram=24).has(needs)
     assert processor.has(any_device)
     assert not processor.has(on_cards)
+    assert card(ram=8, vram=24).has(any_device), "main memory was not lacking"
+    assert resources_of(None, (), None).has(any_device), "a node that does not say what it has"
+
+
+def test_the_estimate_of_graphics_memory_counts_on_cards_alone() -> None:
+    needs = requirements_of(NodeNeeds(), card_bytes=9 * GIB)
+    assert not card(ram=64, vram=8).has(needs)
+    assert card(ram=64, vram=12).has(needs)
+    assert resources_of("cpu/x86_64/avx2/b1", (), 4 * GIB).has(needs)
+
+
+def test_script_shaders_that_a_card_refused_go_to_processors() -> None:
+    needs = raised_requirements(requirements_of(NodeNeeds()), Lacked(scripts=True))
+    assert not card(ram=64, vram=24).has(needs)
+    assert resources_of("cpu/x86_64/avx2/b1", (), 4 * GIB).has(needs)
+    assert resources_of(None, (), None).has(needs)
+
+
+def test_what_nodes_measured_replaces_the_estimate() -> None:
+    plan = attrs.evolve(planned(), card_bytes=card_bytes_of(5 * GIB))
+    assert kind_of(plan, many=True).needs.card_memory == 8 * GIB, "5 GiB x 1.3 + 1.5 GiB"
+    measured = kind_of(plan, many=True, vram_used=10 * GIB).needs.card_memory
+    assert measured == 13 * GIB, "10 GiB x 1.3"
+    assert kind_of(planned(), many=True).needs.card_memory == 0, "unknown"

@@ -105,6 +105,19 @@ async def test_who_proved_the_node_while_it_is_connected_earns_from_then_on() ->
 
 
 @simulated
+@pytest.mark.parametrize(("is_trusted", "counted"), [(True, 3 << 30), (False, 0)])
+async def test_what_a_unit_took_of_a_card_counts_if_the_creator_trusts_the_nodes_owner(
+    *, is_trusted: bool, counted: int
+) -> None:
+    async with session() as play:
+        await play.working(assignment(is_trusted=is_trusted))
+        play.hear(result(result_ref="s3://results/out.png", vram=3 << 30))
+        effect = await play.effect()
+        assert isinstance(effect, UnitComplete)
+        assert effect.vram_used == counted
+
+
+@simulated
 async def test_the_minimal_result_of_the_reference_completes_without_earning() -> None:
     async with session() as play:
         await play.working()
@@ -414,12 +427,13 @@ async def test_what_has_script_shaders_goes_to_another_node_than_a_gpu() -> None
         await play.welcome()
         await play.socket.expect(JobDispatch)
         play.hear(result(**{**BEYOND, "lacks": "scripts"}))
-        await play.told(FindAlternatives)
+        assert (await play.told(FindAlternatives)).scripts
         known = AlternativesFound(JOB, 0, 1, is_able=True, is_other=True, is_seconded=True)
         assert play.ref.tell(known)
         effect = await play.effect()
         assert effect.retry_at is not None
         assert (effect.uncounted, effect.needs_opengl, effect.needs_memory) == (True, False, 0)
+        assert effect.needs_scripts, "no other card gets the unit"
 
 
 @simulated

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from actors.kernel import Ref
 from actors.scheduler.messages import MEMORY_MOST
-from actors.scheduler.node import GIB, NOTHING, Node, NodeResources, Requirements, resources_of
+from actors.scheduler.node import (
+    GIB,
+    NOTHING,
+    Lacked,
+    Node,
+    NodeResources,
+    Requirements,
+    resources_of,
+)
 from actors.scheduler.units import PlacementRequest, RequestKind, kind_of
 from sql.access import Access
 from tests.support.plans import planned
@@ -105,7 +113,7 @@ def test_when_those_that_have_it_are_gone_the_unit_is_given_out_again() -> None:
 def test_a_kind_knows_what_its_job_asked_for() -> None:
     plain = kind_of(planned(), many=False)
     assert plain.as_asked is plain
-    assert kind_of(planned(), many=False, memory=GIB).as_asked == plain
+    assert kind_of(planned(), many=False, lacked=Lacked(GIB)).as_asked == plain
 
 
 def test_what_a_hello_says_of_its_memory_is_believed_up_to_a_bound() -> None:

@@ -31,7 +31,7 @@ from rendertrust.node.resource_monitor import GraphicsMemory, ResourceLimits, Re
 from rendertrust.node.sandbox import Sandbox
 from rendertrust.node.worker.ipc import MachineError
 from rendertrust.node.worker.scene import device as worker_device
-from tests.support.fake_cards import GIB, machine
+from tests.support.fake_cards import GIB, machine, takes_compute_memory, takes_drm_memory
 
 ALL = ("nvidia", "amd", "intel")
 
@@ -243,6 +243,38 @@ def test_a_unit_that_takes_more_graphics_memory_than_its_slot_lacks_it(tmp_path:
     assert asyncio.run(monitor.until_excess(os.getpid())) == found
     no_tool = attrs.evolve(cards, tool=str(tmp_path / "missing"))
     assert GraphicsMemory(card, 2 * GIB, no_tool).excess(processes) is None, "it is not watched"
+
+
+def test_amds_compute_driver_counts_the_memory_of_each_process(tmp_path: Path) -> None:
+    cards = machine(tmp_path, "amd")
+    card = cards.cards()[0]
+    takes_compute_memory(tmp_path, 71, 3 * GIB)
+    takes_compute_memory(tmp_path, 72, GIB)
+    takes_compute_memory(tmp_path, 99, 9 * GIB)  # another program
+    assert cards.used_bytes(card, [71, 72, 73]) == 4 * GIB
+
+
+@pytest.mark.parametrize(
+    ("maker", "pci", "line"),
+    [
+        ("amd", "0000:03:00.0", "drm-memory-vram:\t3145728 KiB"),
+        ("intel", "0000:05:00.0", "drm-resident-vram0:\t3072 MiB"),
+        ("intel", "0000:05:00.0", "drm-total-local0:\t3145728 KiB"),
+    ],
+    ids=["amdgpu", "xe", "i915"],
+)
+def test_the_kernel_counts_the_memory_of_each_open_card(
+    tmp_path: Path, maker: str, pci: str, line: str
+) -> None:
+    cards = machine(tmp_path, maker)
+    card = cards.cards()[0]
+    assert cards.used_bytes(card, [71]) == 0, "no process has opened the card"
+    takes_drm_memory(tmp_path, 71, pci, line)
+    takes_drm_memory(tmp_path, 72, pci, line)  # the same file, inherited
+    takes_drm_memory(tmp_path, 71, "0000:99:00.0", "drm-memory-vram:\t9 GiB", client=2)
+    assert cards.used_bytes(card, [71, 72]) == 3 * GIB
+    takes_drm_memory(tmp_path, 71, pci, "drm-engine-render:\t5 ns")
+    assert cards.used_bytes(card, [71]) is None, "an older kernel counts nothing"
 
 
 @pytest.mark.parametrize(

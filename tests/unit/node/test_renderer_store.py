@@ -344,8 +344,8 @@ async def test_each_version_of_the_store_has_its_own_shaders(
     warming.cancel()
     assert isinstance(lent, Blender)
     assert (lent.opengl, lent.drawing) == (True, "llvmpipe")
-    assert drawn == {"5.2.3": own.shaders, "4.5.3": lent.shaders}
-    assert own.shaders != lent.shaders
+    assert drawn == {"5.2.3": own.compiled, "4.5.3": lent.compiled}
+    assert own.compiled != lent.compiled
 
 
 def test_the_doctor_says_what_the_store_holds_and_which_python_it_lacks() -> None:

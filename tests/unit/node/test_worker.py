@@ -14,12 +14,13 @@ from rendertrust.node.worker.ipc import (
     Progress,
     SceneError,
     blamed,
+    memory_of,
     one_line,
     remaining_of,
     share_of,
     speaker,
 )
-from rendertrust.node.worker.render.price_probe import idle_seconds, trial_of
+from rendertrust.node.worker.render.price_probe import idle_seconds, told, trial_of
 from rendertrust.node.worker.render.tiles import select
 from rendertrust.node.worker.scene.loader import saved_by
 from rendertrust.node.worker.scene.output import name_of
@@ -45,6 +46,29 @@ def test_time_left_is_read_from_what_blender_says() -> None:
     assert remaining_of("Remaining: 01:02.50 | Mem: 1M | Sample 1/2") == 62.5
     assert remaining_of("Remaining: 1:00:01.00 | Sample 1/2") == 3601
     assert remaining_of("Sample 1/2") is None
+
+
+def test_memory_is_read_from_what_cycles_says() -> None:
+    assert memory_of("Remaining: 00:01.02 | Mem: 12M | Sample 16/64") == 12 << 20
+    assert memory_of("Mem:1.50G, Peak:2.25G | Scene, View Layer | Sample 1/2") == 9 << 28
+    assert memory_of("Rendering 25 / 50 samples") == 0
+
+
+def test_the_most_memory_is_remembered_over_all_renders() -> None:
+    progress = Progress(lambda *_, **__: None, 2)
+    handlers: list[Any] = []
+    shown = SimpleNamespace(handlers=SimpleNamespace(render_stats=handlers))
+    progress.watch(SimpleNamespace(app=shown))
+    for text in ("Mem: 700M | Updating Scene BVH", "Mem: 500M | Sample 1/2", "Time: 00:01"):
+        handlers[0](text)
+    assert progress.peak_bytes == 700 << 20
+
+
+def test_a_card_is_measured_by_the_clock_and_not_by_processor_time() -> None:
+    taken = [(2.0, 0.1), (4.0, 0.2), (9.0, 0.3)]
+    names = ["base_seconds", "one_seconds", "many_seconds"]
+    found = told(3, taken, None, names)
+    assert [found[name] for name in names] == [[2.0], [4.0], [9.0]]
 
 
 def test_what_a_busy_machine_took_is_told_as_if_it_were_idle() -> None:

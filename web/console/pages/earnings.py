@@ -51,6 +51,14 @@ NODES: Final = (
     Column("Frames a day", "frames_a_day", "number"),
     Column("Level"),
 )
+DEVICES: Final = (
+    Column("Device", "device_class"),
+    Column("Speed", "speed", "number"),
+    Column("Units", "units", "number"),
+    Column("Earned", "earned", "number"),
+    Column("At work", "seconds", "number"),
+    Column("Per hour", "per_hour", "number"),
+)
 UNPAID: Final = (
     Column("Work", "job_id"),
     Column("Node", "node"),
@@ -65,7 +73,7 @@ pages.call(STATEMENT, statements.operations, statements.statement)
 class EarningsQuery(SortQuery):
     """``from`` and ``to``: the period, by default the last thirty days."""
 
-    sort: Annotated[str, order_by(days=DAYS, nodes=NODES, unpaid=UNPAID)] = ""
+    sort: Annotated[str, order_by(days=DAYS, nodes=NODES, devices=DEVICES, unpaid=UNPAID)] = ""
     from_: Day = ""
     to: Day = ""
 
@@ -155,7 +163,7 @@ class UnpaidLine:
     "earnings.html",
     who=frozenset({UserRole.USER, UserRole.OPERATOR, UserRole.ADMIN}),
     nav=Nav("Earnings", "i", 35, "coin", MONEY, of_own_nodes=True),
-    live=("figures", "earned", "days", "coming", "payouts", "unpaid"),
+    live=("figures", "earned", "days", "devices", "coming", "payouts", "unpaid"),
     own=True,
     topics=("jobs",),
     every=15.0,
@@ -172,6 +180,7 @@ async def earnings(view: View[EarningsQuery]) -> Shown | Problem:
     sums = await figures.sums(user, period.first, period.last)
     totals, _ = await operators.totals(user)
     coming = await figures.coming(user)
+    devices = await figures.devices(user, period.first, period.last)
     payouts = await operators.payouts(user, None, Page(PAYOUTS_SHOWN)) or ()
     return {
         "totals": totals,
@@ -181,6 +190,7 @@ async def earnings(view: View[EarningsQuery]) -> Shown | Problem:
         "periods": links_of(today, period),
         "months": months_until(today),
         "coming": coming[:COMING_SHOWN],
+        "by_device": table(devices, DEVICES, view.query.sort, "-earned", "devices"),
         "next_payable": next_payable(coming),
         "today": today,
         "payouts": payouts[:PAYOUTS_SHOWN],

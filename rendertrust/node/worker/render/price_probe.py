@@ -61,6 +61,7 @@ def probe(bpy: Any, order: dict[str, Any], say: Say) -> None:
         samples=samples,
         width=own_size[0],
         height=own_size[1],
+        peak_bytes=progress.peak_bytes,
         probed_pixels=trial[0][0] * trial[0][1],
         probed_samples=trial[1] if samples_of(scene) else 2,
         frames=measured,
@@ -106,7 +107,8 @@ def _in_time(
         for one in pictures.values():
             progress.next(f"frame {frame}")
             taken.setdefault(frame, []).append(timed(bpy, scene, frame, path, one))
-    return [told(frame, each, scene.render.threads, [*pictures]) for frame, each in taken.items()]
+    threads = None if order.get("device") else scene.render.threads
+    return [told(frame, each, threads, [*pictures]) for frame, each in taken.items()]
 
 
 def trials_of(scene: Any, own_size: Size, trial: Trial) -> dict[str, Picture]:
@@ -123,13 +125,17 @@ def trials_of(scene: Any, own_size: Size, trial: Trial) -> dict[str, Picture]:
     return {"base_seconds": base, "sample_seconds": (small, None, many), **whole}
 
 
-def told(frame: int, taken: Sequence[Taken], threads: int, names: Sequence[str]) -> dict[str, Any]:
+def told(
+    frame: int, taken: Sequence[Taken], threads: int | None, names: Sequence[str]
+) -> dict[str, Any]:
     """Return a frame's seconds for a report.
 
     ``taken``: those of its trials, in turns, which have these ``names``. If an engine has no
-    samples, more samples take as long as one.
+    samples, more samples take as long as one. ``threads`` None: a card renders, whose time is no
+    processor's.
     """
-    seconds, many = idle_seconds(taken, threads), len(names)
+    many = len(names)
+    seconds = [wall for wall, _ in taken] if threads is None else idle_seconds(taken, threads)
     found = {name: seconds[turn::many] for turn, name in enumerate(names)}
     return {"frame": frame, "many_seconds": found["one_seconds"], **found}
 

@@ -1,4 +1,5 @@
-"""Renders of Blender's default scene: a timed Cycles render, and drawings with OpenGL.
+"""Renders of Blender's default scene: a timed Cycles render, one that has a card's driver compile
+kernels, and drawings with OpenGL.
 
 Without OpenGL drivers, Blender crashes when it draws with OpenGL.
 """
@@ -40,6 +41,33 @@ def try_out(bpy: Any, order: dict[str, Any], say: Say) -> None:
     seconds = still(bpy, scene, 1, os.path.join(order["out"], name))
     speed = WIDTH * HEIGHT * SAMPLES / max(seconds, 0.001)
     say("done", file=name, frame=1, frames=1, seconds=seconds, samples_per_second=round(speed))
+
+
+def compile_kernels(bpy: Any, order: dict[str, Any], say: Say) -> None:
+    """Render what most scenes have with Cycles on the card, so that its driver stores the kernels.
+
+    Cycles loads other kernels for volumes, motion blur and nodes that trace rays.
+    """
+    bpy.ops.wm.read_factory_settings(use_empty=False)
+    scene = bpy.context.scene
+    render = scene.render
+    render.engine = "CYCLES"
+    device.choose(scene, order.get("device"))
+    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    render.resolution_x, render.resolution_y, render.resolution_percentage = 32, 18, 100
+    name = "frame" + choose_format(render, "PNG")
+    path = os.path.join(order["out"], name)
+    _furnish(bpy, scene)
+    still(bpy, scene, 1, path)
+    made = bpy.data.materials.new("rays")
+    made.use_nodes = True
+    nodes, links = made.node_tree.nodes, made.node_tree.links
+    bevel = nodes.new("ShaderNodeBevel")
+    links.new(bevel.outputs["Normal"], nodes["Principled BSDF"].inputs["Normal"])
+    bpy.context.object.data.materials[0] = made
+    render.use_motion_blur = scene.camera.data.dof.use_dof = True
+    still(bpy, scene, 1, path)
+    say("done", file=name)
 
 
 def draw(bpy: Any, order: dict[str, Any], say: Say) -> None:
