@@ -67,7 +67,8 @@ class RenderPlugin:
     ``device``: the graphics card that renders; None: the processor. ``card_bytes``: the graphics
     memory of a unit. ``any_user``: with a card, the owner also accepts the scenes of strangers.
     ``found``: the node's own Blender. ``others``: those of the ``binaries`` that the operator named
-    which work. ``store``: further versions, installed when a unit needs them.
+    which work. ``store``: further versions, installed when a unit needs them. ``refusal``: why the
+    last test found no Blender.
     """
 
     job_type: ClassVar[str] = RENDER
@@ -83,12 +84,21 @@ class RenderPlugin:
     binaries: tuple[Path, ...] = ()
     others: tuple[blender.Blender, ...] = ()
     store: RendererStore | None = None
+    refusal: str | None = None
     residents: ResidentBlenders = attrs.field(
         default=attrs.Factory(lambda self: ResidentBlenders(self.scratch), takes_self=True)
     )
 
     async def why_not(self) -> str | None:
         """Find and test Blender; return why Blender does not work, or None."""
+        self.refusal = await self._why_not()
+        return self.refusal
+
+    async def why_no_blender(self) -> str | None:
+        """Return why there is no Blender; None if there is one. Test only if nobody has yet."""
+        return None if self.found is not None else self.refusal or await self.why_not()
+
+    async def _why_not(self) -> str | None:
         found = await blender.find(
             self.scratch,
             unsafe=self.unsafe_no_sandbox,

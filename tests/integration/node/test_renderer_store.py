@@ -21,7 +21,7 @@ from rendertrust.node.state_folder import BlenderChoice, Enrolment, StateFolder
 from rendertrust.note import NoteRefused
 from rendertrust.protocol import Hello, JobStatus
 from rendertrust.renderer_list import SIGNED_NAME, RendererRelease, RendererWheel
-from tests.integration.node.conftest import QUICK, Start
+from tests.integration.node.conftest import QUICK, Listen, Start
 from tests.integration.node.gateway import Gateway, ack_of
 from tests.support.fake_renderers import BUILD, KEY, ORIGIN, release, release_of, write_wheel
 from tests.support.until import until
@@ -177,10 +177,11 @@ async def test_a_node_offers_the_listed_versions_until_one_fails(
         assert told == {(True, "installing Blender 4.2")}, "the unit did not begin"
 
 
-@pytest.mark.render
-async def test_a_node_without_a_blender_lives_from_the_store(
-    peer: Gateway, start: Start, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def storekeeper(
+    peer: Gateway, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AgentSettings:
+    """Enrol a node without a Blender of its own, and return its settings."""
     monkeypatch.setattr("rendertrust.node.blender_discovery.find", lambda: None)
     listed = tuple(release_of(write_wheel(index, each), HERE) for each in ("4.5.3", "5.0.1"))
     peer.log_keys = [KEY]
@@ -188,8 +189,14 @@ async def test_a_node_without_a_blender_lives_from_the_store(
     key = str(note.verifier_of(ORIGIN, KEY))
     known = Enrolment(url=peer.url, node_id="n1", name="test", token="first-token", gateway_key=key)
     StateFolder(tmp_path / "state").enrol(known)
-    chosen = attrs.evolve(QUICK, renderers_bytes_max=10**9)
-    async with start(chosen) as node:
+    return attrs.evolve(QUICK, renderers_bytes_max=10**9)
+
+
+@pytest.mark.render
+async def test_a_node_without_a_blender_lives_from_the_store(
+    peer: Gateway, start: Start, index: Path, tmp_path: Path, storekeeper: AgentSettings
+) -> None:
+    async with start(storekeeper) as node:
         hello = await peer.next(Hello)
         assert (hello.blender, hello.build) == ("5.0.1", BUILD)
         assert "render" in hello.capabilities
@@ -203,6 +210,33 @@ async def test_a_node_without_a_blender_lives_from_the_store(
         assert offer.render is not None
         assert [each.version for each in offer.render.builds()] == ["5.0.1"]
         assert doctor.renders(offer).said.startswith("5.0.1")
+
+
+@pytest.mark.render
+async def test_a_node_without_a_blender_renders_once_its_gateway_is_there(
+    peer: Gateway,
+    listen: Listen,
+    start: Start,
+    storekeeper: AgentSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rendertrust.node.renderer_list_updates.AGAIN_SECONDS", 0.05)
+    port, successor = peer.server.port, Gateway()
+    successor.log_keys, successor.files = peer.log_keys, peer.files
+    await peer.server.close()
+    async with start(storekeeper) as node:
+        await until(lambda: any("cannot reach" in line for line in node.told))
+        assert "render" not in node.folder.told().get("capabilities", ())
+        await listen(successor, port)
+        await until(lambda: versions_of(successor) == ["5.0.1", "4.5.3"])
+        hello = hellos_of(successor)[-1]
+        assert (hello.blender, hello.build) == ("5.0.1", BUILD)
+        assert {"render", "check", "preflight", "video"} < set(hello.capabilities)
+        await until(lambda: "render" in node.folder.told()["capabilities"])
+        scene = successor.input("s.blend", b"BLENDER-v501 no scene")
+        await successor.send(successor.dispatch("render", inputs=(scene,)))
+        result = await successor.result("j1")
+        assert (result.status, result.failure) == ("failed", "node"), "the fake Blender ran"
 
 
 @pytest.mark.nightly
@@ -228,5 +262,9 @@ async def test_a_node_joins_with_a_renderer_that_it_has_just_installed(
 
 def versions_of(peer: Gateway) -> list[str]:
     """Return the versions in the newest hello."""
-    hellos = [frame for frame in peer.frames if isinstance(frame, Hello)]
-    return [build.version for build in hellos[-1].builds]
+    return [build.version for each in hellos_of(peer)[-1:] for build in each.builds]
+
+
+def hellos_of(peer: Gateway) -> list[Hello]:
+    """Return what the node has said of itself, the newest last."""
+    return [frame for frame in peer.frames if isinstance(frame, Hello)]

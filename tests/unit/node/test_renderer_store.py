@@ -237,8 +237,11 @@ async def test_a_store_whose_folder_cannot_be_used_offers_nothing_and_ends_no_ag
         slept.set()
         await asyncio.Event().wait()
 
+    async def tell() -> None:
+        pass
+
     async with aiohttp.ClientSession() as session:
-        updates = RendererListUpdates(store, session, "", lambda: None, lambda: None, sleep)
+        updates = RendererListUpdates(store, session, "", lambda: None, tell, sleep)
         running, waiting = asyncio.create_task(updates.run()), asyncio.create_task(slept.wait())
         await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
         assert not running.done()
