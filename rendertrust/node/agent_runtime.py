@@ -216,7 +216,7 @@ class Agent:
             narrate=self._narrate,
             count=self._count,
             pools=frozenset(pools_of(self._offer)) or None,
-            attester=attester(self._folder.key, lambda: self._login.enrolment.node_id, self._offer),
+            attester=attester(self._folder.key, lambda: self._login.enrolment.node_id),
         )
 
     async def _wait_for_end(self, stop: asyncio.Event, connection: asyncio.Task[str]) -> AgentExit:

@@ -139,6 +139,12 @@ class Blender:
         return {name: value for name, value in limits.items() if name != ADDRESS}
 
     @property
+    def program(self) -> Mapping[str, str | None]:
+        """Return name, version and build, as a node signs them with its work."""
+        version, build = self.version or None, self.build or None
+        return {"name": self.renderer.kind, "version": version, "build": build}
+
+    @property
     def is_sandboxed(self) -> bool:
         """Return True if scenes cannot reach this machine's files and network."""
         return not isinstance(self.box, sandbox.NoSandbox)
