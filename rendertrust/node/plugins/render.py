@@ -298,7 +298,7 @@ class RenderPlugin:
 
     async def _rendered(self, order: Mapping[str, Any], task: Task) -> Result:
         assert self.found is not None, "why_not() finds Blender before the node offers this plugin"
-        same = BlenderKey(task.job_id, task.content, task.threads, self.found.version)
+        same = BlenderKey(task.job_id, task.content, task.threads, self.found.build)
         work = task.folder / "in"
         async with self.residents.lent(
             same, self.found, work, self.runtime_seconds_max
@@ -307,14 +307,13 @@ class RenderPlugin:
             progress = RenderProgress(task=task, out=resident.out, frames=frames)
             with ticking(progress):
                 ending = await resident.obey(order, progress.hear, progress.overhear)
-            program = resident.blender.program
             await asyncio.to_thread(hand_over, resident.out, task.folder / "out")
         if progress.too_many_files:
             return Failed(failure="scene", error=TOO_MANY_FILES, detail=ending.tail)
         result = await asyncio.to_thread(result_of, ending, task.folder, progress.files)
         if isinstance(result, Failed):
             return result
-        return attrs.evolve(result, renderer=program)
+        return attrs.evolve(result, renderer=self.found.program)
 
     async def obey(
         self, order: Mapping[str, Any], task: Task, progress: "RenderProgress"
