@@ -220,12 +220,13 @@ class FakeNode:
         if not self._signs or told.sha256 is None or told.size is None:
             return told
         build = (self.device_class or "").rpartition("/")[2] or None
-        renderers = {"render": {"name": self.name, "version": __version__, "build": build}}
-        attester = Attester(node=lambda: self.node_id, key=self.key, renderers=renderers)
+        program = {"name": self.name, "version": __version__, "build": build}
+        done = Completed(renderer=program if dispatch.job_type == "render" else None)
+        attester = Attester(node=lambda: self.node_id, key=self.key)
         taken = CopiedFile(path=Path(), sha256=told.sha256, size=told.size)
         beside = told.evidence
         proof = CopiedFile(path=Path(), sha256=beside.sha256, size=beside.size) if beside else None
-        made = attester.attest(dispatch, utc(), Completed(), taken, proof)
+        made = attester.attest(dispatch, utc(), done, taken, proof)
         return told if made is None else attrs.evolve(told, work=made[0], signature=made[1])
 
     async def fetch(self, dispatch: JobDispatch) -> dict[str, bytes]:

@@ -239,7 +239,7 @@ class NodeSessionActor(Actor[NodeSession]):
     # -- hello
 
     async def _take_hello(self, hello: Hello) -> None:
-        self._state.hello = hello
+        self._state.hear(hello)
         self._announcements.ready()
         self._checks.offer()
         if self._state.is_assigned:

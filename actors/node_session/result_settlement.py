@@ -247,7 +247,7 @@ class ResultSettlement:
             self._refuse(held, named)
             return
         now = self._state.clock.now()
-        device_class = self._state.class_for(unit)
+        device_class = self._state.class_for(unit, result_validation.signed_build(result))
         work = result_validation.read_signed_work(
             result, unit, node, seen, now, device_class=device_class
         )

@@ -235,6 +235,12 @@ def read_signed_work(
     return SignedWork(work, result.signature) if wrong is None else ResultRefused(wrong)
 
 
+def signed_build(result: JobResult) -> str:
+    """Return the Blender build that a result's work record names, before it is read; '' if none."""
+    renderer = (result.work or {}).get("renderer")
+    return str(renderer.get("build") or "") if isinstance(renderer, dict) else ""
+
+
 def _implausible_claim(
     work: receipt.WorkStatement, unit: Assignment, device_class: str, now: datetime
 ) -> str | None:

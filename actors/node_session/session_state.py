@@ -19,6 +19,7 @@ from actors.scheduler.messages import Assignment, unit_memory
 from rendertrust.blender_version import UNKNOWN, parse
 from rendertrust.device_class import with_build
 from rendertrust.protocol import Build, Hello, JobResult, PartsWanted, Running
+from rendertrust.relay_frames import BUILDS_MAX
 from sql.nodes import NodeIdentity, StandingRecord
 
 UnitKey: TypeAlias = tuple[UUID, int]
@@ -26,6 +27,7 @@ AttemptId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 LINES_MOST: Final = 80  # lines of one unit's log
 LINE_CHARACTERS_MOST: Final = 400
 LOG_CHARACTERS_MOST: Final = 16_000  # characters of these lines together
+OFFERED_MOST: Final = 4 * BUILDS_MAX  # builds that a session knows
 
 
 class ActorContext(Protocol):
@@ -273,6 +275,7 @@ class HelloComparison:
 class SessionState:
     """State of a session: its node, what is known about the node, and the node's units.
 
+    ``offered``: the builds of all hellos of the session, as a unit ends in that in which it began.
     ``is_plain``: the node is a simple node (``docs/PROTOCOL.md``), which sends no hello.
     ``is_assigned``: the Scheduler has sent the node's assignments. ``epoch``: number that orders
     this node's sessions at all gateways. ``opened_at``: when the session began, by the database's
@@ -284,6 +287,7 @@ class SessionState:
     clock: Clock
     standing: StandingRecord = attrs.field(init=False)
     hello: Hello | None = None
+    offered: dict[str, Build] = attrs.field(factory=dict[str, Build])
     is_plain: bool = False
     is_assigned: bool = False
     epoch: int = 0
@@ -292,6 +296,16 @@ class SessionState:
 
     def __attrs_post_init__(self) -> None:
         self.standing = self.node.standing
+
+    def hear(self, hello: Hello) -> None:
+        """Take the node's newest hello."""
+        self.hello = hello
+        for each in hello.builds:
+            if each.build:
+                self.offered.pop(each.build, None)  # so that the newest are last
+                self.offered[each.build] = each
+        for oldest in list(self.offered)[:-OFFERED_MOST]:
+            del self.offered[oldest]
 
     @property
     def now(self) -> float:
@@ -317,9 +331,15 @@ class SessionState:
         is_chosen = bool(able) and (unit.plan.spec.or_newer or parse(able[0].version) == wanted)
         return able[0] if is_chosen else None
 
-    def class_for(self, unit: Assignment) -> str:
-        """Return the device class in which the node renders a unit; '' if unknown."""
-        hello, build = self.hello, self.build_for(unit)
+    def class_for(self, unit: Assignment, signed: str = "") -> str:
+        """Return the device class in which the node renders a unit; '' if unknown.
+
+        ``signed``: the build that the node has signed. It counts if the node has offered it, also
+        before a newer list of renderers, and the unit may be rendered in its version.
+        """
+        hello, used = self.hello, self.offered.get(signed)
+        is_fit = used is not None and _is_fit(used, unit)
+        build = used if is_fit else self.build_for(unit)
         if hello is None or build is None or not build.build or not self.device_class:
             return self.device_class
         return with_build(self.device_class, hello.build or "", build.build)
@@ -372,3 +392,9 @@ class SessionState:
             return now
         at, steady = self.opened_at
         return min(steady + (unit.assigned_at - at).total_seconds(), now)
+
+
+def _is_fit(build: Build, unit: Assignment) -> bool:
+    """Return True if a unit may be rendered in the version of this build."""
+    wanted, has = parse(unit.plan.needs.blender or ""), parse(build.version)
+    return wanted != UNKNOWN and (has == wanted or (unit.plan.spec.or_newer and has > wanted))

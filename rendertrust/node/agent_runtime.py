@@ -110,6 +110,9 @@ class Agent:
             self._spool, session, settings, send=self._connection.send, narrate=narrate
         )
         self._renderers = self._list_updates(session)
+        self._renders = asyncio.Event()
+        if offer.render is not None:
+            self._renders.set()
         self._slots: Slots
 
     async def run(self, stop: asyncio.Event) -> AgentExit:
@@ -156,7 +159,7 @@ class Agent:
                 tasks.create_task(self._beat()),
                 tasks.create_task(self._look_around()),
                 tasks.create_task(self._update.run()),
-                tasks.create_task(self._offer.warm()),
+                tasks.create_task(self._warm()),
             ]
             if self._updates is not None:
                 background.append(tasks.create_task(self._updates.run()))
@@ -174,7 +177,7 @@ class Agent:
 
     def _list_updates(self, session: aiohttp.ClientSession) -> RendererListUpdates | None:
         """Return the upkeep of the store's list of renderers; None without a store."""
-        store = self._offer.render.store if self._offer.render else None
+        store = self._offer.store
         if store is None:
             return None
         store.narrate = self._narrate
@@ -184,8 +187,21 @@ class Agent:
             session,
             login.enrolment.url,
             lambda: login.enrolment.gateway_key,
-            self._say_hello,
+            self._offer_renderers,
         )
+
+    async def _offer_renderers(self) -> None:
+        """Tell the gateway the store's versions, of which the first may let the node render."""
+        if await self._offer.ask_again():
+            self._login.capabilities = tuple(sorted(self._offer.plugins))
+            self._narrate("rendering from now on")
+            self._renders.set()
+        self._say_hello()
+
+    async def _warm(self) -> None:
+        """Compile shaders once the node renders."""
+        await self._renders.wait()
+        await self._offer.warm()
 
     def _make_slots(self, tasks: asyncio.TaskGroup) -> Slots:
         return Slots(
@@ -200,7 +216,7 @@ class Agent:
             narrate=self._narrate,
             count=self._count,
             pools=frozenset(pools_of(self._offer)) or None,
-            attester=attester(self._folder.key, lambda: self._login.enrolment.node_id, self._offer),
+            attester=attester(self._folder.key, lambda: self._login.enrolment.node_id),
         )
 
     async def _wait_for_end(self, stop: asyncio.Event, connection: asyncio.Task[str]) -> AgentExit:

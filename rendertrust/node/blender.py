@@ -149,6 +149,12 @@ class Blender:
         return driver_cache.SHADERS if self.device is None else driver_cache.KERNELS
 
     @property
+    def program(self) -> Mapping[str, str | None]:
+        """Return name, version and build, as a node signs them with its work."""
+        version, build = self.version or None, self.build or None
+        return {"name": self.renderer.kind, "version": version, "build": build}
+
+    @property
     def is_sandboxed(self) -> bool:
         """Return True if scenes cannot reach this machine's files and network."""
         return not isinstance(self.box, sandbox.NoSandbox)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final, Protocol, runtime_checkable
 import attrs
 
 from rendertrust.job_types import CHECK, CHECK_BATCH, is_check
+from rendertrust.node.blender import Blender
 
 DETAIL_CHARACTERS_MAX: Final = 500
 PREVIEW_BYTES_MAX: Final = 36 * 1024  # a relay frame has room for this many bytes in base64
@@ -44,12 +45,14 @@ class Completed:
     ``file``: the creator's result, in the task's folder; of a check, the comparison sheet.
     ``work``: measurements. ``evidence``: the result's evidence, if the dispatch requests evidence.
     ``vram``: the most graphics memory that it took, in bytes; None if it was not measured.
+    ``renderer``: name, version and build of the program that did the work; None for the plugin.
     """
 
     file: Path | None = None
     evidence: Path | None = None
     work: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
     vram: int | None = None
+    renderer: Mapping[str, str | None] | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -118,7 +121,7 @@ class Task:
     hash of all inputs, equal for units with equal inputs; '' if unknown. ``threads``: the threads
     of this slot. ``same_class``: of a plugin's check, this machine has the device class of the node
     that delivered the result. ``blender``: the version of Blender for the unit, like ``4.5``; ''
-    for the node's own.
+    for the node's own. ``lent``: the Blender of that version that the store has lent to the unit.
     """
 
     job_id: str
@@ -138,6 +141,7 @@ class Task:
     content: str = ""
     same_class: bool = True
     blender: str = ""
+    lent: Blender | None = attrs.field(default=None, repr=False)
     on_log: Callable[[str], None] = attrs.field(default=lambda text: None, repr=False)
     stopping: threading.Event = attrs.field(factory=threading.Event, repr=False)
 

@@ -33,7 +33,7 @@ class RendererListUpdates:
     session: aiohttp.ClientSession
     url: str
     key: Callable[[], str | None]
-    changed: Callable[[], None]
+    changed: Callable[[], Awaitable[None]]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _told: str = ""
 
@@ -44,7 +44,7 @@ class RendererListUpdates:
             while True:
                 await self.store.changed.wait()
                 self.store.changed.clear()
-                self.changed()
+                await self.changed()
 
     async def fetch(self) -> bool:
         """Fetch the list for the store. If that fails, tell the operator why, and return False."""

@@ -42,13 +42,13 @@ def _unheard(_: object) -> None:
 class BlenderKey:
     """Properties that units must have in common to share a Blender.
 
-    These are the job, the inputs' hash, the threads, and the version of Blender.
+    These are the job, the inputs' hash, the threads, and the build of Blender.
     """
 
     job_id: str
     content: str
     threads: int
-    version: str = ""
+    build: str = ""
 
 
 @attrs.define(eq=False)

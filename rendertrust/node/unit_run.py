@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +15,7 @@ import orjson
 
 from rendertrust.job_types import CHECK, is_check
 from rendertrust.node.attester import Attester, utc
+from rendertrust.node.blender import Blender
 from rendertrust.node.cache import Cache
 from rendertrust.node.disk_space import is_of_disk, of_disk
 from rendertrust.node.input_urls import InputUrls
@@ -188,15 +191,23 @@ class UnitRun:
 async def run(unit: UnitRun, plugin: Plugin, cache: Cache, work: Path, threads: int) -> Result:
     """Fetch the inputs and run the plugin in the folder ``work``.
 
-    A version of Blender that the unit needs is installed before the unit begins.
+    A version of Blender that the unit needs is installed before the unit begins, and kept until it
+    has ended.
     """
     unit.is_running = True
-    if (refused := await _prepared(unit, plugin)) is not None:
-        return refused
+    async with _lending(unit, plugin) as lent:
+        if isinstance(lent, Failed):
+            return lent
+        staged = UnitInputs(cache, work, unit.addresses, _need_of(plugin, unit.dispatch))
+        return await _begun(unit, plugin, staged, threads, lent)
+
+
+async def _begun(
+    unit: UnitRun, plugin: Plugin, staged: UnitInputs, threads: int, lent: Blender | None
+) -> Result:
     unit.is_preparing, unit.detail, unit.begun = False, "", utc()
     unit.tell()
     try:
-        staged = UnitInputs(cache, work, unit.addresses, _need_of(plugin, unit.dispatch))
         inputs = await staged.lay_out(unit.dispatch)
     except OSError as fault:
         return of_disk(fault)
@@ -209,11 +220,12 @@ async def run(unit: UnitRun, plugin: Plugin, cache: Cache, work: Path, threads: 
         unit=unit.dispatch.unit,
         attempt=unit.dispatch.attempt,
         params=unit.dispatch.params,
-        folder=work,
+        folder=staged.work,
         inputs=inputs,
         delivered=staged.delivered,
         content=content_of(unit.dispatch),
         blender=unit.dispatch.blender or "",
+        lent=lent,
         threads=threads,
         on_progress=unit.report,
         on_preview=unit.preview,
@@ -229,16 +241,18 @@ async def run(unit: UnitRun, plugin: Plugin, cache: Cache, work: Path, threads: 
         )
 
 
-async def _prepared(unit: UnitRun, plugin: Plugin) -> Failed | None:
-    """Install the unit's Blender if a plugin of ours lacks it. A check does not wait for that."""
-    prepare: Callable[..., Awaitable[Failed | None]] | None
-    prepare = getattr(getattr(plugin, "render", plugin), "prepare_blender", None)
+@contextlib.asynccontextmanager
+async def _lending(unit: UnitRun, plugin: Plugin) -> AsyncGenerator[Blender | Failed | None]:
+    """Lend the unit its Blender if a plugin of ours has it in the store. A check does not wait."""
+    lending: Callable[..., AbstractAsyncContextManager[Blender | Failed | None]] | None
+    lending = getattr(getattr(plugin, "render", plugin), "lending", None)
     version = unit.dispatch.blender
-    if not version or prepare is None:
-        return None
+    if not version or lending is None:
+        yield None
+        return
     waits = not is_check(unit.dispatch.job_type)
-    failed: Failed | None = await prepare(version, unit.prepare, waits=waits)
-    return failed
+    async with lending(version, unit.prepare, waits=waits) as lent:
+        yield lent
 
 
 def _need_of(plugin: Plugin, dispatch: JobDispatch) -> Callable[[str], bool]:

@@ -190,11 +190,12 @@ class Worker:
         if beside is None or result.sha256 is None or result.size is None:
             return result
         build = CLASS.rpartition("/")[2]
-        renderers = {"render": {"name": "kills", "version": "1", "build": build}}
-        attester = Attester(node=lambda: self.id, key=self.key, renderers=renderers)
+        program = {"name": "kills", "version": "1", "build": build}
+        done = Completed(renderer=program if frame.job_type == "render" else None)
+        attester = Attester(node=lambda: self.id, key=self.key)
         taken = CopiedFile(path=Path(), sha256=result.sha256, size=result.size)
         proof = CopiedFile(path=Path(), sha256=beside.sha256, size=beside.size)
-        made = attester.attest(frame, utc(), Completed(), taken, proof)
+        made = attester.attest(frame, utc(), done, taken, proof)
         return result if made is None else attrs.evolve(result, work=made[0], signature=made[1])
 
     async def _proved(self, frame: JobDispatch) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The plugins that this machine offers: built-in plugins, and third-party entry points."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final, cast
 
@@ -30,10 +30,14 @@ GROUP: Final = "rendertrust.plugins"
 
 @attrs.frozen(kw_only=True)
 class PluginOffer:
-    """The offered ``plugins`` by job type. ``not_offered``: the reason for each other job type."""
+    """The offered ``plugins`` by job type. ``not_offered``: the reason for each other job type.
 
-    plugins: Mapping[str, Plugin]
-    not_offered: Mapping[str, str]
+    ``ours``: the built-in plugins, offered or not.
+    """
+
+    plugins: dict[str, Plugin]
+    not_offered: dict[str, str]
+    ours: tuple[Plugin, ...] = ()
 
     @property
     def render(self) -> RenderPlugin | None:
@@ -41,12 +45,30 @@ class PluginOffer:
         plugin = self.plugins.get(RenderPlugin.job_type)
         return plugin if isinstance(plugin, RenderPlugin) else None
 
+    @property
+    def store(self) -> RendererStore | None:
+        """Return the store of renderers, also before it has one; None if the node has no store."""
+        known = (each for each in (self.render, *self.ours) if isinstance(each, RenderPlugin))
+        return next((each.store for each in known), None)
+
+    async def ask_again(self) -> bool:
+        """Ask again the plugins that lack a Blender, and offer those that can work now.
+
+        Return True if the node renders from now on.
+        """
+        lacking = [each for each in self.ours if each.job_type not in self.plugins]
+        if self.render is not None or not any(isinstance(each, RenderPlugin) for each in lacking):
+            return False
+        for plugin in lacking:
+            await _ask(plugin, self.plugins, self.not_offered)
+        return self.render is not None
+
     async def end(self) -> None:
         """End the Blender processes that wait for units, and installations."""
         if (render := self.render) is not None:
             await render.residents.end()
-            if render.store is not None:
-                await render.store.end()
+        if (store := self.store) is not None:
+            await store.end()
 
     async def warm(self) -> None:
         """Compile shaders, which takes some minutes on the first start."""
@@ -95,14 +117,15 @@ async def offer(
     """
     able: dict[str, Plugin] = {}
     unable: dict[str, str] = {}
-    for plugin in _ours(folder, settings):
+    ours = tuple(_ours(folder, settings))
+    for plugin in ours:
         if isinstance(plugin, RenderPlugin) and plugin.store is not None:
             plugin.store.ask = None if source is None else source.ask
             plugin.store.narrate = narrate or plugin.store.narrate
         await _ask(plugin, able, unable)
     for entry in entry_points(group=GROUP):
         await _add_installed(entry, folder, settings, able, unable)
-    return PluginOffer(plugins=able, not_offered=unable)
+    return PluginOffer(plugins=able, not_offered=unable, ours=ours)
 
 
 async def _add_installed(
@@ -182,10 +205,12 @@ def _load(entry: EntryPoint) -> Plugin | str:
 
 
 async def _ask(plugin: Plugin, able: dict[str, Plugin], unable: dict[str, str]) -> None:
+    """Add a plugin to those that can work, or its reason to those of the others."""
     asked = getattr(plugin, "why_not", None)
     answer = asked() if callable(asked) else None
     reason = await answer if inspect.isawaitable(answer) else answer
     if reason is None:
         able[plugin.job_type] = plugin
+        unable.pop(plugin.job_type, None)
     else:
         unable[plugin.job_type] = str(reason)

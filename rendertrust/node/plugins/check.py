@@ -111,9 +111,9 @@ def _within(render: RenderPlugin, seconds: object) -> RenderPlugin:
 
 async def why_no_strangers(render: RenderPlugin) -> str | None:
     """Return why this machine cannot open untrusted scenes; None if nothing prevents it."""
-    if render.found is None:
-        return await render.why_not()
-    return None if render.found.is_sandboxed else NO_SANDBOX
+    if (why := await render.why_no_blender()) is not None:
+        return why
+    return None if render.found is None or render.found.is_sandboxed else NO_SANDBOX
 
 
 def _order_for(task: Task) -> Mapping[str, Any] | Failed:

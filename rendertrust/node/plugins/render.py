@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -72,7 +72,8 @@ class RenderPlugin:
     ``device``: the graphics card that renders; None: the processor. ``card_bytes``: the graphics
     memory of a unit. ``any_user``: with a card, the owner also accepts the scenes of strangers.
     ``found``: the node's own Blender. ``others``: those of the ``binaries`` that the operator named
-    which work. ``store``: further versions, installed when a unit needs them.
+    which work. ``store``: further versions, installed when a unit needs them. ``refusal``: why the
+    last test found no Blender.
     """
 
     job_type: ClassVar[str] = RENDER
@@ -88,12 +89,21 @@ class RenderPlugin:
     binaries: tuple[Path, ...] = ()
     others: tuple[blender.Blender, ...] = ()
     store: RendererStore | None = None
+    refusal: str | None = None
     residents: ResidentBlenders = attrs.field(
         default=attrs.Factory(lambda self: ResidentBlenders(self.scratch), takes_self=True)
     )
 
     async def why_not(self) -> str | None:
         """Find and test Blender; return why Blender does not work, or None."""
+        self.refusal = await self._why_not()
+        return self.refusal
+
+    async def why_no_blender(self) -> str | None:
+        """Return why there is no Blender; None if there is one. Test only if nobody has yet."""
+        return None if self.found is not None else self.refusal or await self.why_not()
+
+    async def _why_not(self) -> str | None:
         found = await blender.find(
             self.scratch,
             unsafe=self.unsafe_no_sandbox,
@@ -181,7 +191,22 @@ class RenderPlugin:
     def builds(self) -> tuple[Build, ...]:
         """Return the builds in which units can be rendered, the node's own first."""
         own = [Build(version=b.version, build=b.build or None) for b in self.tested() if b.version]
-        return (*own, *self._stored_builds())[:BUILDS_MAX]
+        named = (*own, *self._stored_builds())
+        return (*named, *self._earlier_builds(named))[:BUILDS_MAX]
+
+    def _earlier_builds(self, named: Collection[Build]) -> tuple[Build, ...]:
+        """Return builds of an earlier list, in which units may have begun, behind the present ones.
+
+        The gateway sends no units for them.
+        """
+        if self.store is None:
+            return ()
+        lines, builds = {parse(one.version) for one in named}, {one.build for one in named}
+        return tuple(
+            Build(version=one.version, build=one.build)
+            for one in self.store.tested()
+            if parse(one.version) in lines and one.build not in builds
+        )
 
     def _stored_builds(self) -> tuple[Build, ...]:
         """Return the builds of the store, installed or not."""
@@ -196,38 +221,43 @@ class RenderPlugin:
             for each in offered
         )
 
-    async def prepare_blender(
+    @contextlib.asynccontextmanager
+    async def lending(
         self, version: str, tell: Callable[[str], None], *, waits: bool
-    ) -> Failed | None:
-        """Install the version of Blender that a unit needs, before the unit begins.
+    ) -> AsyncGenerator[blender.Blender | Failed | None]:
+        """Lend a unit the store's Blender of a version, from before it begins until it has ended.
 
-        Return why the unit cannot begin. ``tell`` is told before the installation. Unless
-        ``waits``, the version is installed beside other work, and the unit is given back.
+        Yield None if the node has the version without the store, or lacks it. Yield why the unit
+        cannot begin. ``tell`` is told before an installation. Unless ``waits``, the version is
+        installed beside other work, and the unit is given back.
         """
-        wanted = parse(version)
-        if self.store is None or wanted in map(parse, (one.version for one in self.tested())):
-            return None
-        release = self.store.find(wanted)
-        if release is None or self.store.has(release):
-            return None
-        if not waits:
-            self.store.prepare(release)
+        wanted, store = parse(version), self.store
+        release = None if store is None else store.find(wanted)
+        if store is None or release is None:
+            yield None
+        elif not waits and not store.has(release):
+            store.prepare(release)
             error = f"Blender {text_of(wanted)} is being installed"
-            return Failed(failure=DECLINED, error=error, given_back=True)
-        tell(f"installing Blender {text_of(wanted)}")
-        async with self.store.lent(release) as lent:
-            return _not_installed(lent) if isinstance(lent, NotInstalled) else None
+            yield Failed(failure=DECLINED, error=error, given_back=True)
+        else:
+            if not store.has(release):
+                tell(f"installing Blender {text_of(wanted)}")
+            async with store.lent(release) as lent:
+                yield _not_installed(lent) if isinstance(lent, NotInstalled) else lent
 
     @contextlib.asynccontextmanager
     async def for_task(self, task: Task) -> "AsyncGenerator[RenderPlugin | Failed]":
         """Yield this plugin with the Blender that a unit needs, or why it cannot be had now.
 
-        The store installs a version that is missing.
+        That is the one which the unit was lent. Otherwise the store lends it, and installs it if it
+        is missing.
         """
         wanted = parse(task.blender)
         own = next((each for each in self.tested() if parse(each.version) == wanted), self.found)
         release = None if self.store is None else self.store.find(wanted)
-        if own is not None and (wanted == UNKNOWN or parse(own.version) == wanted):
+        if task.lent is not None:
+            yield attrs.evolve(self, found=task.lent)
+        elif own is not None and (wanted == UNKNOWN or parse(own.version) == wanted):
             yield self if own is self.found else attrs.evolve(self, found=own)
         elif release is None or self.store is None:
             error = f"this node has no Blender {text_of(wanted)} now"
@@ -274,7 +304,7 @@ class RenderPlugin:
 
     async def _rendered(self, order: Mapping[str, Any], task: Task) -> Result:
         assert self.found is not None, "why_not() finds Blender before the node offers this plugin"
-        same = BlenderKey(task.job_id, task.content, task.threads, self.found.version)
+        same = BlenderKey(task.job_id, task.content, task.threads, self.found.build)
         work = task.folder / "in"
         async with self.residents.lent(
             same, self.found, work, self.runtime_seconds_max
@@ -286,7 +316,10 @@ class RenderPlugin:
             await asyncio.to_thread(hand_over, resident.out, task.folder / "out")
         if progress.too_many_files:
             return Failed(failure="scene", error=TOO_MANY_FILES, detail=ending.tail)
-        return await asyncio.to_thread(result_of, ending, task.folder, progress.files)
+        result = await asyncio.to_thread(result_of, ending, task.folder, progress.files)
+        if isinstance(result, Failed):
+            return result
+        return attrs.evolve(result, renderer=self.found.program)
 
     async def obey(
         self, order: Mapping[str, Any], task: Task, progress: "RenderProgress"

@@ -35,7 +35,7 @@ class VideoPlugin:
 
     async def why_not(self) -> str | None:
         """Return why Blender, which encodes videos, does not work; None if Blender works."""
-        return None if self.render.found is not None else await self.render.why_not()
+        return await self.render.why_no_blender()
 
     async def run(self, task: Task) -> Result:
         """Lay out the frames and encode the video."""

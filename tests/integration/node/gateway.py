@@ -60,6 +60,8 @@ class Gateway:
         self.owner = ""  # the owner that the proof of a key names
         self.answers = asyncio.Event()  # while the event is clear, heartbeats get no answer
         self.answers.set()
+        self.serves = asyncio.Event()  # while the event is clear, the store sends no file
+        self.serves.set()
         self.refuses_registration: int | None = None
         self.store_answers: list[int] = []
         self.expired: set[str] = set()  # names whose URL has expired
@@ -207,6 +209,7 @@ class Gateway:
     async def _get(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         self.fetches.append(name)
+        await self.serves.wait()
         if name not in self.objects:
             raise web.HTTPNotFound
         return web.Response(body=self.objects[name])

@@ -18,16 +18,20 @@ from rendertrust.node.renderer_environment import PipTools, Python
 from rendertrust.node.renderer_list_updates import fetched
 from rendertrust.node.renderer_store import HALF, NotInstalled, RendererStore, installed
 from rendertrust.node.state_folder import BlenderChoice, Enrolment, StateFolder
+from rendertrust.node_key import load_or_create_key
 from rendertrust.note import NoteRefused
 from rendertrust.protocol import Hello, JobStatus
+from rendertrust.receipt import WorkStatement, read_work
 from rendertrust.renderer_list import SIGNED_NAME, RendererRelease, RendererWheel
-from tests.integration.node.conftest import QUICK, Start
+from tests.integration.node.conftest import QUICK, Listen, Start
 from tests.integration.node.gateway import Gateway, ack_of
 from tests.support.fake_renderers import BUILD, KEY, ORIGIN, release, release_of, write_wheel
 from tests.support.until import until
 from tests.twins.signer import signing_key
 from web.downloads.renderers import listed_renderers
 
+UNIT = "0b0e9a8e-8a55-4f8a-9a46-0e2a3b7c9d10"
+BUILDS = {"4.5.3": "45300000abcd", "4.5.4": "45400000abcd"}
 HERE = "{}.{}".format(*sys.version_info[:2])
 
 
@@ -177,10 +181,11 @@ async def test_a_node_offers_the_listed_versions_until_one_fails(
         assert told == {(True, "installing Blender 4.2")}, "the unit did not begin"
 
 
-@pytest.mark.render
-async def test_a_node_without_a_blender_lives_from_the_store(
-    peer: Gateway, start: Start, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def storekeeper(
+    peer: Gateway, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AgentSettings:
+    """Enrol a node without a Blender of its own, and return its settings."""
     monkeypatch.setattr("rendertrust.node.blender_discovery.find", lambda: None)
     listed = tuple(release_of(write_wheel(index, each), HERE) for each in ("4.5.3", "5.0.1"))
     peer.log_keys = [KEY]
@@ -188,8 +193,14 @@ async def test_a_node_without_a_blender_lives_from_the_store(
     key = str(note.verifier_of(ORIGIN, KEY))
     known = Enrolment(url=peer.url, node_id="n1", name="test", token="first-token", gateway_key=key)
     StateFolder(tmp_path / "state").enrol(known)
-    chosen = attrs.evolve(QUICK, renderers_bytes_max=10**9)
-    async with start(chosen) as node:
+    return attrs.evolve(QUICK, renderers_bytes_max=10**9)
+
+
+@pytest.mark.render
+async def test_a_node_without_a_blender_lives_from_the_store(
+    peer: Gateway, start: Start, index: Path, tmp_path: Path, storekeeper: AgentSettings
+) -> None:
+    async with start(storekeeper) as node:
         hello = await peer.next(Hello)
         assert (hello.blender, hello.build) == ("5.0.1", BUILD)
         assert "render" in hello.capabilities
@@ -203,6 +214,87 @@ async def test_a_node_without_a_blender_lives_from_the_store(
         assert offer.render is not None
         assert [each.version for each in offer.render.builds()] == ["5.0.1"]
         assert doctor.renders(offer).said.startswith("5.0.1")
+
+
+@pytest.mark.render
+async def test_a_node_without_a_blender_renders_once_its_gateway_is_there(
+    peer: Gateway,
+    listen: Listen,
+    start: Start,
+    storekeeper: AgentSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rendertrust.node.renderer_list_updates.AGAIN_SECONDS", 0.05)
+    port, successor = peer.server.port, Gateway()
+    successor.log_keys, successor.files = peer.log_keys, peer.files
+    await peer.server.close()
+    async with start(storekeeper) as node:
+        await until(lambda: any("cannot reach" in line for line in node.told))
+        assert "render" not in node.folder.told().get("capabilities", ())
+        await listen(successor, port)
+        await until(lambda: versions_of(successor) == ["5.0.1", "4.5.3"])
+        hello = hellos_of(successor)[-1]
+        assert (hello.blender, hello.build) == ("5.0.1", BUILD)
+        assert {"render", "check", "preflight", "video"} < set(hello.capabilities)
+        await until(lambda: "render" in node.folder.told()["capabilities"])
+        scene = successor.input("s.blend", b"BLENDER-v501 no scene")
+        await successor.send(successor.dispatch("render", inputs=(scene,)))
+        result = await successor.result("j1")
+        assert (result.status, result.failure) == ("failed", "node"), "the fake Blender ran"
+
+
+@pytest.fixture
+def _real_store(
+    peer: Gateway, tmp_path: Path, found_blender: Blender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Enrol a node that signs its work, in whose store each version renders as the real Blender."""
+
+    async def real(program: Renderer, *_: object) -> Blender:
+        folder = Path(program.before[0]).parent.parent
+        (about,) = folder.rglob("bpy-*.dist-info")
+        version = about.name.removesuffix(".dist-info").removeprefix("bpy-")
+        return attrs.evolve(found_blender, version=version, build=BUILDS[version])
+
+    monkeypatch.setattr("rendertrust.node.blender.try_out", real)
+    monkeypatch.setattr("rendertrust.node.renderer_list_updates.ASK_SECONDS", 0.05)
+    folder = StateFolder(tmp_path / "state")
+    known = Enrolment(url=peer.url, node_id=UNIT, name="test", token="first-token")
+    folder.enrol(known)
+    load_or_create_key(folder.key)
+
+
+@pytest.mark.render
+@pytest.mark.usefixtures("known_blender", "_real_store")
+async def test_a_unit_is_signed_in_the_build_that_rendered_it_whatever_list_comes_meanwhile(
+    peer: Gateway, start: Start, index: Path, small: Path, found_blender: Blender
+) -> None:
+    peer.log_keys, peer.answer = [KEY], ack_of
+    offer_list(peer, index, "4.5.3")
+    async with start(attrs.evolve(QUICK, renderers_bytes_max=10**9)):
+        await until(lambda: versions_of(peer)[1:] == ["4.5.3"])
+        peer.serves.clear()
+        scene = {"inputs": (peer.input("s.blend", small.read_bytes()),), "params": {"samples": 1}}
+        unit = peer.dispatch("render", job_id=UNIT, output=peer.output("o1"), **scene)
+        await peer.send(attrs.evolve(unit, blender="4.5"))
+        await until(lambda: peer.fetches)  # the unit has begun
+        offer_list(peer, index, "4.5.4")
+        await until(lambda: versions_of(peer)[1:] == ["4.5.4", "4.5.3"])
+        peer.serves.set()
+        result = await peer.result(UNIT)
+    assert result.status == "completed", result
+    work = read_work(dict(result.work or {}))
+    assert isinstance(work, WorkStatement), work
+    assert work.document["renderer"] == {
+        "name": found_blender.renderer.kind,
+        "version": "4.5.3",
+        "build": BUILDS["4.5.3"],
+    }
+
+
+def offer_list(peer: Gateway, index: Path, version: str) -> None:
+    """Let the gateway offer one version of Blender."""
+    listed = release_of(write_wheel(index, version), HERE, build=BUILDS[version])
+    peer.files = {SIGNED_NAME: renderer_list.sign((listed,), ORIGIN, KEY).encode()}
 
 
 @pytest.mark.nightly
@@ -228,5 +320,9 @@ async def test_a_node_joins_with_a_renderer_that_it_has_just_installed(
 
 def versions_of(peer: Gateway) -> list[str]:
     """Return the versions in the newest hello."""
-    hellos = [frame for frame in peer.frames if isinstance(frame, Hello)]
-    return [build.version for build in hellos[-1].builds]
+    return [build.version for each in hellos_of(peer)[-1:] for build in each.builds]
+
+
+def hellos_of(peer: Gateway) -> list[Hello]:
+    """Return what the node has said of itself, the newest last."""
+    return [frame for frame in peer.frames if isinstance(frame, Hello)]

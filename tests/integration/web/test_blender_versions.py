@@ -1,5 +1,6 @@
 """Scenes are rendered in the version of Blender that saved them, through a whole gateway."""
 
+import hashlib
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
@@ -9,7 +10,7 @@ import aiohttp
 import pytest
 
 from rendertrust.node.renderer_list_updates import fetched
-from rendertrust.protocol import Build, Hello, JobDispatch
+from rendertrust.protocol import Build, Hello, JobDispatch, JobResult
 from rendertrust.renderer_list import SIGNED_NAME
 from rendertrust.testing import Behaviour, FakeNode
 from supervisors.engines.postgres import PostgresEndpoint
@@ -21,6 +22,7 @@ from tests.support.whole_gateway import Whole, whole
 from web.downloads.renderers import listed_renderers
 
 Json = dict[str, Any]
+PICTURE = b"a picture"
 BOTH = ("preflight", "render")
 ZSTD = b"\x28\xb5\x2f\xfd"
 TOO_NEW: Json = {"opened": False, "error": "newer version", "is_newer": True}
@@ -166,6 +168,53 @@ async def test_or_newer_means_the_nearest_version_that_a_node_has(
         await until(lambda: is_taken(jane, scene))  # without or_newer: once its hello is known
         assert (await submitted(jane, scene, or_newer=True))[0] == 200
         await until(lambda: versions_in(node) == ["4.5", "4.5", "5.0"])
+
+
+async def test_a_unit_may_end_in_the_build_of_the_list_in_which_it_began(
+    gateway: Whole, jane: Creator
+) -> None:
+    scene = await sent(gateway, jane, b"BLENDER-v405 a scene")
+
+    async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
+        assert dispatch.output is not None
+        await node.send(hello_of("4.5.4"))  # a newer list came while it rendered
+        await gateway.gateway.ports.objects.put(dispatch.output.key, PICTURE)
+        told = JobResult(
+            job_id=dispatch.job_id,
+            unit=dispatch.unit,
+            attempt=dispatch.attempt,
+            status="completed",
+            result_ref=dispatch.output.key,
+            sha256=hashlib.sha256(PICTURE).hexdigest(),
+            size=len(PICTURE),
+        )
+        node.device_class = "cpu/avx2/b4.5.3"
+        await node.send(node.signed(dispatch, told))
+
+    async with FakeNode(gateway.url, capabilities=("render",), behave=behave, greet=False) as node:
+        await node.send(hello_of("4.5.3"))
+        job = str(await until(lambda: taken(jane, scene)))
+        await jane.job_within(job, "COMPLETED", within=60)
+        _, receipt = await jane.call("GET", f"/jobs/{job}/receipt")
+        assert receipt["receipt"]["work"]["renderer"]["build"] == "b4.5.3"
+
+
+def hello_of(version: str) -> Hello:
+    """Return the hello of a node with Blender 5.2, and this version in its store."""
+    builds = tuple(Build(version=each, build=f"b{each}") for each in ("5.2.0", version))
+    return Hello(
+        version="1",
+        slots=1,
+        device_class="cpu/avx2/b5.2.0",
+        build="b5.2.0",
+        builds=builds,
+        capabilities=("render",),
+    )
+
+
+async def taken(person: Creator, scene: str) -> str | None:
+    status, answer = await submitted(person, scene)
+    return str(answer["job_id"]) if status == 200 else None
 
 
 async def is_submitted(person: Creator, scene: str) -> bool:

@@ -4,17 +4,20 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import ClassVar
 
 import aiohttp
 import attrs
 import pytest
 
 from rendertrust.blender_version import parse
-from rendertrust.node import doctor
+from rendertrust.node import doctor, unit_run
 from rendertrust.node.blender import Blender
 from rendertrust.node.blender_discovery import Renderer
+from rendertrust.node.cache import Cache
+from rendertrust.node.input_urls import InputUrls
 from rendertrust.node.opengl_probe import OpenGL, with_opengl
-from rendertrust.node.plugin import Failed, Task
+from rendertrust.node.plugin import Completed, Failed, Result, Task
 from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.node.renderer_environment import Python
 from rendertrust.node.renderer_list_updates import RendererListUpdates
@@ -28,7 +31,9 @@ from rendertrust.node.renderer_store import (
     to_remove,
 )
 from rendertrust.node.sandbox import NoSandbox, Sandbox
+from rendertrust.node.unit_run import UnitRun, ref_of
 from rendertrust.note import NoteRefused
+from rendertrust.protocol import JobDispatch
 from rendertrust.renderer_list import RendererList, RendererRelease
 from tests.support.fake_renderers import release
 from tests.unit.node.test_plugins_render import task
@@ -237,8 +242,11 @@ async def test_a_store_whose_folder_cannot_be_used_offers_nothing_and_ends_no_ag
         slept.set()
         await asyncio.Event().wait()
 
+    async def tell() -> None:
+        pass
+
     async with aiohttp.ClientSession() as session:
-        updates = RendererListUpdates(store, session, "", lambda: None, lambda: None, sleep)
+        updates = RendererListUpdates(store, session, "", lambda: None, tell, sleep)
         running, waiting = asyncio.create_task(updates.run()), asyncio.create_task(slept.wait())
         await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
         assert not running.done()
@@ -299,22 +307,75 @@ async def test_a_unit_waits_for_its_version_and_a_check_comes_back_for_it(stage:
     store, told = await filled(stage), list[str]()
     render = RenderPlugin(scratch=stage.folder, found=own, store=store)
     store.changed.clear()
-    assert await render.prepare_blender("5.2", told.append, waits=True) is None
+    assert await lent(render, "5.2", told) is None
     assert [each.installed for each in render.builds()] == [None, False, False, False]
-    assert await render.prepare_blender("4.5", told.append, waits=True) is None
+    found = await lent(render, "4.5", told)
+    assert isinstance(found, Blender)
+    assert found.version == "4.5.3"
     assert (told, store.has(LTS), store.changed.is_set()) == (
         ["installing Blender 4.5"],
         True,
         True,
     )
-    refused = await render.prepare_blender("5.0", told.append, waits=False)
-    assert refused is not None
+    refused = await lent(render, "5.0", told, waits=False)
+    assert isinstance(refused, Failed)
     assert (refused.given_back, refused.error) == (True, "Blender 5.0 is being installed")
     assert isinstance(await use(store, NEW), Blender)
-    assert await render.prepare_blender("5.0", told.append, waits=False) is None
+    assert isinstance(await lent(render, "5.0", told, waits=False), Blender)
     assert [each.installed for each in render.builds()] == [None, False, None, None]
     assert (len(told), stage.tools.asked) == (1, ["4.5.3", "5.0.1"])
     await store.end()
+
+
+async def lent(
+    render: RenderPlugin, version: str, told: list[str], *, waits: bool = True
+) -> object:
+    """Return what a unit is lent, which ends at once."""
+    async with render.lending(version, told.append, waits=waits) as found:
+        return found
+
+
+@attrs.define
+class Onlooker:
+    """A plugin that has the Blender of a render plugin, and says which one each unit gets.
+
+    While a unit runs, another one wants the store's space, and the gateway has a newer list.
+    """
+
+    render: RenderPlugin
+    store: RendererStore
+    job_type: ClassVar[str] = "render"
+    waiting: "asyncio.Task[object] | None" = None
+
+    async def run(self, task: Task) -> Result:
+        self.waiting = asyncio.create_task(use(self.store, NEW))
+        await asyncio.wait([self.waiting], timeout=0.05)
+        await self.store.take((NEW, release("4.5.4")))
+        async with self.render.for_task(task) as chosen:
+            assert isinstance(chosen, RenderPlugin), chosen
+            assert chosen.found is not None
+            return Completed(renderer=chosen.found.program)
+
+
+async def test_a_unit_keeps_its_version_from_its_preparation_to_its_end(
+    stage: Stage, tmp_path: Path
+) -> None:
+    store = stage.store(bytes_max=1500)
+    await store.clean()
+    await store.take((LTS, NEW))
+    own = Blender(renderer=PROGRAM, box=BOX, version="5.2.3", build="b52")
+    plugin = Onlooker(RenderPlugin(scratch=stage.folder, found=own, store=store), store)
+    frame = JobDispatch(job_id="j", job_type="render", payload_ref="s3://b/k", blender="4.5")
+    urls = InputUrls(ref_of(frame), lambda _: None, 10.0)
+    async with aiohttp.ClientSession() as session:
+        cache = Cache(tmp_path / "cache", 1000, session)
+        unit = UnitRun(frame, urls, lambda _: None, 1.0, asyncio.get_running_loop().time)
+        result = await unit_run.run(unit, plugin, cache, tmp_path / "unit", 1)
+    assert isinstance(result, Completed), result
+    assert result.renderer == {"name": "bpy", "version": "4.5.3", "build": "0123456789ab"}
+    assert plugin.waiting is not None
+    assert isinstance(await plugin.waiting, Blender), "the space is free once the unit has ended"
+    assert stage.tools.asked == ["4.5.3", "5.0.1"]
 
 
 async def test_each_version_of_the_store_has_its_own_shaders(
