@@ -48,7 +48,11 @@ async def test_a_stranger_sees_both_rules_the_table_and_examples(
         assert "inference" in text
         assert "70&nbsp;% go to the owner of the machine" in text
         headings = re.findall(r"<h2[^>]*>(?:<svg.*?</svg>)?\s*([^<]+)</h2>", text)
-        assert headings[:3] == ["Examples", "Prices by size, for each frame", "How a price is found"]
+        assert headings[:3] == [
+            "Examples",
+            "Prices by size, for each frame",
+            "How a price is found",
+        ]
         await figures_read(face)
         _, front = await nobody(face).get("/")
         assert 'href="/pricing"' in front
