@@ -38,9 +38,9 @@ _WORDS: Final[Mapping[str, str]] = {
 }
 _VALUES: Final[Mapping[str, Mapping[str, str]]] = {
     "format": {"OPEN_EXR": "OpenEXR"},
-    "order": ORDERS,
-    "pool": POOLS,
-    "notify": MAILS,
+    "order": {**ORDERS},
+    "pool": {**POOLS},
+    "notify": {**MAILS},
 }
 NOT_FOUND: Final = Problem(404, "There is no preset of this name")
 TOO_MANY: Final = Problem(
@@ -59,7 +59,7 @@ class PresetForm:
 
 
 @attrs.frozen
-class RenameForm:
+class PresetNames:
     """The names of a preset: the present one, and the new one."""
 
     name: Name
@@ -91,7 +91,7 @@ async def save(view: View[PresetForm]) -> Redirect | Problem:
 
 
 @pages.action("/presets/rename", absent=NOT_FOUND, on_own_account=True)
-async def rename(view: View[RenameForm]) -> Redirect | Problem:
+async def rename(view: View[PresetNames]) -> Redirect | Problem:
     """Rename a preset."""
     presets, user, to = view.gateway.tables.presets, view.who.user, view.query.to.strip()
     if await presets.rename(user, view.query.name, to):

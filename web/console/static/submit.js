@@ -265,20 +265,6 @@ function keep() {
   history.replaceState(null, "", draft());
 }
 
-// Fills in a preset's settings; the scene, its name and its frames stay, and so does an upload that runs.
-const STAYS = ["payload_ref", "manifest", "scene_name", "scene_range", "name", "what", "frames", "start_after", "as_is"];
-const USUAL = { pool: "any", priority: "normal" };
-function choose(fields) {
-  for (const each of form.elements) {
-    if (!each.name || STAYS.includes(each.name)) continue;
-    const value = fields.get(each.name) ?? USUAL[each.name] ?? "";
-    if (each.type === "checkbox") each.checked = value !== "";
-    else each.value = value;
-    if (each.selectedIndex < 0) each.selectedIndex = 0; // such as an endpoint that was removed
-  }
-  form.dispatchEvent(new Event("input"));
-}
-
 // Requests a preflight; its findings come with the price.
 async function check(again) {
   if (!isRender()) return quote();
@@ -529,7 +515,7 @@ addEventListener("pageshow", ({ persisted }) => {
   refresh();
 });
 for (const each of document.querySelectorAll("[data-preset]")) {
-  each.addEventListener("click", (event) => { event.preventDefault(); choose(new URL(each.href).searchParams); });
+  each.addEventListener("click", async (event) => { event.preventDefault(); (await import("./preset.js")).fill(form, each.href); });
 }
 form.addEventListener("submit", (event) => { event.preventDefault(); doing(submit); });
 part("look-again").addEventListener("click", () => doing(() => check(true)));
