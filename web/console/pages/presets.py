@@ -38,9 +38,9 @@ _WORDS: Final[Mapping[str, str]] = {
 }
 _VALUES: Final[Mapping[str, Mapping[str, str]]] = {
     "format": {"OPEN_EXR": "OpenEXR"},
-    "order": {**ORDERS},
-    "pool": {**POOLS},
-    "notify": {**MAILS},
+    "order": {str(value): words for value, words in ORDERS.items()},
+    "pool": {str(value): words for value, words in POOLS.items()},
+    "notify": {str(value): words for value, words in MAILS.items()},
 }
 NOT_FOUND: Final = Problem(404, "There is no preset of this name")
 TOO_MANY: Final = Problem(
