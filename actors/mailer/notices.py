@@ -188,7 +188,7 @@ def _decided(event: Event) -> Words:
                 if is_upheld
                 else "It was rejected: the charge stays.",
             ),
-            ("Show the dispute", event.dispute),
+            ("Show the decision and its reason", event.dispute),
         )
     return Words(
         f"A dispute about your node's work was {'upheld' if is_upheld else 'rejected'}",
