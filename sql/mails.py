@@ -111,7 +111,8 @@ class NoticeFacts:
     ``amount``: a charge or the sum of a payout, in units of money. ``user_id``: the creator, in a
     dispute; ``share``: the operator's share. ``name``: the node's name, which its owner chose.
     ``job_name``: the job's name, which only its creator may read. ``frames``: the frames of the
-    unit, if it has any and is no tile.
+    unit, if it has any and is no tile. ``has_frames``: each unit of the job is one frame.
+    ``is_asked``: the job asks for its mails, whatever the account's settings say.
     """
 
     job_id: UUID | None = None
@@ -128,6 +129,8 @@ class NoticeFacts:
     cap: int | None = None
     share: int | None = None
     state: str = ""
+    has_frames: bool = False
+    is_asked: bool = False
 
 
 @attrs.frozen

@@ -37,6 +37,12 @@ class Presets(Table):
             values = user, name, dict(fields), now, PRESETS_MOST
             return bool(await connection.fetch(QUERIES["preset_save"], *values))
 
+    async def rename(self, user: UUID, name: str, to: str) -> bool:
+        """Rename a preset; return False if there is none of this name, or one of the new name."""
+        async with self._database.transaction() as connection:
+            await connection.execute(QUERIES["user_lock"], user)
+            return bool(await connection.fetch(QUERIES["preset_rename"], user, name, to))
+
     async def remove(self, user: UUID, name: str) -> bool:
         """Remove a preset; return False if there is none of this name."""
         return bool(await self._database.all("preset_remove", user, name))

@@ -4,7 +4,7 @@ Only users with a verified address get these mails. They quote two things that a
 name of a node, to the owner who chose it, and the name of a job, to its creator.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -62,8 +62,12 @@ def notice_of(due: DueMail, facts: NoticeFacts, farm: str) -> Words:
         words,
         below=(*words.below, *((LAST,) if due.is_last else ())),
         footer=(
-            "You get this mail because your account asks for mails of this kind.",
-            "Choose which mails you get",
+            "You get this mail because you asked for mails about this job."
+            if facts.is_asked
+            else "You get this mail because your account asks for mails of this kind.",
+            "Choose which mails you get of other jobs"
+            if facts.is_asked
+            else "Choose which mails you get",
             f"{farm.rstrip('/')}/console/account#mails",
         ),
     )
@@ -75,7 +79,7 @@ def _completed(event: Event) -> Words:
         f"Your job {called(event)} is complete",
         (
             f"Your job {named(event)} was completed on {event.at}.",
-            f"{units(facts.units)} complete. {credit(facts.amount)} charged.",
+            f"{pieces(facts)}{credit(facts.amount)} charged.",
         ),
         ("Show the job and its results", event.job[1]),
     )
@@ -87,11 +91,19 @@ def _failed(event: Event) -> Words:
         f"Your job {called(event)} failed",
         (
             f"Your job {named(event)} failed on {event.at}.",
-            f"{facts.failed} of {units(facts.units)} failed.",
-            f"{credit(facts.amount)} charged for the others.",
+            *_losses(facts),
         ),
         ("Show what failed", event.job[1]),
-        ("You can retry failed frames on the page of the job.",),
+        (f"You can retry {'it' if facts.units == 1 else 'failed frames'} on the page of the job.",),
+    )
+
+
+def _losses(facts: NoticeFacts) -> Sequence[str]:
+    if facts.units == 1:
+        return ("Nothing was charged.",) if not facts.amount else ()
+    return (
+        f"{facts.failed} of {counted(facts)} failed.",
+        f"{credit(facts.amount)} charged for the others.",
     )
 
 
@@ -176,7 +188,7 @@ def _decided(event: Event) -> Words:
                 if is_upheld
                 else "It was rejected: the charge stays.",
             ),
-            ("Show the dispute", event.dispute),
+            ("Show the decision and its reason", event.dispute),
         )
     return Words(
         f"A dispute about your node's work was {'upheld' if is_upheld else 'rejected'}",
@@ -244,6 +256,16 @@ def disputed(facts: NoticeFacts) -> str:
     if not facts.frames:
         return f"unit {facts.unit}"
     return f"frame{'' if facts.frames.lstrip('-').isdigit() else 's'} {facts.frames}"
+
+
+def pieces(facts: NoticeFacts) -> str:
+    """Return how many units are complete, as a sentence; '' for a job of one unit."""
+    return "" if facts.units == 1 else f"{counted(facts)} complete. "
+
+
+def counted(facts: NoticeFacts) -> str:
+    """Return the number of the job's units: ``8 frames``, or ``8 units`` if these are others."""
+    return f"{facts.units} frames" if facts.has_frames else units(facts.units)
 
 
 def units(number: int) -> str:

@@ -1,5 +1,6 @@
 """``rendertrust credits``: balance, history, statements, purchases, invoices and credit notes."""
 
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Self
@@ -20,13 +21,16 @@ from rendertrust.money import shortened
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rendertrust.cli.output import Printer
     from rendertrust.client import AsyncClient, Checkout, Entry, Offer, Purchase
 
 PURCHASE_COLUMNS: Final = ("ID", "WHEN", "CREDITS", "PRICE", "STATE", "CREDIT NOTES")
 NO_NOTE: Final = "This purchase has no credit note: see `rendertrust credits purchases`"
 NEED_MAX: Final = 10**9  # credits
 DAY: Final = click.DateTime(["%Y-%m-%d"])
-COLUMNS: Final = ("WHEN", "AMOUNT", "BALANCE", "SOURCE", "REFERENCE", "DESCRIPTION")
+COLUMNS: Final = ("WHEN", "AMOUNT", "BALANCE", "ABOUT")
+ALL_COLUMNS: Final = ("WHEN", "AMOUNT", "BALANCE", "SOURCE", "REFERENCE", "DESCRIPTION")
+JOB_REFERENCE: Final = re.compile(r"job:([0-9a-f]{8})[0-9a-f-]{28}(:[0-9]+)")
 
 
 @attrs.frozen
@@ -57,9 +61,9 @@ def balance(session: CliSession) -> None:
     found = session.fetch(lambda client: client.balance())
     session.output.facts(
         {
-            "balance": shortened(found.balance),
-            "held": shortened(found.held or ""),
-            "available": shortened(found.available or ""),
+            "balance": session.output.amount(found.balance),
+            "held": session.output.amount(found.held or ""),
+            "available": session.output.amount(found.available or ""),
         }
     )
 
@@ -70,9 +74,11 @@ def balance(session: CliSession) -> None:
 def history(session: CliSession, limit: int, offset: int) -> None:
     """List all entries of your account, newest first."""
     found = session.fetch(lambda client: client.history(limit=limit, offset=offset))
-    rows = [_row(entry, people=session.output.terminal) for entry in found.entries]
+    output = session.output
+    rows = [_row(entry, output) for entry in found.entries]
     none = "No entries yet. Submit a job: rendertrust submit SCENE.blend"
-    session.output.listed(COLUMNS, rows, offset=offset, count=found.count, none=none)
+    columns = COLUMNS if output.terminal else ALL_COLUMNS
+    output.listed(columns, rows, offset=offset, count=found.count, none=none)
 
 
 @credits.command()
@@ -80,7 +86,7 @@ def history(session: CliSession, limit: int, offset: int) -> None:
 def offers(session: CliSession) -> None:
     """List the packages of credits on sale."""
     found = session.fetch(lambda client: client.offers())
-    rows = [_offer(offer) for offer in found.skus]
+    rows = [_offer(offer, people=session.output.terminal) for offer in found.skus]
     session.output.table(("SKU", "CREDITS", "PRICE", "TITLE"), rows)
 
 
@@ -155,7 +161,7 @@ def statement(
 def purchases(session: CliSession, limit: int, offset: int) -> None:
     """List your purchases, newest first."""
     found = session.fetch(lambda client: client.purchases(limit=limit, offset=offset))
-    rows = [_purchase(each) for each in found.purchases]
+    rows = [_purchase(each, people=session.output.terminal) for each in found.purchases]
     none = "No purchases yet. See what is on sale: rendertrust credits offers"
     session.output.listed(PURCHASE_COLUMNS, rows, offset=offset, count=found.count, none=none)
 
@@ -231,10 +237,10 @@ def on_sale(offers: "Sequence[Offer]") -> str:
     """Return the packages on sale, each with its price and the command that buys it."""
     if not offers:
         return "Nothing is for sale at this farm."
-    rows = [_offer(offer)[:3] for offer in offers[:PACKS_MAX]]
+    rows = [_offer(offer, people=True)[:3] for offer in offers[:PACKS_MAX]]
     lines = [
-        f"  rendertrust credits buy {sku}    {money.credit_count(amount)} for {price}"
-        for sku, amount, price in rows
+        f"  rendertrust credits buy {sku}    {number} credits for {price}"
+        for sku, number, price in rows
     ]
     return "\n".join(("On sale:", *lines))
 
@@ -246,31 +252,31 @@ def told_of(session: CliSession, path: Path) -> None:
     session.output.say(f"Saved {path}, {value_text.size(size)}.")
 
 
-def _purchase(made: "Purchase") -> tuple[str, ...]:
-    price = money.price(made.amount, value_text.harmless(made.currency))
-    when = value_text.stamp(made.paid_at or made.created_at)
+def _purchase(made: "Purchase", *, people: bool) -> tuple[str, ...]:
+    at, currency = made.paid_at or made.created_at, value_text.harmless(made.currency)
     notes = " ".join(value_text.harmless(note.name) for note in made.credit_notes) or "-"
-    return (made.id, when, shortened(made.credits), price, made.state, notes)
+    if people:
+        amount, price = money.format_amount(made.credits), money.format_price(made.amount, currency)
+        return (value_text.short(made.id), value_text.ago(at), amount, price, made.state, notes)
+    amount, price = shortened(made.credits), money.price(made.amount, currency)
+    return (made.id, value_text.stamp(at), amount, price, made.state, notes)
 
 
-def _offer(offer: "Offer") -> tuple[str, ...]:
-    price = money.price(offer.amount, value_text.harmless(offer.currency))
-    return (
-        value_text.harmless(offer.sku),
-        shortened(offer.credits),
-        price,
-        value_text.harmless(offer.title),
-    )
+def _offer(offer: "Offer", *, people: bool) -> tuple[str, ...]:
+    currency = value_text.harmless(offer.currency)
+    amount = money.format_amount(offer.credits) if people else shortened(offer.credits)
+    price = (money.format_price if people else money.price)(offer.amount, currency)
+    return (value_text.harmless(offer.sku), amount, price, value_text.harmless(offer.title))
 
 
-def _row(entry: "Entry", *, people: bool) -> tuple[str, ...]:
-    when = value_text.ago(entry.created_at) if people else value_text.stamp(entry.created_at)
+def _row(entry: "Entry", output: "Printer") -> tuple[str, ...]:
+    """Return a row; people get one column about the entry, with a short id of its job."""
     sign = "-" if entry.direction == "DEBIT" else "+"
-    return (
-        when,
-        sign + shortened(entry.amount),
-        shortened(entry.balance_after),
-        value_text.harmless(entry.source),
-        value_text.harmless(entry.reference_id or "-"),
-        value_text.harmless(entry.description or ""),
-    )
+    moved = (sign + output.amount(entry.amount), output.amount(entry.balance_after))
+    said, reference = value_text.harmless(entry.description or ""), entry.reference_id or "-"
+    if output.terminal:
+        job = JOB_REFERENCE.fullmatch(reference)
+        about = said if job is None else f"{said} ({job[1]}{job[2]})".lstrip()
+        return (value_text.ago(entry.created_at), *moved, about)
+    words = (value_text.harmless(entry.source), value_text.harmless(reference), said)
+    return (value_text.stamp(entry.created_at), *moved, *words)

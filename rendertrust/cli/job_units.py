@@ -289,6 +289,15 @@ async def saved(
     return _told(output, job, folder, found, new=arrived + len(found.new), lacking=lacking)
 
 
+def _files(folder: Path, count: int, new: int) -> str:
+    """Return how many files of a job are in the folder, and how many of them are new."""
+    where = "this folder" if folder == Path() else str(folder)
+    kind = " new" if new == count else ""
+    what = f"One{kind} file is" if count == 1 else f"{count}{kind} files are"
+    rest = "" if count in {new, 1} else f", {new or 'none'} of them new"
+    return f"{what} in {where}{rest}"
+
+
 def _told(
     output: Printer, job: str, folder: Path, found: "FrameFiles", *, new: int, lacking: str
 ) -> dict[str, Any]:
@@ -298,9 +307,8 @@ def _told(
     """
     paths, tiles = ([str(path) for path in some] for some in (found.paths, found.tiles))
     more = f"; {found.missing} {_is(found.missing)} not {lacking}" if found.missing else ""
-    what = "One file is" if len(paths) == 1 else f"{len(paths)} files are"
     if paths:
-        output.say(f"{what} in {folder}, {new} of them new{more}.")
+        output.say(f"{_files(folder, len(paths), new)}{more}.")
     if found.unverified:
         _tell_unverified(output, found)
     if value_text.short(job) in found.stem:

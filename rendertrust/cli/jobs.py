@@ -1,7 +1,5 @@
 """``rendertrust jobs``: list, show, watch and cancel jobs, download results and receipts."""
 
-from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
@@ -37,7 +35,7 @@ from rendertrust.cli.job_events import events
 from rendertrust.cli.job_log import log
 from rendertrust.cli.job_units import download, units, video
 from rendertrust.cli.node_names import node_of
-from rendertrust.cli.output import SHORT, encoded
+from rendertrust.cli.output import SHORT, Printer, encoded
 from rendertrust.cli.result_download import fetched
 from rendertrust.cli.session import CliSession, pass_session
 from rendertrust.job_status import STATUSES
@@ -113,23 +111,24 @@ def _none(name: str | None, *, checks: bool) -> str:
 def _table(session: CliSession, found: "JobList") -> None:
     if session.output.terminal:
         rows = [
-            (value_text.cut(named(job), NAME_SHOWN), job.id[:SHORT], *_row(job, value_text.ago))
+            (value_text.cut(named(job), NAME_SHOWN), job.id[:SHORT], *_row(job, session.output))
             for job in found.jobs
         ]
         session.output.table(COLUMNS, rows)
         return
-    session.output.table(ALL_COLUMNS, [_whole(job) for job in found.jobs])
+    session.output.table(ALL_COLUMNS, [_whole(job, session.output) for job in found.jobs])
 
 
-def _whole(job: "Job") -> tuple[str, ...]:
+def _whole(job: "Job", output: Printer) -> tuple[str, ...]:
     kind = value_text.harmless(job.job_type)
-    return (job.id, *_row(job, value_text.stamp), kind, node_of(job) or "-", named(job))
+    return (job.id, *_row(job, output), kind, node_of(job) or "-", named(job))
 
 
-def _row(job: "Job", time: Callable[[datetime], str]) -> tuple[str, ...]:
+def _row(job: "Job", output: Printer) -> tuple[str, ...]:
+    time = value_text.ago if output.terminal else value_text.stamp
     done = value_text.percent(None if job.verifying else job.progress)
     words = job_grid.words_of(job)
-    return (words, done, shortened(job.price or "-"), time(job.created_at))
+    return (words, done, output.amount(job.price) if job.price else "-", time(job.created_at))
 
 
 @jobs.command()

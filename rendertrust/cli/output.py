@@ -6,6 +6,8 @@ from typing import Any, Final, TextIO
 
 import attrs
 
+from rendertrust import money
+
 
 def encoded(value: Any) -> str:
     """Return JSON in one line, with attrs classes as objects and times in UTC."""
@@ -95,6 +97,10 @@ class Printer:
             return
         for row in (columns, *rows):
             self.say("\t".join(row))
+
+    def amount(self, amount: str) -> str:
+        """Return an amount of the API: with commas on a terminal, without them for programs."""
+        return money.format_amount(amount) if self.terminal else money.shortened(amount)
 
     def facts(self, facts: Mapping[str, str | None]) -> None:
         """Print names and values, one name per line; names with the value None are left out."""

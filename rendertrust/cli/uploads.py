@@ -73,11 +73,12 @@ async def _delete(client: "AsyncClient", upload: UUID) -> None:
 
 def _row(kept: "KeptUpload", *, people: bool) -> tuple[str, ...]:
     when = value_text.ago if people else value_text.stamp
+    until = f"{kept.expires_at:%Y-%m-%d}" if people else value_text.stamp(kept.expires_at)
     return (
-        kept.id,
+        value_text.short(kept.id) if people else kept.id,
         value_text.size(kept.size) if people else str(kept.size),
         value_text.harmless(kept.filename),
         when(kept.created_at),
-        value_text.stamp(kept.expires_at),
+        until,
         str(kept.jobs) if kept.jobs else "-",
     )

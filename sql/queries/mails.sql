@@ -116,7 +116,12 @@ SELECT insert_notices(ARRAY['password.set'], ARRAY[$1::uuid], ARRAY[NULL::uuid])
 
 -- name: mail_about_job
 -- What a mail says of a job.
-SELECT id AS job_id, name AS job_name, units, failed_units AS failed, charged AS amount, cap FROM jobs WHERE id = $1;
+SELECT j.id AS job_id, j.name AS job_name, j.units, j.failed_units AS failed, j.charged AS amount, j.cap,
+       coalesce(u.tile IS NULL AND u.frames ~ '^-?[0-9]+$', false) AS has_frames,
+       j.plan -> 'spec' ->> 'notify' IS NOT NULL AS is_asked
+FROM jobs j
+LEFT JOIN units u ON u.job_id = j.id AND u.number = 0
+WHERE j.id = $1;
 
 -- name: mail_about_node
 -- What a mail to a node's owner says of it.

@@ -12,6 +12,12 @@ RETURNING name;
 -- The presets of a user, by name, at most 50.
 SELECT name, fields, saved_at FROM presets WHERE user_id = $1 ORDER BY name LIMIT 50;
 
+-- name: preset_rename
+-- Give preset $2 of user $1 the name $3, unless another preset has it; nothing if there is no such preset.
+UPDATE presets SET name = $3
+WHERE user_id = $1 AND name = $2 AND NOT EXISTS (SELECT FROM presets WHERE user_id = $1 AND name = $3 AND $2 <> $3)
+RETURNING name;
+
 -- name: preset_remove
 -- Remove a preset of a user.
 DELETE FROM presets WHERE user_id = $1 AND name = $2 RETURNING name;

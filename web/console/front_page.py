@@ -35,6 +35,7 @@ class FrontPage:
             "anchoring": bool(gateway.settings.chain.url),
             "is_test_chain": gateway.settings.chain.embedded,
             "seconds": self._seconds(),
+            "sold": gateway.console.prices.of_credits,
         }
         return html(request, gateway, "front.html", context, 200)
 

@@ -178,11 +178,14 @@ def _account_rows(found: AccountStatement) -> Iterator[tuple[str, ...]]:
 
 
 def _about(line: AccountLine) -> str:
-    """Return what a line is about: the job and its units, or the entry's description."""
+    """Return what a line is about: the job and its number of charges or refunds, or the entry's
+    description.
+    """
     if line.job_id is None:
         return line.description
-    units = "" if line.entries == 1 else f", {line.entries} units"
-    return f"{line.name} (job {short(line.job_id)}){units}"
+    word = "refunds" if line.kind == "REFUND" else "charges"
+    number = "" if line.entries == 1 else f", {line.entries} {word}"
+    return f"{line.name} (job {short(line.job_id)}){number}"
 
 
 def _earnings_rows(found: EarningsStatement) -> Iterator[tuple[str, ...]]:

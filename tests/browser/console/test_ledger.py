@@ -43,7 +43,7 @@ async def test_the_money_of_a_job_leads_to_its_proof(browser: Browser, stage: St
         await expect(page.locator("#verdict")).to_have_text(HOLDS)
         await expect(page.get_by_label("The leaf", exact=True)).to_contain_text("kind USAGE")
         about = page.locator("#about")
-        await expect(about).to_contain_text("usage, \u221210 cr")
+        await expect(about).to_contain_text("charged, \u221210 cr")
         await expect(about).to_contain_text("jane@example.org")
         link = about.get_by_role("link")
         await expect(link).to_have_attribute("href", f"/console/jobs/{stage.jobs[0]}")

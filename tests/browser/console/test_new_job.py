@@ -442,3 +442,41 @@ async def test_too_few_credits_are_bought_on_the_way_to_a_finished_job(
             await page.wait_for_url(JOB_PAGE)
             await expect(page.locator("#frames li.completed")).to_have_count(4)
             await expect(page.locator("#state")).to_contain_text("Completed")
+
+
+async def test_a_preset_changes_the_settings_and_keeps_the_scene_and_its_frames(
+    browser: Browser, stage: Stage
+) -> None:
+    """The settings of an earlier preset do not stay, and the draft in the address has the scene."""
+    jane = stage.people["jane"]
+    terms = {"queue": True, "pool": "trusted", "notify": "none"}
+    body = {"job_type": "render", "payload_ref": "s3://elsewhere/scene.blend", **terms}
+    body |= {"params": {"frame": 1, "width": 640, "height": 360, "samples": 12}}
+    status, job = await jane.call("POST", "/jobs/dispatch", body)
+    assert status in (200, 202), job
+    async with visiting(browser, stage, "jane", f"/console/jobs/{job['job_id']}") as visit:
+        page = visit.page
+        await page.locator("#request > summary").click()
+        await page.get_by_label("Save as preset").fill("Dailies")
+        await page.locator("#request").get_by_role("button", name="Save").click()
+        await expect(
+            page.get_by_text("640 \N{MULTIPLICATION SIGN} 360, 12 samples")
+        ).to_be_visible()
+        await visit.check_page("presets", LOOKS)
+        await visit.go("/console/jobs/new")
+        await page.locator("#file").set_input_files(file_of("kept.blend", blend(1, 10)))
+        await expect(page.locator("#payload_ref")).to_have_value(re.compile("^s3://"))
+        await page.get_by_label("Frames", exact=True).fill("3-5")
+        await page.locator("#more > summary").click()
+        await page.get_by_label("Cap", exact=True).fill("7")
+        await page.get_by_role("link", name="Dailies").click()
+        await expect(page.get_by_label("Width")).to_have_value("640")
+        await expect(page.get_by_label("Pool")).to_have_value("trusted")
+        await expect(page.get_by_label("Mails")).to_have_value("none")
+        await expect(page.get_by_label("Cap", exact=True)).to_have_value("")
+        await expect(page.get_by_label("Frames", exact=True)).to_have_value("3-5")
+        await expect(page.locator("#scene-title")).to_have_text("kept.blend")
+        await page.reload()
+        await expect(page.get_by_label("Width")).to_have_value("640")
+        await expect(page.locator("#scene-title")).to_have_text("kept.blend")
+        await visit.check_no_faults()

@@ -61,7 +61,7 @@ async def test_an_animation_from_submit_to_frames(
     assert (body["priority"], body["max_credits"]) == ("high", "200")
     assert "frame 2 COMPLETED node 7c9e6679 10 credits" in told.out
     assert "Completed, 3 of 3 done" in told.out
-    assert "3 files are in out, 3 of them new." in told.out
+    assert "3 new files are in out." in told.out
     assert not re.search(r"[\x1b\r]", told.out + told.err)
     names = sorted(path.name for path in (tmp_path / "out").glob("*.png"))
     assert names == ["scene-0001.png", "scene-0002.png", "scene-0003.png"]
@@ -125,7 +125,7 @@ async def test_of_a_job_that_failed_the_rest_is_fetched_and_what_to_do_is_said(
     submit_three_frames(gateway, failed=1)
     told = await jane.run("submit", str(blend), *FRAMES, "--yes", "--out", ".")
     assert told.code == exit_codes.JOB_FAILED, told
-    assert "2 files are in .," in told.out
+    assert "2 new files are in this folder" in told.out
     assert "2 of 3 units are done. Download the results: rendertrust jobs download" in told.err
     assert "--failed" in told.err
 
@@ -342,7 +342,7 @@ async def test_frames_are_fetched_as_far_as_there_are_any(
     gateway.add_units(job, PICTURE, "RUNNING", PICTURE)
     told = await jane.run("jobs", "download", job, "--frames", "1-2", "--name", "shot")
     assert told.code == 0, told
-    assert "One file is in ., 1 of them new; 1 is not finished." in told.out
+    assert "One new file is in this folder; 1 is not finished." in told.out
     told = await jane.run("jobs", "download", job, "--frames", "9-11")
     assert told.code == exit_codes.NOT_FOUND, told
     assert "The job has no frame 9-11; its frames are 1-3" in told.err
@@ -392,7 +392,7 @@ async def test_frames_that_are_not_verified_yet_are_named_and_later_replaced(
     gateway.units[job][1]["state"] = "VERIFYING"
     only = "--verified-only"
     told = await jane.run("jobs", "download", job, only)
-    assert told.out == "One file is in ., 1 of them new; 2 are not finished and verified.\n"
+    assert told.out == "One new file is in this folder; 2 are not finished and verified.\n"
     told = await jane.run("jobs", "download", job, "--frames", "2", only)
     assert (told.code, "Frame 2 is not finished and verified" in told.err) == (8, True)
     told = await jane.run("jobs", "download", job, "--unit", "1", only)
@@ -412,7 +412,7 @@ async def test_frames_that_are_not_verified_yet_are_named_and_later_replaced(
     del gateway.units[job][1:]
     gateway.add_units(job, PICTURE[:-2], PICTURE)
     told = await jane.run("jobs", "download", job)
-    assert told.out == "3 files are in ., 2 of them new.\n"
+    assert told.out == "3 files are in this folder, 2 of them new.\n"
     names = ["frame-0001.png", "frame-0002.png", "frame-0003.png", "second.png"]
     assert sorted(path.name for path in tmp_path.glob("*.png")) == names
     assert (tmp_path / "frame-0002.png").read_bytes() == PICTURE[:-2]

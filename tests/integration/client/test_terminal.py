@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import pytest
+from aiohttp import web
 
 from rendertrust.cli import exit_codes
 from tests.integration.client.conftest import Program
@@ -79,6 +80,52 @@ async def test_a_job_is_one_line_of_eighty_columns(jane: Program, gateway: Gatew
     assert all("Starting" in row and "d ago" in row and len(row) <= 80 for row in rows)
     assert rows[-1].startswith("cathedral ")
     assert "\u202e" not in text
+
+
+async def test_money_and_uploads_fit_eighty_columns(jane: Program, gateway: GatewayDouble) -> None:
+    """People see beginnings of ids, which commands take, and numbers with commas."""
+    id_, at = "7d1e6f5a-0000-4000-8000-000000000001", "2026-03-13T12:00:00Z"
+    entry: dict[str, object] = {
+        "id": id_,
+        "entry_id": 9,
+        "created_at": at,
+        "source": "USAGE",
+        "direction": "DEBIT",
+    }
+    entry |= {"amount": "1250.5000", "balance_after": "20000.0000", "reference_id": f"job:{id_}:7"}
+    entry["description"] = "Job execution: render"
+    money = {"credits": "20000.0000", "amount": 140_000, "currency": "usd"}
+    paid: dict[str, object] = {
+        "id": id_,
+        "sku": "cred2000",
+        "state": "paid",
+        "refunded": "0.0000",
+        **money,
+    }
+    paid |= {"created_at": at, "paid_at": at}
+    offer = {"sku": "cred2000", "title": "20,000 credits", **money}
+    kept: dict[str, object] = {
+        "id": id_,
+        "filename": "cathedral-at-dusk.blend",
+        "size": 1_400_000,
+        "jobs": 3,
+    }
+    kept |= {"sha256": "ab" * 32, "created_at": at, "expires_at": at}
+    pages: dict[str, tuple[str, dict[str, object], str]] = {
+        "history": ("credits/history", {"entries": [entry], "count": 1}, "7d1e6f5a:7"),
+        "purchases": ("credits/purchases", {"purchases": [paid], "count": 1}, "1,400.00 USD"),
+        "offers": ("credits/skus", {"skus": [offer]}, "1,400.00 USD"),
+        "list": ("uploads", {"uploads": [kept], "count": 1, "used": 1, "quota": 2}, "2026-03-13"),
+    }
+    for command, (path, page, told) in pages.items():
+        gateway.script(f"GET /api/v1/{path}", lambda _, page=page: web.json_response(page))
+        group = "uploads" if command == "list" else "credits"
+        code, text = await run_on_terminal(jane, group, command)
+        lines = CONTROL.sub("", text).splitlines()
+        assert code == 0, text
+        assert len(lines) == (3 if command == "list" else 2), text
+        assert told in lines[1]
+        assert max(map(len, lines)) <= 80
 
 
 def screens(text: str, columns: int) -> list[list[str]]:

@@ -38,6 +38,10 @@ async def test_a_preset_is_saved_from_a_job_chosen_and_removed(jane: Visitor, jo
     _, text = await jane.get("/console/presets")
     (there,) = re.findall(r'href="(/console/jobs/new\?[^"]+)"', text)
     assert "<bdi>Dailies &lt;b&gt;</bdi>" in text
+    assert (
+        "640 \N{MULTIPLICATION SIGN} 360, 12 samples, PNG, my nodes and those of users I trust"
+        in text
+    )
     for page in (html.unescape(there), "/console/jobs/new"):
         _, text = await jane.get(page)
         assert "<bdi>Dailies &lt;b&gt;</bdi>" in text, "it is offered in the form"
@@ -48,6 +52,19 @@ async def test_a_preset_is_saved_from_a_job_chosen_and_removed(jane: Visitor, jo
     assert (await jane.post("/console/presets/remove", {"name": "Dailies <b>"})).status == 303
     assert (await jane.post("/console/presets/remove", {"name": "Dailies <b>"})).status == 404
     assert "No presets" in (await jane.get("/console/presets"))[1]
+
+
+async def test_a_preset_is_renamed_unless_another_has_the_name(jane: Visitor, job: UUID) -> None:
+    for name in ("one", "two"):
+        assert (await jane.post(f"/console/jobs/{job}/preset", {"name": name})).status == 303
+    path = "/console/presets/rename"
+    assert (await jane.post(path, {"name": "one", "to": " dailies "})).status == 303
+    assert (await jane.post(path, {"name": "dailies", "to": "dailies"})).status == 303
+    assert (await jane.post(path, {"name": "dailies", "to": "two"})).status == 409
+    assert (await jane.post(path, {"name": "one", "to": "three"})).status == 404
+    assert (await jane.post(path, {"name": "two", "to": "  "})).status == 422
+    _, text = await jane.get("/console/presets")
+    assert re.findall(r"<a href=[^>]+><bdi>([^<]+)</bdi></a>", text) == ["dailies", "two"]
 
 
 async def test_presets_are_of_one_user_and_bounded(face: Face, jane: Visitor, job: UUID) -> None:

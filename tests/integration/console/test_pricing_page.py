@@ -47,9 +47,16 @@ async def test_a_stranger_sees_both_rules_the_table_and_examples(
         assert "175.00 USD" in text
         assert "inference" in text
         assert "70&nbsp;% go to the owner of the machine" in text
+        headings = re.findall(r"<h2[^>]*>(?:<svg.*?</svg>)?\s*([^<]+)</h2>", text)
+        assert headings[:3] == [
+            "Examples",
+            "Prices by size, for each frame",
+            "How a price is found",
+        ]
         await figures_read(face)
         _, front = await nobody(face).get("/")
         assert 'href="/pricing"' in front
+        assert "0.70 USD" in front.partition("Price of a frame")[2].partition("</dl>")[0]
 
 
 async def test_where_scenes_are_measured_it_says_what_counts_and_gives_an_example(

@@ -13,7 +13,7 @@ from tests.integration.conformance.stage import dispatch, with_plan
 from tests.integration.web.accounts import Person, ask, register
 from tests.integration.web.earners import do, verified_node
 from tests.integration.web.mailing import MAIL, known
-from tests.integration.web.test_notices import delivered, mails
+from tests.integration.web.test_notices import delivered, mails, text_of
 from tests.support.databases import fetch
 from tests.support.http_gateway import Face, face_with, with_ledger
 
@@ -66,7 +66,10 @@ async def test_a_job_chooses_its_mails(
     await ended(jane, notify=notify)
     await ended(jane, fails=True, notify=notify)
     assert [kind for kind, _ in await mails(dsn, jane)] == told
-    assert len(await delivered(jane.face)) == len(told), "what the job asks for is sent"
+    sent = await delivered(jane.face)
+    assert len(sent) == len(told), "what the job asks for is sent"
+    why = "your account asks for" if notify is None else "you asked for mails about this job"
+    assert all(why in text_of(mail) for mail in sent)
 
 
 async def deliveries(dsn: str, job: UUID) -> list[str]:

@@ -100,7 +100,7 @@ async def test_a_creator_reads_of_jobs_that_end(
     complete = f'Your job "scene" ({str(done)[:8]}) is complete'
     assert sent.keys() == {complete, f'Your job "scene" ({str(bad)[:8]}) failed'}
     text = sent[complete]
-    assert "1 unit complete. 10 credits charged." in text
+    assert "\n10 credits charged." in text
     assert f"https://farm.example/console/jobs/{done}" in text
     assert "https://farm.example/console/account#mails" in text
 

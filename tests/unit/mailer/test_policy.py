@@ -118,6 +118,26 @@ def test_a_notice_says_what_happened_and_where_to_switch_it_off(kind: MailKind) 
     assert "\nBcc" not in mail.text
 
 
+def test_a_job_of_frames_counts_frames_and_a_job_of_one_unit_counts_none() -> None:
+    done, failed = due(MailKind.JOB_COMPLETED), due(MailKind.JOB_FAILED)
+    frames = attrs.evolve(FACTS, has_frames=True)
+    assert "24 frames complete. 10.5 credits charged." in notice_of(done, frames, FARM).above
+    assert "24 units complete. 10.5 credits charged." in notice_of(done, FACTS, FARM).above
+    assert "2 of 24 frames failed." in notice_of(failed, frames, FARM).above
+    one = attrs.evolve(frames, units=1, failed=1, amount=0)
+    assert notice_of(done, one, FARM).above[1:] == ("0 credits charged.",)
+    assert notice_of(failed, one, FARM).above[1:] == ("Nothing was charged.",)
+
+
+def test_a_mail_that_the_job_asks_for_does_not_blame_the_account() -> None:
+    asked = notice_of(due(MailKind.JOB_COMPLETED), attrs.evolve(FACTS, is_asked=True), FARM)
+    assert asked.footer is not None
+    assert asked.footer[0] == "You get this mail because you asked for mails about this job."
+    usual = notice_of(due(MailKind.JOB_COMPLETED), FACTS, FARM)
+    assert usual.footer is not None
+    assert "your account asks for mails" in usual.footer[0]
+
+
 def test_the_last_notice_of_an_hour_says_that_more_are_left_out() -> None:
     one = attrs.evolve(due(MailKind.JOB_FAILED), is_last=True)
     mail = mail_of(one, FARM, notice_of(one, FACTS, FARM))

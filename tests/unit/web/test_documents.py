@@ -139,10 +139,12 @@ def test_a_document_always_has_the_same_bytes() -> None:
 
 def test_a_statement_names_jobs_and_their_units_and_runs_a_balance() -> None:
     lines = [line(1_000_000, "STRIPE"), line(-480_000, entries=48), line(-5, "DEDUCTION")]
+    lines.append(attrs.evolve(line(20_000, "REFUND", entries=2), job_id=JOB))
     text = text_of(account_document(statement(lines, opening=5_000)))
     for each in (HOLDER.name, HOLDER.email, "1 March 2026 to 31 March 2026"):
         assert each in text
-    assert "a scene (job 3a0c2de7), 48 units" in text
+    assert "a scene (job 3a0c2de7), 48 charges" in text
+    assert "a scene (job 3a0c2de7), 2 refunds" in text
     for each in ("100.5", "52.5", "52.4995", "-48", "-0.0005"):
         assert each in text.split()
     assert ".0000" not in text

@@ -44,6 +44,18 @@ ANCHORS: Final = (
     Column("Sent", "created_at", "time"),
     Column("Confirmed", "confirmed_at", "time"),
 )
+KIND_WORDS: Final = {
+    "STRIPE": "bought",
+    "USAGE": "charged",
+    "ADJUSTMENT": "adjusted",
+    "DEDUCTION": "deducted",
+    "REFUND": "refunded",
+    "EARNING": "earned",
+    "CLAIM": "claimed",
+    "REVERSAL": "reversed",
+    "FINE": "forfeited",
+    "PAYOUT": "paid out",
+}
 NO_AUDITOR: Final = unavailable("The auditor is not running; try again")
 
 
@@ -68,7 +80,7 @@ class LedgerQuery:
     "Ledger",
     "ledger.html",
     nav=Nav("Ledger", "l", 40, "ledger", MONEY),
-    live=("sound", "log", "tabs", "rows"),
+    live=("sound", "checked", "log", "note", "tabs", "rows"),
     topics=("jobs",),
     every=5.0,
     rest=1.0,
@@ -90,6 +102,7 @@ async def ledger(view: View[LedgerQuery]) -> Shown:
         "show": query.show,
         "everybody": view.who.role in OVERSEERS,
         "kinds": KINDS,
+        "words": KIND_WORDS,
         "query": query,
         "filtered": bool(query.kind or query.account or query.reference),
         **more,

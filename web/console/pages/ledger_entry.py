@@ -15,6 +15,7 @@ from msgspec import Meta
 from sql.credits import EntryFilter, LedgerViews
 from web.console import template_rendering
 from web.console.assets import STYLE, assets, sources
+from web.console.pages.ledger import KIND_WORDS
 from web.console.registry import Pages
 from web.console.view import OVERSEERS, Shown, View
 from web.gateway import Gateway
@@ -60,6 +61,7 @@ async def entry(view: View[EntryQuery]) -> Shown | Problem:
         "number": number,
         "about": next((row for row in rows if row.entry_id == number), None),
         "everybody": view.who.role in OVERSEERS,
+        "words": KIND_WORDS,
         **await shown_proof(view.gateway, found),
     }
 

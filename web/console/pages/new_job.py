@@ -137,7 +137,7 @@ async def new_job(view: View[NewJobQuery]) -> Shown | Redirect:
         "mails": MAILS.items(),
         "endpoints": await gateway.tables.endpoints.of_user(view.who.user),
         "presets": [
-            (each.name, address(view.path, {**view.params, **each.fields}))
+            (each.name, address(view.path, each.fields))
             for each in await gateway.tables.presets.of(view.who.user)
         ],
     }

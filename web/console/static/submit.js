@@ -525,6 +525,9 @@ addEventListener("pageshow", ({ persisted }) => {
   allow(true);
   refresh();
 });
+for (const each of document.querySelectorAll("[data-preset]")) {
+  each.addEventListener("click", async (event) => { event.preventDefault(); (await import("./preset.js")).fill(form, each.href); });
+}
 form.addEventListener("submit", (event) => { event.preventDefault(); doing(submit); });
 part("look-again").addEventListener("click", () => doing(() => check(true)));
 form.addEventListener("click", ({ target }) => {
