@@ -1,9 +1,12 @@
 """Jobs and nodes with graphics cards, through a whole gateway, with fake devices."""
 
+import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
+import attrs
 import pytest
 
 from rendertrust.node import devices
@@ -15,11 +18,12 @@ from rendertrust.node.hello import hello
 from rendertrust.node.plugins import PluginOffer
 from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.node.sandbox import Sandbox
-from rendertrust.protocol import Hello
-from rendertrust.testing import FakeNode
+from rendertrust.protocol import Hello, JobDispatch, JobResult
+from rendertrust.testing import Behaviour, FakeNode
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.test_preflights import sent, somebody, telling
 from tests.support.api_clients import Creator
+from tests.support.attempts import attempt_of
 from tests.support.fake_cards import machine
 from tests.support.http_gateway import settings_for_tests
 from tests.support.until import until
@@ -107,3 +111,66 @@ async def test_a_job_for_a_card_that_is_not_here_is_refused_in_words(
         most = "the most that one gives a frame is 16.0 GiB"
         await until(lambda: is_refused(most, vram=24 << 30))
         assert (await ordered(jane, scene, vram=16 << 30))[0] == 200
+
+
+CARD = "optix/sm_89/550/b1"
+
+
+def lacking(what: str, had_turn: asyncio.Event) -> Behaviour:
+    """Return the behaviour of a node that lacks what each unit needs, and sets the event."""
+
+    async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
+        had_turn.set()
+        about = attempt_of(dispatch)
+        lacks = JobResult(**about, status="failed", failure="node", error="no", lacks=what)
+        await node.send(lacks)
+
+    return behave
+
+
+def units_of(node: FakeNode) -> set[int | None]:
+    """Return the units that a node was given."""
+    return {frame.unit for frame in node.received if isinstance(frame, JobDispatch)}
+
+
+@pytest.mark.parametrize(
+    ("lacks", "device_class", "gib"),
+    [("vram", CARD, 24), ("vram", "cpu/x86_64/avx2/b1", 0), ("scripts", "cpu/x86_64/avx2/b1", 0)],
+    ids=["larger-card", "processor", "scripts"],
+)
+async def test_what_a_card_lacks_is_nobodys_fault_and_goes_to_no_other_such_card(
+    gateway: Whole, otto: Creator, lacks: str, device_class: str, gib: int
+) -> None:
+    scene = await sent(gateway, otto)
+    had_turn, picture = asyncio.Event(), telling(gateway, b"a picture")
+
+    async def able(node: FakeNode, dispatch: JobDispatch) -> None:
+        await had_turn.wait()
+        await picture(node, dispatch)
+
+    async with AsyncExitStack() as stack:
+        nodes = list[FakeNode]()
+        for device, vram, behave in (
+            (CARD, 8, lacking(lacks, had_turn)),
+            (CARD, 8, lacking(lacks, had_turn)),
+            (device_class, gib, able),
+        ):
+            node = FakeNode(
+                gateway.url, capabilities=RENDER, behave=behave, greet=False, user_token=otto.token
+            )
+            await stack.enter_async_context(node)
+            hi = Hello(version="1", capabilities=RENDER, device_class=device, slots=2)
+            await node.send(attrs.evolve(hi, ram=64 << 30, vram=vram << 30))
+            nodes.append(node)
+        order = {"job_type": "render", "payload_ref": scene, "frames": "1-8", "pool": "mine"}
+        status, placed = await otto.call("POST", "/jobs/dispatch", {**order, "queue": True})
+        assert status in (200, 202), placed
+
+        async def is_done() -> bool:
+            _, job = await otto.call("GET", f"/jobs/{placed['job_id']}")
+            assert job["status"] != "FAILED", job
+            return bool(job["status"] == "COMPLETED")
+
+        await until(is_done, within=60)
+        small = [units_of(node) for node in nodes[:2]]
+        assert not small[0] & small[1], "no unit was tried on both small cards"
