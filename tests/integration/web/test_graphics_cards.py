@@ -113,24 +113,23 @@ async def test_a_job_for_a_card_that_is_not_here_is_refused_in_words(
         assert (await ordered(jane, scene, vram=16 << 30))[0] == 200
 
 
+def dispatches(node: FakeNode) -> list[JobDispatch]:
+    """Return the units that a node was given."""
+    return [frame for frame in node.received if isinstance(frame, JobDispatch)]
+
+
 CARD = "optix/sm_89/550/b1"
 
 
-def lacking(what: str, had_turn: asyncio.Event) -> Behaviour:
-    """Return the behaviour of a node that lacks what each unit needs, and sets the event."""
+def lacking(what: str) -> Behaviour:
+    """Return the behaviour of a node that lacks what each unit needs."""
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
-        had_turn.set()
         about = attempt_of(dispatch)
         lacks = JobResult(**about, status="failed", failure="node", error="no", lacks=what)
         await node.send(lacks)
 
     return behave
-
-
-def units_of(node: FakeNode) -> set[int | None]:
-    """Return the units that a node was given."""
-    return {frame.unit for frame in node.received if isinstance(frame, JobDispatch)}
 
 
 @pytest.mark.parametrize(
@@ -141,36 +140,48 @@ def units_of(node: FakeNode) -> set[int | None]:
 async def test_what_a_card_lacks_is_nobodys_fault_and_goes_to_no_other_such_card(
     gateway: Whole, otto: Creator, lacks: str, device_class: str, gib: int
 ) -> None:
+    """The node that has it is busy, and both small cards are free."""
     scene = await sent(gateway, otto)
-    had_turn, picture = asyncio.Event(), telling(gateway, b"a picture")
+    gate, picture = asyncio.Event(), telling(gateway, b"a picture")
 
     async def able(node: FakeNode, dispatch: JobDispatch) -> None:
-        await had_turn.wait()
+        await gate.wait()
         await picture(node, dispatch)
 
     async with AsyncExitStack() as stack:
-        nodes = list[FakeNode]()
-        for device, vram, behave in (
-            (CARD, 8, lacking(lacks, had_turn)),
-            (CARD, 8, lacking(lacks, had_turn)),
-            (device_class, gib, able),
-        ):
+
+        async def joined(device: str, vram: int, behave: Behaviour) -> FakeNode:
+            token = otto.token
             node = FakeNode(
-                gateway.url, capabilities=RENDER, behave=behave, greet=False, user_token=otto.token
+                gateway.url, capabilities=RENDER, behave=behave, greet=False, user_token=token
             )
             await stack.enter_async_context(node)
-            hi = Hello(version="1", capabilities=RENDER, device_class=device, slots=2)
+            hi = Hello(version="1", capabilities=RENDER, device_class=device, slots=1)
             await node.send(attrs.evolve(hi, ram=64 << 30, vram=vram << 30))
-            nodes.append(node)
-        order = {"job_type": "render", "payload_ref": scene, "frames": "1-8", "pool": "mine"}
-        status, placed = await otto.call("POST", "/jobs/dispatch", {**order, "queue": True})
+            return node
+
+        async def order_at(job: str) -> str | None:
+            _, found = await otto.call("GET", f"/jobs/{job}")
+            assert found["status"] != "FAILED", found
+            return str(found["node_id"])
+
+        async def job_of(node: FakeNode) -> str | None:
+            status, found = await ordered(otto, scene)
+            return str(found) if status == 200 and found == node.node_id else None
+
+        large = await joined(device_class, gib, able)
+        await until(lambda: job_of(large))
+        small = [await joined(CARD, 8, lacking(lacks)) for _ in range(2)]
+        order = {"job_type": "render", "payload_ref": scene, "pool": "mine", "queue": True}
+        status, placed = await otto.call("POST", "/jobs/dispatch", order)
         assert status in (200, 202), placed
+        job = placed["job_id"]
 
-        async def is_done() -> bool:
-            _, job = await otto.call("GET", f"/jobs/{placed['job_id']}")
-            assert job["status"] != "FAILED", job
-            return bool(job["status"] == "COMPLETED")
+        async def is_at_large() -> bool:
+            tried = any(asked.job_id == job for node in small for asked in dispatches(node))
+            return tried and await order_at(job) == large.node_id
 
-        await until(is_done, within=60)
-        small = [units_of(node) for node in nodes[:2]]
-        assert not small[0] & small[1], "no unit was tried on both small cards"
+        await until(is_at_large, within=60)
+        tries = [asked for node in small for asked in dispatches(node) if asked.job_id == job]
+        assert len(tries) == 1, "the other small card got nothing"
+        gate.set()
