@@ -41,15 +41,15 @@ def is_delivered(job_type: str, path: str) -> bool:
 class Completed:
     """The unit is done.
 
+    ``vram``: the most graphics memory that it took, in bytes; None if it was not measured.
     ``file``: the creator's result, in the task's folder; of a check, the comparison sheet.
     ``work``: measurements. ``evidence``: the result's evidence, if the dispatch requests evidence.
-    ``vram``: the most graphics memory that it took, in bytes; None if it was not measured.
     """
 
+    vram: int | None = None
     file: Path | None = None
     evidence: Path | None = None
     work: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
-    vram: int | None = None
 
 
 @attrs.frozen(kw_only=True)
