@@ -65,7 +65,9 @@ class DeviceSum:
     device_class: str
     nodes: int
     units: int
+    frames: int
     earned: int
+    lost: int
     seconds: float
     measured_seconds: float
     reference_seconds: float

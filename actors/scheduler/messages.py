@@ -86,9 +86,12 @@ class NoCapableNode:
     """Answer to ``Dispatch``: no healthy node can do the job.
 
     ``blenders``: versions of Blender that nodes have which lack only the job's version.
+    ``card_bytes``: the most graphics memory that a node gives a unit, if nodes lack only the card
+    that the job asks for; 0: none has a card. None: there is another reason.
     """
 
     blenders: tuple[BlenderVersion, ...] = ()
+    card_bytes: int | None = None
 
 
 @attrs.frozen

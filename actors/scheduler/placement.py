@@ -13,7 +13,7 @@ import attrs
 from actors.ledger.effects import JobInsert
 from actors.scheduler.access import may_do, related_users, takes_every_user
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
-from actors.scheduler.node import Node, blenders_of
+from actors.scheduler.node import GPU, Node, blenders_of
 from actors.scheduler.policy import can_do
 from actors.scheduler.state import SchedulerState
 from actors.scheduler.units import (
@@ -55,7 +55,7 @@ def reserve(
     if _may_wait(state, insert, unit, choice):
         return state.reserve_queued(unit, clock + NEW_JOB_SECONDS)
     if isinstance(choice, NoCapableNode):
-        return NoCapableNode(_other_blenders(state, insert))
+        return NoCapableNode(_other_blenders(state, insert), _largest_card(state, insert))
     return choice
 
 
@@ -67,6 +67,19 @@ def _other_blenders(state: SchedulerState, insert: JobInsert) -> tuple[BlenderVe
     kind = attrs.evolve(kind, needs=attrs.evolve(kind.needs, blender=UNKNOWN))
     access = state.index.access
     return blenders_of(node for node in state.index if _is_able(node, insert, kind, access))
+
+
+def _largest_card(state: SchedulerState, insert: JobInsert) -> int | None:
+    """Return the graphics memory of the largest card, if nodes lack only the card that the job asks
+    for; None if they lack something else.
+    """
+    kind = kind_of(insert.plan, many=insert.is_many)
+    if kind.needs.device != GPU:
+        return None
+    without = attrs.evolve(kind.needs, device="", vram=0, card_memory=0)
+    kind, access = attrs.evolve(kind, needs=without), state.index.access
+    able = [node.resources for node in state.index if _is_able(node, insert, kind, access)]
+    return max((each.vram for each in able), default=None)
 
 
 def _may_wait(

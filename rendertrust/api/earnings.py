@@ -11,7 +11,7 @@ ShareState: TypeAlias = Annotated[
     str, Limits(enum=("forfeited", "paid", "payable", "pending", "reversed"))
 ]
 ShareWork: TypeAlias = Annotated[str, Limits(enum=("check", "render"))]
-SumsBy: TypeAlias = Annotated[str, Limits(enum=("day", "node"))]
+SumsBy: TypeAlias = Annotated[str, Limits(enum=("day", "node", "device"))]
 PayoutTarget: TypeAlias = Annotated[str, Limits(enum=("credits", "money"))]
 PayoutSchedule: TypeAlias = Annotated[str, Limits(enum=("by_hand", "monthly", "weekly"))]
 PayoutState: TypeAlias = Annotated[str, Limits(enum=("approved", "paid", "rejected", "requested"))]
@@ -72,9 +72,12 @@ class EarningTotals:
 
 @attrs.frozen
 class EarningSum:
-    """Your earnings on a day, with a node, or in the whole period; and the work of your nodes.
+    """Your earnings on a day, with a node or a kind of device, or in the whole period; and the work
+    of your nodes.
 
-    ``day`` (UTC, like 2026-03-31) or ``node_id`` and ``node_name`` say what the sum is of.
+    ``day`` (UTC, like 2026-03-31), ``node_id`` and ``node_name``, or ``device_class`` (without the
+    build of Blender) say what the sum is of. ``speed``, only of devices: their work in a second, in
+    seconds of the machine that measures prices; null if too few units have measured prices.
     ``lost`` was earned and later reversed or forfeited; it is not part of ``earned``. ``seconds``
     is the time in which nodes worked on units that were completed, from the start to the delivery;
     ``per_hour`` is ``earned`` for each hour of it, null for less than a minute.
@@ -89,14 +92,17 @@ class EarningSum:
     frames: int
     seconds: float
     per_hour: Credits | None
+    device_class: str | None
+    speed: float | None
 
 
 @attrs.frozen
 class EarningSums:
-    """Your earnings from day ``first`` to day ``last``, by day or by node.
+    """Your earnings from day ``first`` to day ``last``, by day, by node or by device.
 
     Days are oldest first, and only those with earnings or work; of nodes, the 1,000 that earned
-    most. ``nodes`` counts all nodes with earnings or work; ``total`` is the sum of all.
+    most; of devices, checked results alone. ``nodes`` counts all nodes with earnings or work;
+    ``total`` is the sum of all.
     """
 
     first: str

@@ -60,13 +60,17 @@ NO_ACCOUNT: Final = (
     "The payout waits until you have set the account to which money is sent, and its 72 hours are"
     " over: rendertrust earnings account set"
 )
+NO_DEVICES: Final = "No checked results in this period. Choose another one with --from and --to."
+SPEEDS: Final = (
+    "Checked results alone. A speed of 2 does twice the work of the machine that measures prices."
+)
 UNPAID_COLUMNS: Final = ("WHEN", "NODE", "JOB", "UNIT", "NOT PAID", "PICTURE", "WHY")
 NO_UNPAID: Final = "Every result in this period was paid. Choose another one with --from and --to."
 LINE_COLUMNS: Final = ("AT", "KIND", "AMOUNT", "BALANCE", "JOB", "UNIT", "NODE", "PAYOUT")
 
 
 @click.group(cls=Group, invoke_without_command=True)
-@click.option("--by", type=click.Choice(("day", "node")), help="Show sums by day or by node.")
+@click.option("--by", type=click.Choice(("day", "node", "device")), help="Show sums by these.")
 @click.option("--unpaid", is_flag=True, help="Show results that were not paid, and why.")
 @click.option("--node", type=NODE, help="With --unpaid: only this node's, by its name or id.")
 @click.option("--from", "first", type=DAY, metavar="DAY", help="First day (UTC), like 2026-03-01.")
@@ -74,7 +78,7 @@ LINE_COLUMNS: Final = ("AT", "KIND", "AMOUNT", "BALANCE", "JOB", "UNIT", "NODE",
 @click.pass_context
 def earnings(
     context: click.Context,
-    by: Literal["day", "node"] | None,
+    by: Literal["day", "node", "device"] | None,
     first: datetime | None,
     last: datetime | None,
     *,
@@ -103,18 +107,24 @@ def earnings(
 @pass_session
 def _sums(
     session: CliSession,
-    by: Literal["day", "node"],
+    by: Literal["day", "node", "device"],
     first: datetime | None,
     last: datetime | None,
 ) -> None:
-    """Show what the nodes earned in a period, by day or by node."""
+    """Show what the nodes earned in a period, by day, by node or by device."""
     begin, end = first and first.date(), last and last.date()
     found = session.fetch(lambda client: client.earning_sums(by, first=begin, last=end))
     if not found.sums:
-        session.output.note(NO_SUMS)
+        session.output.note(NO_DEVICES if by == "device" else NO_SUMS)
         return
-    rows = [(each.day or _node(each), *_sum(each)) for each in found.sums]
-    session.output.table((by.upper(), *SUM_COLUMNS), rows)
+    if by == "device":
+        speeds = ((each, "-" if each.speed is None else f"{each.speed:.1f}") for each in found.sums)
+        rows = [(value_text.harmless(of.device_class or ""), how, *_sum(of)) for of, how in speeds]
+        session.output.table(("DEVICE", "SPEED", *SUM_COLUMNS), rows)
+        session.output.note(SPEEDS)
+    else:
+        rows = [(each.day or _node(each), *_sum(each)) for each in found.sums]
+        session.output.table((by.upper(), *SUM_COLUMNS), rows)
     if by == "node" and found.nodes > len(rows):
         session.output.note(f"These earned most of {found.nodes} nodes.")
     named = zip(SUM_COLUMNS, _sum(found.total), strict=True)

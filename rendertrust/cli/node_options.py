@@ -230,7 +230,10 @@ def device_of(given: dict[str, Any]) -> "Device | None":
     for option, value in (("--vram", given["vram"]), ("--any-user", given["any_user"])):
         if found is None and value:
             raise click.UsageError(f"{option} is for a graphics card; choose one with --device")
-    if found is not None and given["vram"] and given["vram"] > (found.card.memory_bytes or 2**62):
+    known = None if found is None else found.card.memory_bytes
+    if found is not None and not given["vram"] and known is None:
+        raise click.UsageError(f"--device {found.name} needs --vram: its driver tells no memory")
+    if found is not None and known is not None and (given["vram"] or 0) > known:
         raise click.UsageError(f"--vram: {found.name} has less memory. {SEE_DEVICES}")
     return found
 

@@ -113,14 +113,15 @@ def each_earning(client: ClientState, state: str | None = None) -> AsyncIterator
 
 async def earning_sums(
     client: ClientState,
-    by: Literal["day", "node"] = "day",
+    by: Literal["day", "node", "device"] = "day",
     *,
     first: date | None = None,
     last: date | None = None,
 ) -> api.EarningSums:
-    """Return what your nodes earned from day ``first`` to day ``last`` (UTC), by day or by node.
+    """Return what your nodes earned, by day, by node, or by kind of device.
 
-    By default the period is the last thirty days. Raises Invalid if it is longer than 366 days.
+    The period is from day ``first`` to day ``last`` (UTC), by default the last thirty days. Raises
+    Invalid if it is longer than 366 days.
     """
     days = given(**{"from": first, "to": last})
     query = {"by": by, **{name: str(day) for name, day in days.items()}}

@@ -144,11 +144,6 @@ class Blender:
         return {name: value for name, value in limits.items() if name != ADDRESS}
 
     @property
-    def cache_kind(self) -> driver_cache.CacheKind:
-        """Return what the drivers compile: kernels for a card, otherwise OpenGL's shaders."""
-        return driver_cache.SHADERS if self.device is None else driver_cache.KERNELS
-
-    @property
     def program(self) -> Mapping[str, str | None]:
         """Return name, version and build, as a node signs them with its work."""
         version, build = self.version or None, self.build or None
@@ -158,6 +153,11 @@ class Blender:
     def is_sandboxed(self) -> bool:
         """Return True if scenes cannot reach this machine's files and network."""
         return not isinstance(self.box, sandbox.NoSandbox)
+
+    @property
+    def cache_kind(self) -> driver_cache.CacheKind:
+        """Return what the drivers compile: kernels for a card, otherwise OpenGL's shaders."""
+        return driver_cache.SHADERS if self.device is None else driver_cache.KERNELS
 
     def graphics(self, measured: Callable[[int], None]) -> GraphicsMemory | None:
         """Return the graphics memory of an order; None without a card."""

@@ -222,7 +222,8 @@ class SystemCards:
             facts = _numbers(_text(place / "properties"))
             if facts.get("gfx_target_version"):
                 found.append((_pci_of(facts), facts, place))
-        compute = self.root / _COMPUTE
+        # Beside it are the processes that use the cards, which a scene must not see.
+        topology = self.root / _COMPUTE / "topology"
         for number, (pci, facts, place) in enumerate(sorted(found, key=lambda one: one[0])):
             banks = [_numbers(_text(bank)) for bank in place.glob("mem_banks/*/properties")]
             minor = facts.get("drm_render_minor", 0)
@@ -235,12 +236,12 @@ class SystemCards:
                 driver=self._module_version("amdgpu"),
                 memory_bytes=sum(bank.get("size_in_bytes", 0) for bank in banks) or None,
                 nodes=(self.root / "dev/kfd", self.root / f"dev/dri/renderD{minor}"),
-                sysfs=(compute, self.root / "sys/module/amdgpu", *self._of_bus(pci, minor)),
+                sysfs=(topology, self.root / "sys/module/amdgpu", *self._of_bus(pci, minor)),
                 compute_id=_text(place / "gpu_id").strip(),
             )
 
     def _intel(self) -> Iterator[Card]:
-        """Yield Intel's cards. The kernel does not tell their memory."""
+        """Yield Intel's cards. Only the driver xe tells their memory, for each tile."""
         found: list[tuple[str, Path]] = []
         for place in (self.root / "sys/class/drm").glob("renderD*"):
             driver = (place / "device/driver").resolve().name
@@ -248,6 +249,7 @@ class SystemCards:
                 found.append(((place / "device").resolve().name.lower(), place))
         for number, (pci, place) in enumerate(sorted(found)):
             driver = (place / "device/driver").resolve().name
+            tiles = (place / "device").glob("tile*/physical_vram_size_bytes")
             yield Card(
                 maker=INTEL,
                 number=number,
@@ -255,6 +257,7 @@ class SystemCards:
                 pci=pci,
                 architecture=_text(place / "device/device").strip(),
                 driver=self._module_version(driver),
+                memory_bytes=sum(int(_text(tile).strip() or 0) for tile in tiles) or None,
                 nodes=(self.root / "dev/dri" / place.name,),
                 sysfs=(
                     self.root / "sys/module" / driver,

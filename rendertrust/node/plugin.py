@@ -44,15 +44,15 @@ class Completed:
 
     ``file``: the creator's result, in the task's folder; of a check, the comparison sheet.
     ``work``: measurements. ``evidence``: the result's evidence, if the dispatch requests evidence.
-    ``vram``: the most graphics memory that it took, in bytes; None if it was not measured.
     ``renderer``: name, version and build of the program that did the work; None for the plugin.
+    ``vram``: the most graphics memory that it took, in bytes; None if it was not measured.
     """
 
     file: Path | None = None
     evidence: Path | None = None
     work: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
-    vram: int | None = None
     renderer: Mapping[str, str | None] | None = None
+    vram: int | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -69,27 +69,36 @@ ORDER BY s.node_id IS NOT NULL, s.day, s.place;
 -- follows measured work, and `reference_seconds` the time that the measuring machine takes for these.
 WITH done AS (
     SELECT u.node_id, regexp_replace(c.device_class, '^([^/]*/[^/]*/[^/]*)/.*$', '\1') AS device_class,
-           coalesce(e.amount, 0) AS earned,
+           coalesce(e.amount, 0) AS amount, coalesce(e.state IN ('REVERSED', 'FORFEITED'), false) AS is_lost,
            tsrange(least(greatest(u.started_at, u.assigned_at), c.opened_at) AT TIME ZONE 'UTC',
                    c.opened_at AT TIME ZONE 'UTC') AS span,
            CASE WHEN j.plan #> '{pricing,looked}' IS NOT NULL AND u.price > 0
                     AND (j.plan #>> '{pricing,price}')::bigint > 0 THEN
                u.price * (j.plan #>> '{pricing,pays_for}')::float8 / (j.plan #>> '{pricing,price}')::bigint
-           END AS reference
+           END AS reference,
+           CASE WHEN u.tile IS NOT NULL THEN 0
+                WHEN coalesce(u.frames, '1') ~ '^-?[0-9]+$' THEN 1
+                ELSE (SELECT sum((coalesce(part[2], part[1])::integer - part[1]::integer)
+                                 / coalesce(part[3], '1')::integer + 1)
+                      FROM regexp_matches(u.frames, '(-?[0-9]+)(?:-(-?[0-9]+)(?:x([0-9]+))?)?', 'g') AS part)
+           END AS frames
     FROM nodes n
     JOIN units u ON u.node_id = n.id
     JOIN jobs j ON j.id = u.job_id
     JOIN checks c ON c.job_id = u.job_id AND c.unit = u.number AND c.attempt = u.attempt
-    LEFT JOIN earnings e ON e.job_id = u.job_id AND e.unit = u.number AND e.state NOT IN ('REVERSED', 'FORFEITED')
+    LEFT JOIN earnings e ON e.job_id = u.job_id AND e.unit = u.number
     WHERE n.owner_id = $1 AND u.state = 'COMPLETED' AND c.device_class <> ''
       AND u.ended_at >= $2::date::timestamp AT TIME ZONE 'UTC'
       AND u.ended_at < ($3::date + 1)::timestamp AT TIME ZONE 'UTC'
 ), by_node AS (
-    SELECT node_id, device_class, count(*) AS units, sum(earned) AS earned, sum(reference) AS reference,
+    SELECT node_id, device_class, count(*) AS units, sum(frames) AS frames,
+           coalesce(sum(amount) FILTER (WHERE NOT is_lost), 0) AS earned,
+           coalesce(sum(amount) FILTER (WHERE is_lost), 0) AS lost, sum(reference) AS reference,
            range_agg(span) AS spans, range_agg(span) FILTER (WHERE reference IS NOT NULL) AS measured
     FROM done GROUP BY 1, 2
 )
-SELECT device_class, count(*) AS nodes, sum(units)::bigint AS units, sum(earned)::bigint AS earned,
+SELECT device_class, count(*) AS nodes, sum(units)::bigint AS units, sum(frames)::bigint AS frames,
+       sum(earned)::bigint AS earned, sum(lost)::bigint AS lost,
        coalesce(sum((SELECT extract(epoch FROM sum(upper(span) - lower(span))) FROM unnest(spans) AS span)), 0)::float8
            AS seconds,
        coalesce(sum((SELECT extract(epoch FROM sum(upper(span) - lower(span))) FROM unnest(measured) AS span)),

@@ -39,6 +39,7 @@ from web.jobs.retry import RetryAnswer
 from web.money.ledger_client import insufficient
 
 PROGRESS_SECONDS: Final = 0.5
+GIB: Final = 2**30
 BEGUN: Final = ("RUNNING", "PAUSED")  # statuses of open jobs whose units may be at work
 URL_SECONDS: Final = 3600  # how long the address of a result is valid
 OPEN_RETRY_SECONDS: Final = 10  # a job may end at any time, so asking more often does not help
@@ -80,9 +81,11 @@ def placed(order: Dispatch, outcome: DispatchOutcome) -> Answer | Problem:
 
 
 def no_node(plan: JobPlan, outcome: NoCapableNode) -> Problem:
-    """Return the refusal of a job that no node can do; it names the versions of Blender that exist
-    if only the job's version is missing.
+    """Return the refusal of a job that no node can do; it names the versions of Blender or the
+    graphics memory that exist if only these are missing.
     """
+    if outcome.card_bytes is not None:
+        return Problem(400, _no_card(outcome.card_bytes), code=RefusalCode.NO_NODE)
     needed = plan.needs.blender
     if needed is None or not outcome.blenders:
         return NO_NODE
@@ -94,6 +97,18 @@ def no_node(plan: JobPlan, outcome: NoCapableNode) -> Problem:
         newest = text_of(outcome.blenders[-1])
         text += f"To render in an older version, name it: needs.blender (--needs blender={newest})"
     return Problem(400, text, code=RefusalCode.NO_BLENDER_VERSION)
+
+
+def _no_card(largest: int) -> str:
+    """Return why a job that asks for a graphics card is refused."""
+    if not largest:
+        why = "No connected node has a graphics card for you. Leave out needs.device and needs.vram"
+    else:
+        why = (
+            "No connected node has so much graphics memory: the most that one gives a frame is"
+            f" {largest / GIB:.1f} GiB. Ask for less (needs.vram)"
+        )
+    return f"{why}, or submit with queue (--queue) to wait for such a node"
 
 
 def _placed(job: UUID, node: UUID | None, status: str) -> Placed:

@@ -31,6 +31,7 @@ from rendertrust.api.earnings import (
 from rendertrust.api.jobs import ResultUrl
 from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.relay_frames import SHEET_BYTES_MAX
+from sql.earning_figures import DeviceSum
 from sql.earning_figures import EarningSum as RowSum
 from sql.earning_figures import UnpaidResult as UnpaidRow
 from sql.operator_accounts import EarningTotals as RowTotals
@@ -89,7 +90,7 @@ class EarningSumsQuery:
     days.
     """
 
-    by: Literal["day", "node"] = "day"
+    by: Literal["day", "node", "device"] = "day"
     from_: Day = ""
     to: Day = ""
 
@@ -147,18 +148,23 @@ async def earnings(call: Call[None, ShareQuery]) -> Earnings | Problem:
     example=examples.EARNING_SUMS,
 )
 async def earning_sums(call: Call[None, EarningSumsQuery]) -> EarningSums | Problem:
-    """Get what your nodes earned in a period of at most 366 days, by day or by node."""
+    """Get what your nodes earned in a period of at most 366 days, by day, node or device."""
     query = call.query
     period = period_of(query.from_, query.to, call.gateway.ports.clock.now().date())
     if isinstance(period, Problem):
         return period
     kept = call.gateway.tables.earning_figures
     found = await kept.sums(call.caller, period.first, period.last)
+    rows = found.days if query.by == "day" else found.nodes
+    sums = tuple(map(sum_shown, rows))
+    if query.by == "device":
+        devices = await kept.devices(call.caller, period.first, period.last)
+        sums = tuple(map(device_shown, devices))
     return EarningSums(
         first=str(period.first),
         last=str(period.last),
         by=query.by,
-        sums=tuple(map(sum_shown, found.days if query.by == "day" else found.nodes)),
+        sums=sums,
         nodes=found.total.nodes,
         total=sum_shown(found.total),
     )
@@ -367,6 +373,26 @@ def sum_shown(row: RowSum) -> EarningSum:
         node_name=row.node,
         seconds=round(row.seconds, 3),
         per_hour=None if row.per_hour is None else money.render(row.per_hour),
+        device_class=None,
+        speed=None,
+    )
+
+
+def device_shown(row: DeviceSum) -> EarningSum:
+    """Return the sum of a kind of device as the API shows it."""
+    per_hour, speed = row.per_hour, row.speed
+    return EarningSum(
+        day=None,
+        node_id=None,
+        node_name=None,
+        earned=money.render(row.earned),
+        lost=money.render(row.lost),
+        units=row.units,
+        frames=row.frames,
+        seconds=round(row.seconds, 3),
+        per_hour=None if per_hour is None else money.render(per_hour),
+        device_class=row.device_class,
+        speed=None if speed is None else round(speed, 3),
     )
 
 

@@ -94,8 +94,12 @@ def share_of(text: str) -> float | None:
 
 
 def memory_of(text: str) -> int:
-    """Return the bytes that a message of Cycles counts, and at most; 0 if it names none."""
-    sizes = (float(size) * UNITS[unit] for size, unit in MEMORY.findall(text))
+    """Return the bytes that a message of Cycles counts at most; 0 if it names none.
+
+    Blender's own memory does not count, which older versions name with the frame's number.
+    """
+    of_cycles = "|".join(part for part in text.split("|") if not part.startswith("Fra:"))
+    sizes = (float(size) * UNITS[unit] for size, unit in MEMORY.findall(of_cycles))
     return round(max(sizes, default=0.0))
 
 

@@ -16,6 +16,15 @@ FROM units u JOIN earnings e ON e.job_id = u.job_id AND e.unit = u.number
 ORDER BY e.earned_at LIMIT 1
 """
 
+CHECKED = """
+INSERT INTO checks (job_id, unit, attempt, node_id, device_class, verified, share_percent,
+    window_seconds, opened_at, state, verdict, said, decided_at)
+SELECT u.job_id, u.number, u.attempt, u.node_id, 'optix/sm_89/550/b1', true, 70, 0, u.ended_at,
+    'DECIDED', 'exact', '', now()
+FROM units u JOIN earnings e ON e.job_id = u.job_id AND e.unit = u.number
+ORDER BY e.earned_at DESC LIMIT 1
+"""
+
 
 async def test_earnings_are_drawn_and_a_period_is_chosen(browser: Browser, stage: Stage) -> None:
     await execute(
@@ -29,6 +38,7 @@ async def test_earnings_are_drawn_and_a_period_is_chosen(browser: Browser, stage
         " (SELECT id FROM earnings ORDER BY earned_at LIMIT 2)",
     )
     await execute(stage.dsn, UNPAID)
+    await execute(stage.dsn, CHECKED)
     async with visiting(browser, stage, "otto") as visit:
         page = visit.page
         await page.get_by_role("link", name="Earnings").click()
@@ -40,6 +50,10 @@ async def test_earnings_are_drawn_and_a_period_is_chosen(browser: Browser, stage
         await expect(days).to_be_hidden()
         await page.locator("summary").get_by_text("Day by day").click()
         await expect(days.locator("tbody tr").first).to_be_visible()
+        devices = page.locator("#devices")
+        await expect(devices).to_be_hidden()
+        await page.locator("summary").get_by_text("By device").click()
+        await expect(devices.locator("tbody tr").first).to_contain_text("optix/sm_89/550")
         await expect(page.locator("#coming tbody tr").first).to_contain_text("cr")
         unpaid = page.locator("#unpaid tbody tr").filter(has_text="the lower half is black")
         await expect(unpaid).to_contain_text("The result is invalid: the lower half is black.")

@@ -10,6 +10,7 @@ from rendertrust.cli import exit_codes
 from tests.integration.client.conftest import Program
 from tests.integration.client.double import NODE, NOW, GatewayDouble
 from tests.support.answers import whole
+from web.openapi.examples.earnings import EARNING_SUMS
 
 UNPAID = "GET /api/v1/operators/me/earnings/unpaid"
 PAYOUTS = "POST /api/v1/operators/me/payouts"
@@ -33,6 +34,24 @@ def result(**more: Any) -> dict[str, Any]:
         "comparison_path": None,
         **more,
     }
+
+
+async def test_earnings_are_shown_by_device_with_its_speed(
+    jane: Program, gateway: GatewayDouble
+) -> None:
+    card = {**EARNING_SUMS["sums"][0], "day": None, "device_class": "optix/sm_89/550"}
+    sums = [{**card, "speed": 5.04}, {**card, "device_class": "cpu/x86_64/avx2", "speed": None}]
+
+    def by_device(request: web.Request) -> web.Response:
+        assert request.query["by"] == "device"
+        return web.json_response({**EARNING_SUMS, "by": "device", "sums": sums})
+
+    gateway.script("GET /api/v1/operators/me/earnings/sums", by_device)
+    told = await jane.run("earnings", "--by", "device")
+    head, *rows = (line.split("\t") for line in told.out.splitlines())
+    assert head[:3] == ["DEVICE", "SPEED", "EARNED"]
+    assert [row[:2] for row in rows] == [["optix/sm_89/550", "5.0"], ["cpu/x86_64/avx2", "-"]]
+    assert "the machine that measures prices" in told.err
 
 
 async def test_unpaid_results_are_listed_and_their_picture_saved(

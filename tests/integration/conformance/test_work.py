@@ -13,6 +13,7 @@ from actors.ledger.effects import (
     JobInsert,
     UnitAssign,
     UnitComplete,
+    UnitDeliver,
     UnitFail,
     UnitRequeue,
     UnitStart,
@@ -204,15 +205,19 @@ async def test_a_unit_that_is_beyond_its_node_did_not_fail(stage: Stage) -> None
     assert await stage.store.audit() == []
 
 
+@pytest.mark.parametrize("waits", [False, True], ids=["complete", "delivered"])
 async def test_the_most_graphics_memory_that_nodes_measured_is_the_jobs(
-    stage: Stage,
+    stage: Stage, *, waits: bool
 ) -> None:
     _, node, job = await stage.dispatched(units=3)
     await stage.do(UnitAssign(job, 1, 1, node))
     for number, used in enumerate((2**33, 2**32)):
-        await stage.do(attrs.evolve(complete(job, node, unit=number), vram_used=used))
-    [waits] = await stage.open_units(100)
-    assert (waits.number, waits.vram_used) == (2, 2**33)
+        made = complete(job, node, unit=number)
+        delivered = UnitDeliver(made, "optix/sm_89/550/b1", vram_used=used)
+        done = attrs.evolve(made, vram_used=used)
+        assert isinstance(await stage.do(delivered if waits else done), Posted)
+    [unit] = [each for each in await stage.open_units(100) if each.state == "QUEUED"]
+    assert (unit.number, unit.vram_used) == (2, 2**33)
     assert await stage.store.audit() == []
 
 

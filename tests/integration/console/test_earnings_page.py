@@ -151,6 +151,11 @@ async def test_earnings_are_shown_by_kind_of_device_with_its_speed(
         await execute(dsn, "UPDATE checks SET device_class = $2 WHERE job_id = $1", job, device)
         if measured is not None:
             await execute(dsn, PRICING, job, measured)
+    status, found = await otto.person.ask("GET", f"{SUMS}?by=device")
+    assert status == 200, found
+    told = [(each["device_class"], each["speed"], each["per_hour"]) for each in found["sums"]]
+    assert told == [("optix/sm_89/550", 5.0, "14.0000"), ("cpu/x86_64/avx2", None, "7.0000")]
+    assert [each["frames"] for each in found["sums"]] == [2, 1]
     _, text = await visitor.get(f"{PAGE}?sort=devices.-earned")
     rows = [re.sub(r" ≈ [0-9.]+ USD", "", row) for row in rows_of(text, "devices")]
     assert rows == [

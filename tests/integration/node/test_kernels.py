@@ -40,6 +40,8 @@ def say(**told):
 def obey(order):
     if "do" not in order:
         return
+    if order["do"] == "compile" and os.path.exists(sys.argv[2] + ".broken"):
+        sys.exit(1)
     folder = os.path.expandvars(sys.argv[1])
     os.makedirs(folder, exist_ok=True)
     kernel = os.path.join(folder, order["do"])
@@ -166,6 +168,15 @@ async def test_a_node_has_kernels_compiled_once_and_each_job_keeps_its_own(
         await render.residents.end()
     assert renderer.compiled() == ["try", "compile", "render", "render"], "once for each job"
     assert kernels(render.found.compiled) == {"try", "compile"}, "processes have only a copy"
+
+
+async def test_a_driver_that_fails_to_compile_more_leaves_that_to_the_jobs(start: Start) -> None:
+    render, renderer = start("cuda:0")
+    renderer.noted.with_name("noted.broken").touch()
+    assert await render.why_not() is None, "the small picture was rendered"
+    assert render.found is not None
+    assert render.found.compiled is not None
+    assert kernels(render.found.compiled) == {"try"}
 
 
 async def test_a_new_driver_compiles_again(start: Start, tmp_path: Path) -> None:

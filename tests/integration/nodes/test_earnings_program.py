@@ -137,6 +137,8 @@ async def check_sums(program: Program) -> None:
     found = (await program.run("earnings", "--by", "day", "--json")).document
     assert (found["by"], found["total"]["earned"]) == ("day", "14.0000")
     assert [each["earned"] for each in found["sums"] if each["units"]] == ["14.0000"]
+    told = await program.run("earnings", "--by", "device")
+    assert (told.out, "No checked results" in told.err) == ("", True)
     told = await program.run("earnings", "--from", "2026-01-01", "--to", "2026-01-31")
     assert (told.out, "Choose another one" in told.err) == ("", True)
     told = await program.run(

@@ -31,7 +31,7 @@ from rendertrust.node.resource_monitor import GraphicsMemory, ResourceLimits, Re
 from rendertrust.node.sandbox import Sandbox
 from rendertrust.node.worker.ipc import MachineError
 from rendertrust.node.worker.scene import device as worker_device
-from tests.support.fake_cards import GIB, machine, takes_compute_memory, takes_drm_memory
+from tests.support.fake_cards import GIB, file, machine, takes_compute_memory, takes_drm_memory
 
 ALL = ("nvidia", "amd", "intel")
 
@@ -53,6 +53,14 @@ def test_cards_are_listed_with_architecture_driver_and_memory(tmp_path: Path) ->
         ("amd", 0, "0000:03:00.0", "gfx1101", "6.7.0", 16 * GIB),
         ("intel", 0, "0000:05:00.0", "0x56a0", "6.8.0-45-generic", None),
     ]
+
+
+def test_intels_newer_driver_tells_the_memory_of_each_tile(tmp_path: Path) -> None:
+    cards = machine(tmp_path, "intel")
+    for tile in (0, 1):
+        place = tmp_path / f"sys/devices/pci0000:00/0000:05:00.0/tile{tile}"
+        file(place / "physical_vram_size_bytes", f"{8 * GIB}\n")
+    assert cards.cards()[0].memory_bytes == 16 * GIB
 
 
 @pytest.mark.parametrize(
@@ -119,7 +127,7 @@ def test_the_list_says_that_there_is_no_card(
 def test_options_of_a_card_are_kept_and_refused_without_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cards = machine(tmp_path, "nvidia")
+    cards = machine(tmp_path, "nvidia", "intel")
     monkeypatch.setattr(devices, "installed", lambda: cards)
     words = ["--device=optix:1", "--vram=8G", "--any-user"]
     settings = settings_of(run.make_context("run", words).params)
@@ -131,6 +139,7 @@ def test_options_of_a_card_are_kept_and_refused_without_one(
         (["--any-user"], "for a graphics card"),
         (["--device=hip:0"], "no card for hip"),
         (["--device=cuda:1", "--vram=64G"], "less memory"),
+        (["--device=oneapi:0"], "oneapi:0 needs --vram"),
     ):
         with pytest.raises(click.UsageError, match=why):
             settings_of(run.make_context("run", wrong).params)
@@ -203,6 +212,14 @@ def test_of_sys_the_sandbox_has_what_the_driver_reads_and_nothing_can_be_written
     assert f"--symlink {card} {tmp_path}/sys/bus/pci/devices/0000:01:00.0" in line
     assert bound(words, "--bind") == ["/w/tmp", "/w/out", "/w/home"]
     assert bound(words, "--remount-ro") == ["/dev", "/"], "drivers write to /proc"
+
+
+def test_the_sandbox_does_not_show_which_processes_use_amds_cards(tmp_path: Path) -> None:
+    card = device(tmp_path, "hip:0")
+    takes_compute_memory(tmp_path, 71, GIB)
+    words = command(card)
+    shown = [path for path in bound(words, "--ro-bind") if "kfd" in path]
+    assert shown == [f"{tmp_path}/sys/devices/virtual/kfd/kfd/topology"]
 
 
 def test_root_gives_the_unit_the_group_of_the_device_files(tmp_path: Path) -> None:

@@ -51,6 +51,10 @@ def test_time_left_is_read_from_what_blender_says() -> None:
 def test_memory_is_read_from_what_cycles_says() -> None:
     assert memory_of("Remaining: 00:01.02 | Mem: 12M | Sample 16/64") == 12 << 20
     assert memory_of("Mem:1.50G, Peak:2.25G | Scene, View Layer | Sample 1/2") == 9 << 28
+    assert (
+        memory_of("Fra:1 Mem:945.23M (Peak 960.00M) | Mem:2.00M, Peak:3.00M | Sample 1/2")
+        == 3 << 20
+    )
     assert memory_of("Rendering 25 / 50 samples") == 0
 
 

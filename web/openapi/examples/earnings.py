@@ -51,6 +51,8 @@ _EARNING_SUM: Final[Example] = {
     "frames": 1,
     "seconds": 300.0,
     "per_hour": "84.0000",
+    "device_class": None,
+    "speed": None,
 }
 EARNING_SUMS: Final[Example] = {
     "first": "2026-02-13",
