@@ -135,6 +135,7 @@ async function reset() {
     Object.assign(drawn, { width: own.head.picture.width, height: own.head.picture.height });
     drawn.getContext("2d").putImageData(own.head.picture, 0, 0);
   }
+  keep();
   refresh();
 }
 
@@ -514,9 +515,7 @@ addEventListener("pageshow", ({ persisted }) => {
   allow(true);
   refresh();
 });
-for (const each of document.querySelectorAll("[data-preset]")) {
-  each.addEventListener("click", async (event) => { event.preventDefault(); (await import("./preset.js")).fill(form, each.href); });
-}
+if (document.querySelector("[data-preset]")) import("./preset.js");
 form.addEventListener("submit", (event) => { event.preventDefault(); doing(submit); });
 part("look-again").addEventListener("click", () => doing(() => check(true)));
 form.addEventListener("click", ({ target }) => {
@@ -528,6 +527,7 @@ form.addEventListener("click", ({ target }) => {
 });
 // Files that were dropped here, or on another page that led here (drop.js).
 form.addEventListener("files", () => take(form.files));
+addEventListener("beforeunload", (event) => { if (own.ready && !reference()) event.preventDefault(); });
 refresh();
 if (form.files) take(form.files);
 const again = () => { if (location.hash === "#again") complain(new Refused("The dropped files could not be read or kept. Drop them here once more.")); };
