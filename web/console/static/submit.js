@@ -355,7 +355,7 @@ function show(found, fault) {
     for (const each of part("quote").querySelectorAll("[data-of]")) each.textContent = values?.[each.dataset.of] ?? "";
   }
   // A price that a check may still lower is no reason to buy.
-  const lacks = found && told && !found.enough && !found.measurable ? Number(found.price) - Number(found.available) : 0;
+  const lacks = found && told && !found.enough && !found.measurable ? Number(found.credits) - Number(found.available) : 0;
   part("too-few").hidden = !lacks;
   part("lacks").textContent = Math.ceil(lacks).toLocaleString("en");
   const back = draft();
