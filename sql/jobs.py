@@ -427,8 +427,10 @@ class ConsoleJob(JobRecord):
 
 @attrs.frozen
 class RelatedJob:
-    """A job that belongs to another one. ``role``: 'preflight' (a check of its scene), or
-    'parent': the job to which the other one belongs.
+    """A job that belongs to another one.
+
+    ``role``: 'preflight' (a check of its scene), 'parent' (the job to which the other one belongs),
+    or 'original' (the job of which the other one renders a frame again).
     """
 
     role: str

@@ -39,6 +39,7 @@ class ConsoleVideo:
     status: JobStatus
     is_there: bool
     created_at: datetime
+    charged: int
 
 
 @attrs.frozen

@@ -237,12 +237,12 @@ def on_sale(offers: "Sequence[Offer]") -> str:
     """Return the packages on sale, each with its price and the command that buys it."""
     if not offers:
         return "Nothing is for sale at this farm."
-    rows = [_offer(offer, people=True)[:3] for offer in offers[:PACKS_MAX]]
-    lines = [
-        f"  rendertrust credits buy {sku}    {number} credits for {price}"
-        for sku, number, price in rows
-    ]
-    return "\n".join(("On sale:", *lines))
+    return "\n".join(("On sale:", *map(_to_buy, offers[:PACKS_MAX])))
+
+
+def _to_buy(offer: "Offer") -> str:
+    sku, _, price, _ = _offer(offer, people=True)
+    return f"  rendertrust credits buy {sku}    {money.credit_count(offer.credits)} for {price}"
 
 
 def told_of(session: CliSession, path: Path) -> None:

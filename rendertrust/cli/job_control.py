@@ -21,6 +21,7 @@ from rendertrust.cli.output import SHORT
 from rendertrust.cli.session import CliSession, pass_session
 from rendertrust.job_name import NAME_MAX, is_job_name
 from rendertrust.job_spec import Priority
+from rendertrust.job_words import job_words
 from rendertrust.money import credit_count
 
 if TYPE_CHECKING:
@@ -150,7 +151,8 @@ async def _whole(session: CliSession, client: "AsyncClient", job: UUID) -> None:
         raise not_now(error, job) from error
     session.output.document(placed)
     id_ = session.output.short(placed.job_id)
-    session.output.say(f"Job {id_} replaces this job; the new job is {placed.status}.")
+    state = job_words(placed.status, found.job_type).lower()
+    session.output.say(f"Job {id_} replaces this job; the new job is {state}.")
     session.output.note(f"Watch it: rendertrust jobs watch {id_}")
 
 

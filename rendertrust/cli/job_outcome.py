@@ -16,7 +16,7 @@ def require_completed(job: "Job") -> "Job":
     if job.status == "COMPLETED":
         return job
     reason = f": {job.error_message}" if job.error_message else ""
-    detail = f"Job {job.id} is {job.status}{reason}"
+    detail = f"Job {job.id} is {job.status.lower()}{reason}"
     raise CommandExit(Exit(exit_codes.JOB_FAILED, "job_failed", detail, _hint(job), {"job": job}))
 
 

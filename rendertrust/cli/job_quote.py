@@ -75,12 +75,12 @@ def agreed(
 ) -> None:
     """Return if the order is free, if --yes was given, or if the user agrees.
 
-    Otherwise end the command.
+    Otherwise end the command. Only the first sentence on how the price was computed is printed.
     """
     if not yes:
         require_agreeable(output, quote, what)
-    if reason := how(quote):
-        output.note(reason)
+    if quote.priced_how:
+        output.note(value_text.harmless(quote.priced_how).partition(". ")[0].rstrip(".") + ".")
     if yes or _is_free(quote):
         output.note(said(quote, what))
         return

@@ -33,6 +33,8 @@ from rendertrust.cli.session import CliSession, pass_session
 from rendertrust.job_name import file_stem
 from rendertrust.job_spec import JobSpec
 from rendertrust.job_status import UNIT_STATUSES
+from rendertrust.job_types import VIDEO
+from rendertrust.job_words import job_words
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, Placed, Unit
@@ -377,7 +379,9 @@ def video(
     if place is None:
         output.document(placed)
         id_ = output.short(placed.job_id)
-        output.say(f"Job {id_} makes the video; the job is {placed.status}.")
+        output.say(
+            f"Job {id_} makes the video; the job is {job_words(placed.status, VIDEO).lower()}."
+        )
         output.note(f"Download it: rendertrust jobs result {id_} --out .")
         return
     output.document({"event": "submitted", **attrs.asdict(placed)})

@@ -226,7 +226,7 @@ def watch(session: CliSession, job: UUID, timeout: float | None) -> None:
 def cancel(session: CliSession, job: UUID) -> None:
     """Cancel a job that no node has begun. The credits held for the job are released."""
     cancelled = session.fetch(lambda client: _cancel(client, job))
-    session.output.say(f"Job {called(cancelled)} is {cancelled.status}.")
+    session.output.say(f"Job {called(cancelled)} is {job_grid.words_of(cancelled).lower()}.")
 
 
 async def _cancel(client: "AsyncClient", job: UUID) -> "Job":

@@ -41,8 +41,8 @@ def is_hopeless(found: "Preflight") -> bool:
     return found.waiting is not None and found.waiting.code in NOBODY
 
 
-def lines(found: "Preflight") -> list[str]:
-    """Return the findings and the estimate, for people."""
+def lines(found: "Preflight", *, is_brief: bool = False) -> list[str]:
+    """Return the findings and the estimate, for people; ``is_brief``: without how it was made."""
     told = finding_lines(found.findings)
     if found.scene is not None:
         scene = found.scene
@@ -54,7 +54,8 @@ def lines(found: "Preflight") -> list[str]:
         )
     if found.estimate is not None:
         told.append(estimated(found.estimate))
-        told.append(f"    {value_text.harmless(found.estimate.how)}")
+        if not is_brief:
+            told.append(f"    {value_text.harmless(found.estimate.how)}")
     elif found.not_estimated:
         told.append(f"The time is unknown: {value_text.harmless(found.not_estimated)}")
     return told

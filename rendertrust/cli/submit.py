@@ -31,6 +31,7 @@ from rendertrust.cli.scene_addons import addon_option, scene_addons
 from rendertrust.cli.scene_dependencies import SceneBundle, alone, packed
 from rendertrust.cli.session import CliSession, pass_session
 from rendertrust.job_name import file_stem, padded
+from rendertrust.job_words import job_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -186,7 +187,7 @@ class Submission:
             option_types.require_tiles(found.findings, "nothing was submitted")
         if not self.spec.as_is:
             remote_preflight.require_mended(found, "nothing was submitted")
-        for line in remote_preflight.lines(found):
+        for line in remote_preflight.lines(found, is_brief=True):
             output.note(line)
 
     async def _upload(self, client: "AsyncClient") -> "Bundle":
@@ -224,7 +225,11 @@ class Submission:
     def _tell(self, placed: "Placed") -> None:
         document: dict[str, Any] = attrs.asdict(placed)
         self.session.output.document({"event": "submitted", **document} if self.watch else document)
-        where = "waits for a node" if placed.node_id is None else f"is {placed.status}"
+        where = (
+            "waits for a node"
+            if placed.node_id is None
+            else f"is {job_words(placed.status, self.spec.job_type).lower()}"
+        )
         id_ = self.session.output.short(placed.job_id)
         self.session.output.say(f"Job {id_} {where}.")
         if not self.watch:

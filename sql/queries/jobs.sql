@@ -318,9 +318,9 @@ WHERE j.id = $2 AND ($1::uuid IS NULL OR j.user_id = $1);
 
 -- name: job_view_relatives
 -- The newest check of the scene of job $1. Of a film or a check, the job to which it belongs; that of a check is
--- searched for among the user's newest 1,000 jobs.
+-- searched for among the user's newest 1,000 jobs. Of a frame rendered again, the job of which it was a frame.
 WITH j AS (
-    SELECT id, user_id, job_type, payload_ref, plan #>> '{inputs,frames_of}' AS frames_of,
+    SELECT id, user_id, job_type, payload_ref, plan #>> '{inputs,frames_of}' AS frames_of, plan ->> 'again_of' AS again_of,
            decode(coalesce(plan #>> '{inputs,files,sha256}', plan #>> '{inputs,file,sha256}'), 'hex') AS content
     FROM jobs WHERE id = $1
 )
@@ -329,6 +329,8 @@ WITH j AS (
  WHERE j.job_type IN ('render', 'inference') ORDER BY f.number DESC LIMIT 1)
 UNION ALL
 (SELECT 'parent', p.id, p.name, p.status FROM j JOIN jobs p ON p.id = j.frames_of::uuid AND p.user_id = j.user_id)
+UNION ALL
+(SELECT 'original', p.id, p.name, p.status FROM j JOIN jobs p ON p.id = j.again_of::uuid AND p.user_id = j.user_id)
 UNION ALL
 (SELECT 'parent', p.id, p.name, p.status
  FROM j CROSS JOIN LATERAL (SELECT id, name, status, job_type, payload_ref, created_at FROM jobs
@@ -460,7 +462,7 @@ ORDER BY n.place DESC, n.frame DESC NULLS LAST LIMIT 1;
 
 -- name: job_view_videos
 -- The videos of a job's frames, at most 5, newest first.
-SELECT f.id, f.status, f.result_ref IS NOT NULL AS is_there, f.created_at
+SELECT f.id, f.status, f.result_ref IS NOT NULL AS is_there, f.created_at, f.charged
 FROM jobs f
 WHERE f.user_id = $2 AND f.job_type = 'video' AND f.plan #>> '{inputs,frames_of}' = $1::uuid::text
 ORDER BY f.created_at DESC, f.id DESC LIMIT 5;

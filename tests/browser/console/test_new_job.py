@@ -291,7 +291,9 @@ async def test_an_upload_in_parts_goes_on_after_the_page_was_reloaded(
             await page.locator("#file").set_input_files(scene)
         await page.unroute(re.compile("partNumber=2"))
         assert sent == ["1", "2"]
-        await visit.go("/console/jobs/new")
+        await page.reload()
+        await expect(page.locator("#scene-title")).to_have_text("large.blend")
+        await expect(page.locator("#sent-said")).to_contain_text("Choose the same files again")
         await page.locator("#file").set_input_files(scene)
         await expect(page.locator("#sent-said")).to_have_text("The scene is uploaded.")
         assert sent == ["1", "2", "2"]

@@ -1,6 +1,7 @@
 """The price in the form of a new job: what it waits for, and all that it contains."""
 
 import asyncio
+import math
 import re
 
 from playwright.async_api import Browser, Route, expect
@@ -87,4 +88,8 @@ async def test_the_price_contains_the_video(browser: Browser, stage: Stage) -> N
         await page.set_viewport_size({"width": 1280, "height": 500})
         await expect(page.get_by_role("button", name="Submit")).to_be_in_viewport(ratio=1)
         await visit.check_page("new-job-video", LOOKS)
+        await page.get_by_label("Frames", exact=True).fill("1-3000")
+        _, money = await stage.people["jane"].call("GET", "/credits/balance")
+        lacking = math.ceil(30_001 - float(money["available"]))
+        await expect(page.locator("#lacks")).to_have_text(f"{lacking:,}")
         await visit.check_no_faults()

@@ -122,6 +122,9 @@ async def test_enter_in_a_reason_ends_nothing_and_the_question_names_what_ends(
         page = visit.page
         await go_to_jane(page)
         page.on("dialog", no)
+        whole, last = page.locator(".grid.pairs"), page.locator(".grid.pairs > section").last
+        right = "it => Math.round(it.getBoundingClientRect().right)"
+        assert await last.evaluate(right) == await whole.evaluate(right), "there is no hole"
         for name, button in (("sessions", "End"), ("keys", "Revoke")):
             await page.locator(f"#{name}-reason").fill("lost")
             await page.locator(f"#{name}-reason").press("Enter")

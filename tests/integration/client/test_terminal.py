@@ -7,8 +7,9 @@ import re
 import struct
 import sys
 import termios
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from aiohttp import web
@@ -82,6 +83,10 @@ async def test_a_job_is_one_line_of_eighty_columns(jane: Program, gateway: Gatew
     assert "\u202e" not in text
 
 
+def shows(page: dict[str, object], _: web.Request) -> web.Response:
+    return web.json_response(page)
+
+
 async def test_money_and_uploads_fit_eighty_columns(jane: Program, gateway: GatewayDouble) -> None:
     """People see beginnings of ids, which commands take, and numbers with commas."""
     id_, at = "7d1e6f5a-0000-4000-8000-000000000001", "2026-03-13T12:00:00Z"
@@ -118,7 +123,7 @@ async def test_money_and_uploads_fit_eighty_columns(jane: Program, gateway: Gate
         "list": ("uploads", {"uploads": [kept], "count": 1, "used": 1, "quota": 2}, "2026-03-13"),
     }
     for command, (path, page, told) in pages.items():
-        gateway.script(f"GET /api/v1/{path}", lambda _, page=page: web.json_response(page))
+        gateway.script(f"GET /api/v1/{path}", partial(shows, page))
         group = "uploads" if command == "list" else "credits"
         code, text = await run_on_terminal(jane, group, command)
         lines = CONTROL.sub("", text).splitlines()
@@ -229,3 +234,8 @@ async def test_a_new_password_is_asked_for_twice(program: Program) -> None:
     assert code == 0, text
     assert "do not match" in text
     assert "Registered jane@example.com" in text
+
+
+def answering(page: dict[str, object]) -> Callable[[web.Request], web.Response]:
+    """Return a handler that always answers with this page."""
+    return lambda _: web.json_response(page)

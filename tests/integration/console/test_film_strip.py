@@ -157,7 +157,9 @@ async def test_a_video_of_its_frames_is_on_the_page_when_there_is_one(
     _, text = await jane.get(f"/console/jobs/{job}")
     assert "A video is being made" in text
     await charge(face, made, 0, node, begun=False)
+    await execute(database.owner_dsn, f"UPDATE jobs SET charged = 10000 WHERE id = '{made}'")
     _, text = await jane.get(f"/console/jobs/{job}")
+    assert " charged, and 1 cr for the video" in words_of(text.partition('id="paid"')[2])
     assert (
         f'<video class="result" controls preload="metadata" src="/console/pictures/{made}"' in text
     )
@@ -205,6 +207,12 @@ async def test_the_same_frame_of_two_jobs_of_a_scene_is_compared(
         assert f'<option value="{old}" selected><bdi>{words}</bdi>' in text
     _, text = await jane.get(f"/console/jobs/{new}/compare?frame=9")
     assert "The jobs do not both have frame 9." in text
+    short = await film(face, dsn, jane, frames=2)
+    _, text = await jane.get(f"/console/jobs/{new}/compare?frame=3")
+    assert f'value="{old}" selected' in text, "the newest job has no frame 3"
+    _, text = await jane.get(f"/console/jobs/{new}/compare")
+    assert f'value="{short}" selected' in text
+    await execute(dsn, f"UPDATE jobs SET payload_ref = 's3://b/other' WHERE id = '{short}'")
     stranger = f"/console/jobs/{new}/compare?other={alone}"
     assert f'value="{old}" selected' in (await jane.get(stranger))[1]
 

@@ -42,6 +42,7 @@ class OtherMachine:
 
     renderer: Any
     variable: str
+    kind: str = "bpy"
 
     def program(self, worker: str, order: str) -> list[str]:
         return ["/usr/bin/env", self.variable, *self.renderer.program(worker, order)]

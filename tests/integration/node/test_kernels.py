@@ -76,6 +76,7 @@ class Renderer:
     noted: Path
     begins: Path
     readable: tuple[Path, ...] = ()
+    kind: str = "bpy"
 
     def program(self, worker: str, order: str) -> list[str]:
         places = map(str, (self.noted, self.begins))

@@ -19,13 +19,15 @@ from web.http.problem import Problem
 from web.jobs.job_control import JOB_NOT_FOUND
 
 pages = Pages()
+LOOKED_MOST: Final = 10  # jobs in which a frame is looked for
 _PARAMS: Final = (("samples", "samples"), ("format", ""))  # parameters in a job's description
 
 
 @attrs.frozen
 class CompareQuery:
-    """``other``: the job to compare with; without it, the newest earlier one. ``frame``: the number
-    of the frame; without it, the first frame that both have.
+    """``other``: the job to compare with; without it, the newest one with the frame.
+
+    ``frame``: the number of the frame; without it, the first frame that both have.
     """
 
     other: Annotated[str, Meta(max_length=36)] = ""
@@ -58,7 +60,7 @@ async def compare(view: View[CompareQuery]) -> Shown | Problem:
     if row is None:
         return JOB_NOT_FOUND
     others = await view.gateway.tables.related_jobs.same_scene(row.id)
-    chosen = chosen_of(others, view.query.other)
+    chosen = await chosen_of(view, views, row, [each.id for each in others])
     other = None if chosen is None else await views.job(view.owner, chosen)
     frames = await _frames_of_both(views, row, other)
     frame = view.query.frame if view.query.frame is not None else next(iter(frames), None)
@@ -78,14 +80,22 @@ async def compare(view: View[CompareQuery]) -> Shown | Problem:
     }
 
 
-def chosen_of(others: Sequence[SameScene], named: str) -> UUID | None:
-    """Return the job that is compared: the named one, or the newest one; None: there is none.
+async def chosen_of(
+    view: View[CompareQuery], views: JobViews, row: ConsoleJob, others: Sequence[UUID]
+) -> UUID | None:
+    """Return the job that is compared; None: there is none.
 
-    ``named``: a job's id, or the beginning of it.
+    It is the named one, by its id or the beginning of it; or the newest one with the frame, among
+    the ``LOOKED_MOST`` newest; or the newest one.
     """
-    known = [each.id for each in others]
-    wanted = [each for each in known if named and str(each).startswith(named.lower())]
-    return next(iter(wanted or known), None)
+    named, frame = view.query.other.lower(), view.query.frame
+    wanted = [each for each in others if named and str(each).startswith(named)]
+    if wanted or frame is None:
+        return next(iter(wanted or others), None)
+    for each in others[:LOOKED_MOST]:
+        if frame in await _frames_of_both(views, row, await views.job(view.owner, each)):
+            return each
+    return next(iter(others), None)
 
 
 def described(job: SameScene) -> str:

@@ -2,8 +2,9 @@
 purchases and invoices.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 import attrs
 from msgspec import Meta
@@ -11,6 +12,8 @@ from msgspec import Meta
 from rendertrust import money
 from rendertrust.credit_packs import enough_of
 from sql.page import Page
+from sql.purchases import PurchaseRow
+from sql.skus import SkuRow
 from web.console.credit_packs import packs_of
 from web.console.period_chart import links_of
 from web.console.registry import MONEY, Nav, Pages
@@ -116,7 +119,6 @@ async def credits_(view: View[CreditsQuery]) -> Shown | Problem:
     notes = await gateway.tables.invoices.credit_notes([each.id for each in purchases])
     skus = await gateway.tables.skus.all(withdrawn=True)
     sold = [sku for sku in skus if sku.on_sale]
-    named = {sku.name: sku for sku in skus}
     return {
         "balance": await gateway.tables.credits.balance(user),
         "holds": held(view, await gateway.tables.credits.holds(user, Page(ROWS))),
@@ -124,7 +126,7 @@ async def credits_(view: View[CreditsQuery]) -> Shown | Problem:
         "credit_notes": [(each.purchase_id, invoices.note_shown(each)) for each in notes],
         "packs": packs_of(sold),
         "enough": enough_of(sold, query.need * money.UNITS_PER_CREDIT),
-        "titles": {each.id: named[each.sku].title_of(each.units) for each in purchases},
+        "titles": titles_of(skus, purchases),
         "invoices": bool(gateway.settings.invoices.seller_lines()),
         "invoice_to": "" if account is None else account.invoice_to,
         "period": period,
@@ -160,6 +162,12 @@ async def spent(view: View[CreditsQuery], period: Period) -> Shown:
 def held(view: View[Any], rows: Sequence[Any]) -> Table:
     """Return the holds, sorted as the page's ``sort`` says."""
     return table(rows, HOLDS, view.query.sort, "-created_at", "holds")
+
+
+def titles_of(skus: Sequence[SkuRow], purchases: Sequence[PurchaseRow]) -> Mapping[UUID, str]:
+    """Return the titles of the purchased packages, by purchase."""
+    named = {sku.name: sku for sku in skus}
+    return {each.id: named[each.sku].title_of(each.units) for each in purchases}
 
 
 def bought(view: View[Any], rows: Sequence[Any]) -> Table:

@@ -170,7 +170,6 @@ async def repeats_of(view: View[JobPageQuery], row: ConsoleJob) -> Shown:
     has_frames = row.job_type == RENDER and row.done > 0
     return {
         "again": address_again(row),
-        "again_of": row.plan.again_of,
         "agains": await related.again(row.id),
         "compares": has_frames and bool(await related.same_scene(row.id)),
     }
@@ -189,7 +188,7 @@ async def state_of(view: View[JobPageQuery], views: JobViews, row: ConsoleJob) -
             paused=row.paused,
             is_verifying=row.is_verifying,
         ),
-        **{role: relatives.get(role) for role in ("parent", "preflight")},
+        **{role: relatives.get(role) for role in ("parent", "preflight", "original")},
     }
 
 

@@ -12,7 +12,8 @@ from rendertrust import money
 from sql.credits import ConsoleEntryRow, EntryFilter, LedgerViews
 from sql.page import Page
 from sql.users import SORTED_MOST, UserViews
-from web.console.pages.credits import HOLDS, PURCHASES, bought, held
+from web.console.pages.account import device_of
+from web.console.pages.credits import HOLDS, PURCHASES, bought, held, titles_of
 from web.console.pages.invitations import INVITATIONS, invitations_of
 from web.console.refund_preview import ALL, PIECE, RefundPreview, refunding
 from web.console.registry import SYSTEM, Nav, Pages
@@ -193,12 +194,15 @@ async def user(view: View[UserPageQuery]) -> Shown | Problem:
     if row is None:
         return USER_NOT_FOUND
     may = view.is_admin and id_ != view.who.user
+    purchases = await gateway.tables.purchases.page(id_, ROWS)
     return {
         "title": row.name,
         "user": row,
         "balance": await gateway.tables.credits.balance(id_),
         "holds": held(view, await gateway.tables.credits.holds(id_, Page(ROWS))),
-        "purchases": bought(view, await gateway.tables.purchases.page(id_, ROWS)),
+        "purchases": bought(view, purchases),
+        "titles": titles_of(await gateway.tables.skus.all(withdrawn=True), purchases),
+        "device_of": device_of,
         "access": await access_tables(view, may=may),
         "may": may,
         "roles": ROLES,

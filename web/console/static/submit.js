@@ -146,6 +146,7 @@ async function reset() {
     Object.assign(drawn, { width: own.head.picture.width, height: own.head.picture.height });
     drawn.getContext("2d").putImageData(own.head.picture, 0, 0);
   }
+  keep();
   refresh();
 }
 
@@ -365,7 +366,7 @@ function show(found, fault) {
     for (const each of part("quote").querySelectorAll("[data-of]")) each.textContent = values?.[each.dataset.of] ?? "";
   }
   // A price that a check may still lower is no reason to buy.
-  const lacks = found && told && !found.enough && !found.measurable ? Number(found.price) - Number(found.available) : 0;
+  const lacks = found && told && !found.enough && !found.measurable ? Number(found.credits) - Number(found.available) : 0;
   part("too-few").hidden = !lacks;
   part("lacks").textContent = Math.ceil(lacks).toLocaleString("en");
   const back = draft();
@@ -525,9 +526,7 @@ addEventListener("pageshow", ({ persisted }) => {
   allow(true);
   refresh();
 });
-for (const each of document.querySelectorAll("[data-preset]")) {
-  each.addEventListener("click", async (event) => { event.preventDefault(); (await import("./preset.js")).fill(form, each.href); });
-}
+if (document.querySelector("[data-preset]")) import("./preset.js");
 form.addEventListener("submit", (event) => { event.preventDefault(); doing(submit); });
 part("look-again").addEventListener("click", () => doing(() => check(true)));
 form.addEventListener("click", ({ target }) => {
@@ -541,6 +540,7 @@ form.addEventListener("click", ({ target }) => {
 });
 // Files that were dropped here, or on another page that led here (drop.js).
 form.addEventListener("files", () => take(form.files));
+addEventListener("beforeunload", (event) => { if (own.ready && !reference()) event.preventDefault(); });
 refresh();
 if (form.files) take(form.files);
 const again = () => { if (location.hash === "#again") complain(new Refused("The dropped files could not be read or kept. Drop them here once more.")); };
