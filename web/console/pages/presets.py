@@ -31,7 +31,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "order": "{}",
     "pool": "{}",
     "priority": "{} priority",
-    "max_credits": "cap {} credits",
+    "max_credits": "at most {} in credits",
     "or_newer": "newer versions of Blender allowed",
     "notify": "mails: {}",
     "webhook": "webhook: {}",
