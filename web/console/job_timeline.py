@@ -176,11 +176,7 @@ def _money(known: TimelineFacts) -> list[TimelineStep]:
     if job.price == 0:
         return []
     if job.completed_at is None and (job.units > 1 or not charges.number):
-        note = (
-            f"{charges.number} unit{'' if charges.number == 1 else 's'} so far"
-            if charges.number
-            else ""
-        )
+        note = f"{charges.number:,} of {job.units:,} so far" if charges.number else ""
         chain = [TimelineStep("Anchored", "next")] if known.anchoring else []
         return [TimelineStep("Charged", "next", note=note), *chain]
     if charges.number:

@@ -102,9 +102,9 @@ def test_while_units_are_to_come_their_charges_are_to_come_too() -> None:
         ("Charged", "next"),
         ("Anchored", "next"),
     ]
-    assert found[-2].note == "2 units so far"
+    assert found[-2].note == "2 of 3 so far"
     found = steps_of(of_many("RUNNING", None, ConsoleCharges(1, at(6), at(7), at(8))))
-    assert found[-2].note == "1 unit so far"
+    assert found[-2].note == "1 of 3 so far"
 
 
 def test_what_waits_is_not_said_to_be_now() -> None:
