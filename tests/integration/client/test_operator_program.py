@@ -150,8 +150,11 @@ async def test_a_payout_of_money_says_until_when_a_new_account_waits(
     rest = {"batch_id": None, "reference": "", "requested_at": NOW, "closed_at": None}
     before = {"method": "SEPA", "account": "…2051", "currency": "eur", "changed_at": NOW}
     new = {**before, "account": "…5555", "usable_at": "2199-01-03T10:00:00Z", "until_then": None}
-    asked = [lambda _: web.json_response({**made, **rest}, status=202)] * 2
-    gateway.script(PAYOUTS, *asked)
+
+    def pay(_: web.Request) -> web.Response:
+        return web.json_response({**made, **rest}, status=202)
+
+    gateway.script(PAYOUTS, pay, pay)
     gateway.script(ACCOUNT, lambda _: web.json_response(new))
     told = await jane.run("earnings", "payout", "--to", "money")
     assert (told.code, "waits until 2199-01-03" in told.err) == (0, True), told
