@@ -69,7 +69,8 @@ def estimated(estimate: "Estimate") -> str:
     time = value_text.duration
     frames = "one frame" if estimate.frames == 1 else f"{estimate.frames} frames"
     said = f"About {time(estimate.likely)} of one node for {frames}"
-    said += f" ({time(estimate.least)} to {time(estimate.most)})"
+    least, most = time(estimate.least), time(estimate.most)
+    said += "" if least == most else f" ({least} to {most})"
     if estimate.elapsed is not None and estimate.frames > 1 and estimate.slots > 1:
         said += f"; {time(estimate.elapsed)} if all {estimate.slots} slots that are online help"
     return f"{said}."

@@ -58,6 +58,7 @@ class ReceiptPage:
             "frame": frame_of(request, self._pages, None, None),
             "job": job,
             "number": int(number),
+            "named": frame_in(orjson.loads(row.document)),
             "row": row,
             **verification_of(row),
             "is_own": await self._is_own(request, job),
@@ -82,6 +83,12 @@ def verification_of(row: ShownReceipt) -> Shown:
         "distance": distance_of(row),
         "verifier": verifier_of(row),
     }
+
+
+def frame_in(document: Mapping[str, Any]) -> int | None:
+    """Return the frame that a receipt is about; None if it is not about one frame."""
+    frame = document.get("work", {}).get("parameters", {}).get("frame")
+    return frame if isinstance(frame, int) else None
 
 
 def job_type_of(document: Mapping[str, Any]) -> str:

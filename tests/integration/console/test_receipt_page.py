@@ -43,7 +43,8 @@ async def book_verified(face: Face, dsn: str, jane: Visitor, outcome: str, **how
     order = dispatch(UUID(jane.id), job, PRICE, 1, node)
     await face.book(order)
     of, operator = (job, 0, 1), operator_account(UUID(jane.id))
-    receipt = IssuedReceipt(json.dumps({"verdict": outcome}), b"g" * 64, PRICE)
+    document = {"verdict": outcome, "work": {"parameters": {"frame": 12}}}
+    receipt = IssuedReceipt(json.dumps(document), b"g" * 64, PRICE)
     given: dict[str, Any] = {"verifier": verifier, "receipt": receipt, **how}
     result = UnitComplete(*of, node, "x", HASH, 9, verified=True, operator=operator)
     await do(face, UnitDeliver(result, CLASS))
@@ -63,6 +64,7 @@ async def test_anybody_reads_what_was_compared_and_by_whom(
     assert "The whole frame, rendered again; and the picture, made again from the" in said
     assert "at most 0.05 times the noise" in said
     assert f"embedded in the gateway, {CLASS}" in said
+    assert "frame 12 unit 0" in said
     assert "no dispute about it was upheld" in said
     assert jane.email not in text
     back = f'href="/console/jobs/{job}"'

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rendertrust.api.preflights import Estimate
 from rendertrust.cli import value_text
+from rendertrust.cli.remote_preflight import estimated
 
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
 
@@ -72,3 +74,10 @@ def test_percent_is_never_rounded_up_to_done() -> None:
 
 def test_stamps_are_utc() -> None:
     assert value_text.stamp(NOW.astimezone()) == "2026-03-13T12:00:00Z"
+
+
+def test_an_estimate_has_no_range_that_begins_where_it_ends() -> None:
+    one = Estimate(1, 3.6, 3.8, 4.1, 2, 3.8, "")
+    assert estimated(one) == "About 4 s of one node for one frame."
+    several = Estimate(48, 1200, 1640, 2340, 2, 820, "")
+    assert "for 48 frames (20 min to 39 min); 13 min 40 s if all 2 slots" in estimated(several)
