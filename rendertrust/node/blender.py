@@ -57,7 +57,8 @@ class Blender:
     machine. ``nice``: niceness of the process, 0 to 19. ``opengl``: EEVEE and Workbench can draw;
     None if unknown (``opengl_probe``). ``drawing``: the graphics driver, None without OpenGL.
     ``shaders``: folder with compiled shaders for the home folders of the processes. ``variables``:
-    further environment variables of the worker, as NAME=value. ``device``: the graphics card that
+    further environment variables of the worker, as NAME=value. ``ocio``: the input that is the
+    OpenColorIO configuration; None: Blender's own. ``device``: the graphics card that
     renders; None: the processor renders. ``card_bytes``: the graphics memory of a unit; None if
     unknown.
     """
@@ -72,6 +73,7 @@ class Blender:
     drawing: str | None = None
     shaders: Path | None = None
     variables: tuple[str, ...] = ()
+    ocio: str | None = None
     device: devices.Device | None = None
     card_bytes: int | None = None
 
@@ -98,6 +100,8 @@ class Blender:
         view = self.box.view(folder, WORKER)
         # Mesa's driver would take all processors of the machine.
         given = (f"LP_NUM_THREADS={threads}", *shader_cache.VARIABLES, *self.variables)
+        if self.ocio is not None:
+            given = (*given, f"OCIO={view.inputs}/{self.ocio}")
         if self.device is not None:
             given = (*given, *devices.kernel_caches(Path(view.out).with_name("home")))
         program = self.renderer.program(view.worker, orjson.dumps(full).decode())
