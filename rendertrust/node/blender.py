@@ -57,10 +57,10 @@ class Blender:
     machine. ``nice``: niceness of the process, 0 to 19. ``opengl``: EEVEE and Workbench can draw;
     None if unknown (``opengl_probe``). ``drawing``: the graphics driver, None without OpenGL.
     ``compiled``: folder with what drivers compiled (``driver_cache``), for the home folders of the
-    processes. ``variables``:
-    further environment variables of the worker, as NAME=value. ``device``: the graphics card that
-    renders; None: the processor renders. ``card_bytes``: the graphics memory of a unit; None if
-    unknown.
+    processes. ``variables``: further environment variables of the worker, as NAME=value. ``ocio``:
+    the input that is the OpenColorIO configuration; None: Blender's own. ``device``: the graphics
+    card that renders; None: the processor renders. ``card_bytes``: the graphics memory of a unit;
+    None if unknown.
     """
 
     renderer: blender_discovery.Renderer
@@ -73,6 +73,7 @@ class Blender:
     drawing: str | None = None
     compiled: Path | None = None
     variables: tuple[str, ...] = ()
+    ocio: str | None = None
     device: devices.Device | None = None
     card_bytes: int | None = None
 
@@ -101,6 +102,8 @@ class Blender:
         view = self.box.view(folder, WORKER)
         # Mesa's driver would take all processors of the machine.
         given = (f"LP_NUM_THREADS={threads}", *driver_cache.SHADER_VARIABLES, *self.variables)
+        if self.ocio is not None:
+            given = (*given, f"OCIO={view.inputs}/{self.ocio}")
         if self.device is not None:
             home = Path(view.out).with_name("home")
             given = (*given, *driver_cache.kernel_variables(home))

@@ -94,7 +94,10 @@ async def rerender(
     }
     more |= {"before": [*asked.before]} if asked.before else {}
     progress = RerenderMessages(task=task, on_whole=on_whole)
-    ending = await render.obey({**order, **more, **places}, task, progress)
+    async with render.for_task(task) as chosen:
+        if isinstance(chosen, Failed):
+            return chosen
+        ending = await chosen.obey({**order, **more, **places}, task, progress)
     if ending.last.get("event") != "done":
         return Failed(failure="node", error=_how_it_ended(ending), detail=ending.tail)
     shown = folder / "out" / SHOWN

@@ -5,6 +5,7 @@ scene on their own machine, where the linked files are.
 """
 
 import asyncio
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,8 @@ INSPECT_SECONDS_MAX: Final = 180.0
 PROBE_SECONDS_MAX: Final = 900.0
 PROBE_SHARE: Final = 0.6  # share of the time limit after which the probe stops measuring
 FACTS_BYTES_MAX: Final = 32 * 2**20
+OCIO_NAME: Final = "config.ocio"
+_ENVIRONMENT: Final = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
 _FACTS: Final = "facts.json"
 
 
@@ -134,7 +137,7 @@ async def look(
     try:
         ending = await converse(
             program.program(str(WORKER / "entry_point.py"), orjson.dumps(order).decode()),
-            environment={"HOME": str(folder), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+            environment={"HOME": str(folder), **_ENVIRONMENT, **_ocio(path)},
             within=INSPECT_SECONDS_MAX,
             hear=lambda _: None,
         )
@@ -143,6 +146,17 @@ async def look(
         return NoBlender(reason=f"Blender cannot be started: {fault.strerror}")
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _ocio(scene: Path) -> Mapping[str, str]:
+    """Return the variable of the user's OpenColorIO configuration, if there is one.
+
+    That is the one which the variable OCIO names, or ``config.ocio`` beside the scene.
+    """
+    beside = scene.with_name(OCIO_NAME)
+    if given := os.environ.get("OCIO"):
+        return {"OCIO": given}
+    return {"OCIO": str(beside)} if beside.is_file() else {}
 
 
 def _facts(ending: ProcessExit, out: Path, within: float) -> Mapping[str, Any] | Failed | TimedOut:

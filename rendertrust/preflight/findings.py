@@ -21,6 +21,8 @@ NO_PENCIL: Final = "Object > Convert > Mesh"
 OPENGL_PACKAGES: Final = ("libegl1", "libegl-mesa0", "libgl1-mesa-dri")
 LEVELS: Final = ("error", "warning", "note")
 SAMPLES_MANY: Final = 4096
+LOST: Final = "File > External Data > Find Missing Files, or Pack Resources"
+OCIO: Final = "Environment variable OCIO: an OpenColorIO configuration (.ocio) whose files exist"
 LINEAR: Final = ("OPEN_EXR", "OPEN_EXR_MULTILAYER")  # formats without a view transform
 SHOWN_MAX: Final = 100
 GIB: Final = 2**30
@@ -367,7 +369,7 @@ def _files(facts: Facts, frames: Sequence[int]) -> Iterator[Finding]:
             code="missing_file",
             level="error",
             message=f"a file that the scene needs ({file['kind']}) is missing{shown}",
-            setting="File > External Data > Find Missing Files, or Pack Resources",
+            setting=OCIO if file["kind"] == "color configuration" else LOST,
             object=file["owner"],
             path=file["path"] if file["kind"] not in ("sequence", "udim") else file["file"],
             written=file["path"],
@@ -434,8 +436,9 @@ def _views(facts: Facts, picture_format: str | None) -> Iterator[Finding]:
             code="unknown_view_transform",
             level="warning" if is_linear else "error",
             message=f"the nodes' Blender has no view transform {view}, and shows other colors",
-            setting="Render Properties > Color Management > View: one of Blender's own, or deliver"
-            " OpenEXR and apply yours afterwards",
+            setting="Submit with your OpenColorIO configuration: name it in the variable OCIO, or"
+            " put config.ocio beside the scene. Or Render Properties > Color Management > View: one"
+            " of Blender's own, or deliver OpenEXR",
         )
 
 

@@ -25,6 +25,7 @@ from rendertrust.node.plugins import frame_zips
 from rendertrust.node.plugins.render_order import (
     PATHS,
     addons_of,
+    ocio_of,
     order_of,
     placed_tiles,
     scene_of,
@@ -250,24 +251,36 @@ class RenderPlugin:
         """Yield this plugin with the Blender that a unit needs, or why it cannot be had now.
 
         That is the one which the unit was lent. Otherwise the store lends it, and installs it if it
-        is missing.
+        is missing. It uses the OpenColorIO configuration that is among the inputs.
         """
+        ocio = ocio_of(task)
+        if isinstance(ocio, Failed):
+            yield ocio
+            return
+        async with self._chosen(task) as found:
+            if isinstance(found, Failed):
+                yield found
+            elif ocio is None and found is self.found:
+                yield self
+            else:
+                yield attrs.evolve(self, found=attrs.evolve(found, ocio=ocio))
+
+    @contextlib.asynccontextmanager
+    async def _chosen(self, task: Task) -> AsyncGenerator[blender.Blender | Failed]:
+        """Yield the Blender that a unit needs, or why it cannot be had now."""
         wanted = parse(task.blender)
         own = next((each for each in self.tested() if parse(each.version) == wanted), self.found)
         release = None if self.store is None else self.store.find(wanted)
         if task.lent is not None:
-            yield attrs.evolve(self, found=task.lent)
+            yield task.lent
         elif own is not None and (wanted == UNKNOWN or parse(own.version) == wanted):
-            yield self if own is self.found else attrs.evolve(self, found=own)
+            yield own
         elif release is None or self.store is None:
             error = f"this node has no Blender {text_of(wanted)} now"
             yield Failed(failure=DECLINED, error=error, given_back=True)
         else:
             async with self.store.lent(release) as lent:
-                if isinstance(lent, NotInstalled):
-                    yield _not_installed(lent)
-                else:
-                    yield attrs.evolve(self, found=lent)
+                yield _not_installed(lent) if isinstance(lent, NotInstalled) else lent
 
     async def warm(self) -> None:
         """Compile the shaders that most drawn scenes need, if this was not done before.

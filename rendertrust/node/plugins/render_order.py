@@ -6,11 +6,13 @@ from typing import Any, Final, cast
 from rendertrust.blender_addon import addon_id, is_addon_path
 from rendertrust.frame_range import FRAME_MAX
 from rendertrust.job_spec import CHUNK_MAX, FORMATS, SAMPLES_MAX, SIDE_LEAST, SIDE_MAX
+from rendertrust.job_types import VIDEO
 from rendertrust.node.cache import safe_path
 from rendertrust.node.plugin import Failed, Task
 from rendertrust.tiling import TILES_MAX
 
 PATHS: Final = "rendertrust-paths.json"  # input that maps paths in the scene to inputs
+OCIO_SUFFIXES: Final = (".ocio", ".ocioz")
 KNOWN: Final = frozenset(
     (
         *("frame", "frames", "width", "height", "samples", "format", "noisy", "evidence"),
@@ -160,6 +162,16 @@ def addons_of(task: Task) -> Mapping[str, list[str]]:
     """Return the member ``addons`` of the worker's order, if the inputs have add-ons."""
     found = sorted(name for name in task.inputs if addon_id(name) is not None)
     return {"addons": found} if found else {}
+
+
+def ocio_of(task: Task) -> str | Failed | None:
+    """Return the input that is the scene's OpenColorIO configuration; None without one."""
+    if task.job_type == VIDEO:  # whose own scene uses Blender's configuration
+        return None
+    found = [name for name in task.inputs if name.endswith(OCIO_SUFFIXES)]
+    if len(found) > 1:
+        return refused(f"{len(found)} inputs are OpenColorIO configurations; send one")
+    return found[0] if found else None
 
 
 def placed_tiles(tiles: Sequence[Any], task: Task) -> list[list[Any]] | Failed:

@@ -11,9 +11,12 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
+SAID_MAX = 1 << 20  # bytes of Blender's output that are kept
 CYCLES_SAMPLE = re.compile(r"Sample (\d+)/(\d+)")
 CYCLES_TILE = re.compile(r"Rendered (\d+)/(\d+) Tiles")
 MEMORY = re.compile(r"(?:Mem|Peak): ?(\d+(?:\.\d+)?)([KMGT])")
@@ -43,6 +46,31 @@ class MissingCapability(MachineError):
     def __init__(self, what: str, words: str) -> None:
         super().__init__(words)
         self.what = what
+
+
+@contextmanager
+def overheard() -> Generator[list[str]]:
+    """Keep what is printed inside this context, and print it afterwards.
+
+    The yielded list then has the start of it as its only member.
+    """
+    heard = list[str]()
+    with tempfile.TemporaryFile() as file:
+        kept = os.dup(2)
+        sys.stderr.flush()
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+        try:
+            yield heard
+        finally:
+            sys.stdout.flush()
+            for stream in (1, 2):
+                os.dup2(kept, stream)
+            file.seek(0)
+            said = file.read(SAID_MAX)
+            os.write(2, said)
+            os.close(kept)
+            heard.append(said.decode("utf-8", "replace"))
 
 
 def speaker(pipe: int) -> Say:

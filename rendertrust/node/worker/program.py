@@ -1,5 +1,6 @@
 """The worker's program: limits its own resources, runs one or several orders, and exits."""
 
+import contextlib
 import json
 import os
 import sys
@@ -20,6 +21,7 @@ from .ipc import (
     Say,
     SceneError,
     one_line,
+    overheard,
     speaker,
     take_standard_output,
 )
@@ -29,6 +31,7 @@ from .render.price_probe import probe
 from .render.smoke_render import compile_kernels, draw, try_out, warm
 from .render.video_encoder import encode
 from .resource_limits import come_last, limit
+from .scene.color_configuration import FAULT
 from .scene.inspector import inspect
 
 
@@ -64,9 +67,16 @@ HIDDEN = ("check", "look", "batch", "check_unit", "watch", "rerender")
 
 
 def loaded(say: Say) -> Any:
-    """Load Blender, report its version and return its module."""
-    import bpy as module  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415
+    """Load Blender, report its version and return its module.
 
+    Raises SceneError if Blender cannot use the job's OpenColorIO configuration, instead of which it
+    would silently use its own.
+    """
+    own = contextlib.nullcontext([""]) if not os.environ.get("OCIO") else overheard()
+    with own as said:
+        import bpy as module  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415
+    if (fault := FAULT.search(said[0])) is not None:
+        raise SceneError(f"the OpenColorIO configuration cannot be used: {fault[1][:300]}")
     bpy: Any = module
     build = bpy.app.build_hash.decode("ascii", "replace")
     version = ".".join(str(part) for part in bpy.app.version)

@@ -59,7 +59,7 @@ def _read(bpy: Any, path: str) -> Array:
     """Read the file's values without a colour transform."""
     image = bpy.data.images.load(path)
     try:
-        image.colorspace_settings.name = "Non-Color"
+        image.colorspace_settings.is_data = True  # a configuration may have any names
         width, height = image.size
         found = np.empty(width * height * image.channels, np.float32)
         image.pixels.foreach_get(found)

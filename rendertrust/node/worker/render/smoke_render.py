@@ -16,6 +16,7 @@ from .frames import still
 
 WIDTH, HEIGHT, SAMPLES = 128, 72, 16
 SHADOW_MEGABYTES = "64"  # memory for shadows, which EEVEE takes at once
+EEVEE, EEVEE_BEFORE_5_0 = "BLENDER_EEVEE", "BLENDER_EEVEE_NEXT"
 DRAWN_SIZE = 96, 54  # the shaders are those of larger pictures
 # Inputs of a Principled shader that change the shaders of a surface, and how it is drawn.
 SURFACES = (
@@ -99,8 +100,8 @@ def warm(bpy: Any, order: dict[str, Any], say: Say) -> None:
     render.resolution_percentage = 100
     name = "frame" + choose_format(render, "PNG")
     path = os.path.join(order["out"], name)
-    for engine in ("WORKBENCH", "EEVEE"):
-        render.engine = f"BLENDER_{engine}"
+    for engine in ("BLENDER_WORKBENCH", EEVEE if bpy.app.version >= (5, 0) else EEVEE_BEFORE_5_0):
+        render.engine = engine
         still(bpy, scene, 1, path)
     _furnish(bpy, scene)
     still(bpy, scene, 1, path)

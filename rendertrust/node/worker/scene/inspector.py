@@ -7,7 +7,7 @@ from typing import Any
 
 from ..ipc import MachineError, Say, SceneError
 from ..render import tiles
-from . import files, nondeterminism
+from . import color_configuration, files, nondeterminism
 from .files import files_of, frames_of, label, parts_of, used_by_scenes
 from .loader import load, saved_by
 from .memory_estimate import memory_of, too_large
@@ -56,7 +56,7 @@ def facts(bpy: Any, scene: Any, frames: Sequence[int]) -> dict[str, Any]:
         "scene": scene.name,
         **_picture(bpy, scene),
         **_time(scene),
-        "files": files_of(bpy, frames),
+        "files": [*files_of(bpy, frames), *color_configuration.files()],
         "parts": parts_of(bpy, frames)[:SOME],
         "missing_blocks": [label(block) for block in _blocks(bpy) if block.is_missing][:SOME],
         "scripts": list(_scripts(bpy))[:SOME],

@@ -7,20 +7,18 @@ other file is blocked.
 import json
 import os
 import re
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from ..ipc import MachineError, MissingCapability, SceneError, one_line
+from ..ipc import MachineError, MissingCapability, SceneError, one_line, overheard
 from . import addons, nondeterminism, simulation_caches
 from .files import IMPORT_PATH, computed_imports
 from .named_paths import rewrite_paths
 from .settings import composite_on_processor, make_repeatable
 
-SAID_MAX = 1 << 20  # bytes of Blender's output while it loads a scene that are kept
 NO_OPENGL = "which needs OpenGL, but this node has none; Cycles renders everywhere"
 NO_SCRIPTS = "whose script shader runs on processors only, and this node renders on a graphics card"
 NO_ENGINE = re.compile(r"Engine '([^']*)' not available for scene '([^']*)'")
@@ -67,6 +65,8 @@ def opened(bpy: Any, order: dict[str, Any]) -> Any:
     scene, replaced = load(bpy, order)
     if replaced.engine is not None:
         raise SceneError(f"the render engine {replaced.engine} comes from an add-on; choose Cycles")
+    if replaced.views and os.environ.get("OCIO"):
+        raise SceneError(f"the job's OpenColorIO configuration has no view {replaced.views[0]}")
     if order.get("opengl") is False and (what := drawn_by_opengl(bpy, scene)) is not None:
         raise MissingCapability("opengl", f"{what}, {NO_OPENGL}")
     if order.get("device") and (script := nondeterminism.script_shader(bpy)) is not None:
@@ -92,26 +92,14 @@ def drawn_by_opengl(bpy: Any, scene: Any) -> str | None:
 
 def _open(bpy: Any, path: str) -> str:
     """Load the file without running its scripts; return the start of Blender's output."""
-    with tempfile.TemporaryFile() as heard:
-        kept = os.dup(2)
-        sys.stderr.flush()
-        for stream in (1, 2):
-            os.dup2(heard.fileno(), stream)
+    with overheard() as said:
         try:
             bpy.ops.wm.open_mainfile(filepath=path, load_ui=False, use_scripts=False)
         except RuntimeError as fault:
             told = f"Blender {bpy.app.version_string} cannot open the scene: {one_line(fault)}"
             too_new = NEWER.search(told) or saved_by(path) > bpy.app.version[:2]
             raise (MachineError if too_new else SceneError)(told) from fault
-        finally:
-            sys.stdout.flush()
-            for stream in (1, 2):
-                os.dup2(kept, stream)
-            heard.seek(0)
-            said = heard.read(SAID_MAX)
-            os.write(2, said)
-            os.close(kept)
-    return said.decode("utf-8", "replace")
+    return said[0]
 
 
 def saved_by(path: str) -> tuple[int, int]:
