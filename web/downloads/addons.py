@@ -24,6 +24,7 @@ from web.downloads.extensions import FAULTS
 log = structlog.get_logger("addons")
 ADDONS_MAX: Final = 64
 BYTES_MAX: Final = 64 << 20
+MANIFEST_BYTES_MAX: Final = 64 << 10
 
 
 @attrs.frozen
@@ -94,6 +95,8 @@ def _opened(path: Path, _changed: int, size: int) -> OfferedAddon | None:
         if size > BYTES_MAX:
             raise AddonFault(f"it has more than {BYTES_MAX >> 20} MiB")
         with zipfile.ZipFile(path) as opened:
+            if opened.getinfo(MANIFEST).file_size > MANIFEST_BYTES_MAX:
+                raise AddonFault("its manifest is too long")
             manifest = manifest_of(tomllib.loads(opened.read(MANIFEST).decode()))
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()

@@ -30,6 +30,7 @@ def folder(tmp_path: Path) -> Path:
     addon(offered / "paint.zip")
     addon(offered / "other.zip", identifier="other")
     (offered / "broken.zip").write_text("no zip")
+    addon(offered / "long.zip", identifier="long", more="#" * (1 << 17))
     return offered
 
 
@@ -51,7 +52,8 @@ async def test_addons_are_listed_and_handed_out(face: Face, folder: Path) -> Non
         status, found = await ask(face, "GET", "/api/v1/downloads")
     assert status == 200
     assert [str(line["path"]) for line in logged if "no add-on" in line["event"]] == [
-        str(folder / "broken.zip")
+        str(folder / "broken.zip"),
+        str(folder / "long.zip"),
     ]
     content = (folder / "paint.zip").read_bytes()
     other, paint = found["addons"]
