@@ -21,7 +21,7 @@ class AddonFault(ValueError):
 
 @attrs.frozen
 class AddonManifest:
-    """What an add-on's manifest says. ``title``: its name for people.
+    """The manifest of an add-on. ``title``: its name for people.
 
     It works from Blender ``blender_from`` on, and in no version from ``blender_before`` on; None if
     no such version is known.

@@ -366,8 +366,8 @@ def requirements_of(
 
 @attrs.frozen
 class Lacked:
-    """What nodes lacked for a unit: bytes of memory, OpenGL, bytes of graphics memory, and the
-    ability to run script shaders.
+    """Capabilities that nodes lacked for a unit: bytes of memory and graphics memory, OpenGL, and
+    the ability to run script shaders.
     """
 
     memory: int = 0

@@ -188,7 +188,7 @@ class Unit(UnitFacts):
 
     @property
     def lacked(self) -> Lacked:
-        """What nodes lacked for this unit."""
+        """Return what nodes lacked for this unit."""
         return Lacked(*_LACKED(self))
 
     def learn(self, row: OpenUnit) -> None:

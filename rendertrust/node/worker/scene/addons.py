@@ -6,6 +6,7 @@ import zipfile
 from importlib import import_module
 from typing import Any
 
+from ..formats.bounds import ZIP_ERRORS
 from ..ipc import SceneError, one_line
 
 MANIFEST = "blender_manifest.toml"
@@ -43,7 +44,7 @@ def _unpack(path: str, place: str) -> None:
             if len(members) > FILES_MAX or sum(one.file_size for one in members) > BYTES_MAX:
                 raise SceneError(f"the add-on {os.path.basename(path)} is too large")
             packed.extractall(place)
-    except (zipfile.BadZipFile, ValueError, OSError) as fault:
+    except (*ZIP_ERRORS, ValueError, OSError) as fault:
         name = os.path.basename(path)
         raise SceneError(f"the add-on {name} cannot be unpacked: {one_line(fault)}") from fault
 
