@@ -135,15 +135,8 @@ class Counted:
     blender: Blender
     seconds: float = 0.0
 
-    @property
-    def box(self) -> Any:
-        """The sandbox of Blender, which a plugin reads."""
-        return self.blender.box
-
-    @property
-    def said(self) -> Any:
-        """Blender's method that makes an order for its worker; a ``ResidentBlender`` calls it."""
-        return self.blender.said
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.blender, name)
 
     async def obey(self, *given: Any, hear: Hear, **named: Any) -> ProcessExit:
         """Pass the order on to Blender and add up its CPU seconds."""
