@@ -1,10 +1,13 @@
 """The credits page in a browser: packs, the chart of spending, and a period by its form."""
 
+import re
+
 from playwright.async_api import Browser, expect
 
 from tests.browser.console.periods import check_statement, choose_periods
 from tests.browser.console.stage import Stage
 from tests.browser.console.visits import visiting
+from web.console.page_responses import BOUGHT
 
 
 async def test_spending_is_drawn_and_a_period_is_chosen(browser: Browser, stage: Stage) -> None:
@@ -29,6 +32,12 @@ async def test_the_cheapest_packs_are_bought_or_not(browser: Browser, stage: Sta
         await need.get_by_role("button", name="Buy 1,300 credits for 100.00 USD").click()
         await page.get_by_text("100.00 USD").wait_for()
         await page.get_by_role("button", name="Cancel").click()
-        await page.get_by_text("Nothing was bought").wait_for()
-        await page.goto(f"{visit.url}/console/credits")
+        await page.wait_for_url("**/console/credits")
         await expect(page.locator("#bought")).to_contain_text("not paid")
+        await page.get_by_role("button", name="Buy 100 credits", exact=True).click()
+        await page.get_by_role("button", name="Pay", exact=True).click()
+        await page.wait_for_url("**/console/credits?bought=1")
+        await expect(page.get_by_text(BOUGHT)).to_be_visible()
+        newest = page.locator("#bought tbody tr").first
+        await expect(newest).to_contain_text("100 credits")
+        await expect(newest).to_contain_text(re.compile(r"(?<!not )paid"))

@@ -1,9 +1,11 @@
-// Begins a purchase through the API, and opens the payment page. The address has
-// the page `back`, such as the draft of a job, where buyers return.
+// Begins a purchase through the API, and opens the payment page. The address may
+// have the page `back`, such as the draft of a job, where buyers return; others
+// return here.
 const said = document.getElementById("buy-said");
 const given = new URLSearchParams(location.search).get("back") ?? "";
-const back = given.startsWith("/console/") ? given : undefined;
-if (back) said.textContent = "After the payment you come back to your job.";
+const toJob = given.startsWith("/console/");
+const back = toJob ? given : "/console/credits";
+if (toJob) said.textContent = "After the payment you come back to your job.";
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-sku]");
