@@ -1,7 +1,7 @@
 """Add-ons of Blender that a job brings with its scene, as zips of Blender extensions."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import attrs
@@ -48,6 +48,18 @@ def manifest_of(said: Mapping[str, Any]) -> AddonManifest:
     if "blender_version_max" not in said:
         return found
     return attrs.evolve(found, blender_before=_text(said, "blender_version_max", _BLENDER))
+
+
+def manifest_name(names: Iterable[str]) -> str:
+    """Return the name of the manifest in a zip: at its top, or in the folder that has all files.
+
+    GitHub's zips have such a folder, and Blender installs them, too.
+    """
+    tops, found = set[str](), list[str]()
+    for name in names:
+        tops.add(name.partition("/")[0])
+        found += [name] if name.count("/") == 1 and name.endswith(f"/{MANIFEST}") else []
+    return found[0] if len(tops) == 1 and found else MANIFEST
 
 
 def addon_path(identifier: str) -> str:

@@ -120,6 +120,14 @@ def stops(found: Iterable[Finding]) -> bool:
 def _unopened(facts: Facts, nodes: NodeClass) -> Finding:
     if facts.get("is_newer"):
         return _too_new(facts, nodes)
+    if facts.get("is_addons"):
+        return Finding(
+            code="unusable_addon",
+            level="error",
+            message=facts["error"],
+            setting="Submit without this add-on, choose a Blender version for which it is made, or"
+            " tell the farm's admin",
+        )
     if facts.get("memory", {}).get("bytes"):
         need, most = facts["memory"]["bytes"] / GIB, facts["memory"]["most"]
         return Finding(

@@ -60,9 +60,18 @@ tree.links.new(shine.outputs[0], out.inputs[0])
 
 
 def addon(
-    path: Path, *, identifier: str = ID, first: str = "4.2.0", node: str = NODE, more: str = ""
+    path: Path,
+    *,
+    identifier: str = ID,
+    first: str = "4.2.0",
+    node: str = NODE,
+    more: str = "",
+    within: str = "",
 ) -> Path:
-    """Write an add-on's zip, which works from Blender ``first`` on; ``more`` ends its manifest."""
+    """Write an add-on's zip, which works from Blender ``first`` on.
+
+    ``more`` ends its manifest; ``within`` is the folder in the zip that has all files, like "a/".
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w") as zipped:
         for name, text in (
@@ -70,7 +79,7 @@ def addon(
             ("__init__.py", node),
             ("colour.py", "COLOUR = (1.0, 0.0, 0.0, 1.0)\n"),
         ):
-            zipped.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), text)
+            zipped.writestr(zipfile.ZipInfo(within + name, (2026, 1, 1, 0, 0, 0)), text)
     return path
 
 

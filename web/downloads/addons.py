@@ -17,7 +17,7 @@ import structlog
 
 from config.settings import Settings
 from rendertrust.api.downloads import DownloadableAddon
-from rendertrust.blender_addon import MANIFEST, AddonFault, AddonManifest, manifest_of
+from rendertrust.blender_addon import AddonFault, AddonManifest, manifest_name, manifest_of
 from rendertrust.program_version import DOWNLOAD
 from web.downloads.extensions import FAULTS
 
@@ -95,9 +95,10 @@ def _opened(path: Path, _changed: int, size: int) -> OfferedAddon | None:
         if size > BYTES_MAX:
             raise AddonFault(f"it has more than {BYTES_MAX >> 20} MiB")
         with zipfile.ZipFile(path) as opened:
-            if opened.getinfo(MANIFEST).file_size > MANIFEST_BYTES_MAX:
+            name = manifest_name(opened.namelist())
+            if opened.getinfo(name).file_size > MANIFEST_BYTES_MAX:
                 raise AddonFault("its manifest is too long")
-            manifest = manifest_of(tomllib.loads(opened.read(MANIFEST).decode()))
+            manifest = manifest_of(tomllib.loads(opened.read(name).decode()))
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except FAULTS as fault:

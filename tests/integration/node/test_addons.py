@@ -12,6 +12,7 @@ from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.check import EVIDENCE, PICTURE, CheckPlugin
 from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.node.scene_inspection import SceneFolder, inspect
+from rendertrust.preflight.findings import NodeClass, findings
 from tests.integration.node.checks import DRAWS
 from tests.integration.node.scenes import pixels, unit
 from tests.support.blender_addons import NODE, PATH, addon, painted
@@ -59,17 +60,35 @@ async def test_a_scene_is_rendered_with_its_addon_and_checked(
 async def test_only_without_its_addon_a_node_is_unknown(
     found_blender: Blender, scene: Path, tmp_path: Path
 ) -> None:
-    inputs = {"s.blend": scene, PATH: addon(tmp_path / "a.zip")}
-    for name, more, unknown in (
-        ("without", {}, ["Material 'Material' > Paint"]),
-        ("with", {"addons": [PATH]}, []),
+    zips = {name: addon(tmp_path / f"{len(name)}.zip", within=name) for name in ("", "paint-1.2/")}
+    for number, (within, more, unknown) in enumerate(
+        (
+            ("", {}, ["Material 'Material' > Paint"]),
+            ("", {"addons": [PATH]}, []),
+            ("paint-1.2/", {"addons": [PATH]}, []),
+        )
     ):
-        work = unit(tmp_path / name, inputs, {})
+        inputs = {"s.blend": scene, PATH: zips[within]}
+        work = unit(tmp_path / str(number), inputs, {})
         facts = await inspect(
             found_blender, SceneFolder(folder=work.folder, scene="s.blend", more=more)
         )
         assert isinstance(facts, dict), facts
         assert facts["unknown_nodes"] == unknown
+
+
+async def test_a_preflight_says_that_an_addon_does_not_work(
+    found_blender: Blender, scene: Path, tmp_path: Path
+) -> None:
+    broken = addon(tmp_path / "a.zip", node="raise ValueError('broken')\n")
+    work = unit(tmp_path / "unit", {"s.blend": scene, PATH: broken}, {})
+    where = SceneFolder(folder=work.folder, scene="s.blend", more={"addons": [PATH]})
+    facts = await inspect(found_blender, where)
+    assert isinstance(facts, dict), facts
+    (found,) = findings(facts, NodeClass())
+    assert (found.code, found.level) == ("unusable_addon", "error")
+    assert found.message.startswith("the add-on paint_node does not work in Blender")
+    assert found.message.endswith("broken")
 
 
 @pytest.mark.parametrize(

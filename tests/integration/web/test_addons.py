@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
     """Return a folder with two add-ons and a file that is none."""
     offered = tmp_path / "addons"
     addon(offered / "paint.zip")
-    addon(offered / "other.zip", identifier="other")
+    addon(offered / "other.zip", identifier="other", within="other-main/")
     (offered / "broken.zip").write_text("no zip")
     addon(offered / "long.zip", identifier="long", more="#" * (1 << 17))
     return offered

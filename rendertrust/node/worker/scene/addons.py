@@ -15,8 +15,12 @@ FILES_MAX = 5_000
 BYTES_MAX = 512 * 2**20  # unpacked
 
 
+class AddonError(SceneError):
+    """An add-on of the job cannot be used."""
+
+
 def enable(bpy: Any, paths: list[str]) -> None:
-    """Unpack and enable the add-ons, before the scene is opened. Raises SceneError.
+    """Unpack and enable the add-ons, before the scene is opened. Raises AddonError.
 
     They stay enabled, as all scenes of a process are of one job.
     """
@@ -38,26 +42,31 @@ def _is_there(folder: str, name: str) -> bool:
 
 
 def _unpack(path: str, place: str) -> None:
+    """Unpack to ``place`` the folder of the manifest: the zip's top, or its only folder."""
+    unpacked = f"{place}.unpacked"
     try:
         with zipfile.ZipFile(path) as packed:
             members = packed.infolist()
             if len(members) > FILES_MAX or sum(one.file_size for one in members) > BYTES_MAX:
-                raise SceneError(f"the add-on {os.path.basename(path)} is too large")
-            packed.extractall(place)
+                raise AddonError(f"the add-on {os.path.basename(path)} is too large")
+            packed.extractall(unpacked)
     except (*ZIP_ERRORS, ValueError, OSError) as fault:
         name = os.path.basename(path)
-        raise SceneError(f"the add-on {name} cannot be unpacked: {one_line(fault)}") from fault
+        raise AddonError(f"the add-on {name} cannot be unpacked: {one_line(fault)}") from fault
+    inside = os.listdir(unpacked)
+    is_at_top = MANIFEST in inside or len(inside) != 1
+    os.rename(unpacked if is_at_top else os.path.join(unpacked, inside[0]), place)
 
 
 def _require_version(bpy: Any, name: str, manifest: str) -> None:
-    """Raise SceneError if the add-on is not for this version of Blender."""
+    """Raise AddonError if the add-on is not for this version of Blender."""
     with open(manifest, "rb") as file:
         said = tomllib.load(file)
     first, end = said["blender_version_min"], said.get("blender_version_max")
     if bpy.app.version < _numbers(first):
-        raise SceneError(f"the add-on {name} needs Blender {first} or newer")
+        raise AddonError(f"the add-on {name} needs Blender {first} or newer")
     if end is not None and bpy.app.version >= _numbers(end):
-        raise SceneError(f"the add-on {name} works only before Blender {end}")
+        raise AddonError(f"the add-on {name} works only before Blender {end}")
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -71,6 +80,6 @@ def _enable(bpy: Any, addon_utils: Any, name: str) -> None:
     )
     if module is None:
         why = one_line(faults[0]) if faults else "it cannot be registered"
-        raise SceneError(
+        raise AddonError(
             f"the add-on {name} does not work in Blender {bpy.app.version_string}: {why}"
         )

@@ -8,6 +8,7 @@ from typing import Any
 from ..ipc import MachineError, Say, SceneError
 from ..render import tiles
 from . import color_configuration, files, nondeterminism
+from .addons import AddonError
 from .files import files_of, frames_of, label, parts_of, used_by_scenes
 from .loader import load, saved_by
 from .memory_estimate import memory_of, too_large
@@ -34,6 +35,7 @@ def inspect(bpy: Any, order: dict[str, Any], say: Say) -> None:
     except (SceneError, MachineError) as fault:
         found = {"opened": False, "error": str(fault), "saved_by": list(saved_by(path))}
         found |= {"is_newer": isinstance(fault, MachineError), "blender": list(bpy.app.version)}
+        found |= {"is_addons": isinstance(fault, AddonError)}
     else:
         found = facts(bpy, scene, frames_of(scene, order.get("frames")))
         found |= {"engine": replaced.engine} if replaced.engine else {}
