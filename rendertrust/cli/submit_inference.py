@@ -12,7 +12,7 @@ import click
 from rendertrust.cli import exit_codes, job_options, job_outcome, path_checks, value_text
 from rendertrust.cli.command_exit import CommandExit, Exit
 from rendertrust.cli.scene_dependencies import SceneBundle
-from rendertrust.inference.onnx_model import MODEL_BYTES_MAX, ModelFault, read_model
+from rendertrust.inference.onnx_model import MODEL_BYTES_MAX, ModelFault, ModelInput, read_model
 from rendertrust.inference.row_plan import (
     BATCH_MAX,
     MODEL,
@@ -133,18 +133,12 @@ def row_job(path: Path, given: Mapping[str, Any], folder: Path) -> RowJob:
 
     plan_of_rows = PlanOfRows(given["rows_per_unit"] or ROWS_PER_UNIT, given["batch"])
     try:
-        inputs = _inputs_of(path)
-        found = cut(given["inputs"], plan_of_rows, folder)
-        if found.names != inputs:
-            raise ArrayFault(
-                f"the rows have the arrays {_listed(found.names)}, but the model takes"
-                f" {_listed(inputs)}"
-            )
+        found = cut(given["inputs"], _inputs_of(path), plan_of_rows, folder)
     except OSError as fault:
         raise click.UsageError(f"{fault.filename} cannot be read: {fault.strerror}") from fault
     except (ModelFault, ArrayFault, RowFault) as fault:
-        ending = Exit(exit_codes.FAILURE, "model", f"{fault}; nothing was sent", HINT)
-        raise CommandExit(ending) from fault
+        why = f"{value_text.harmless(str(fault))}; nothing was sent"
+        raise CommandExit(Exit(exit_codes.FAILURE, "model", why, HINT)) from fault
     spec = attrs.evolve(
         job_options.spec_of(given),
         job_type=INFERENCE,
@@ -156,12 +150,8 @@ def row_job(path: Path, given: Mapping[str, Any], folder: Path) -> RowJob:
     return RowJob(spec, SceneBundle(MODEL, {MODEL: path, **found.files}), found.plan, out)
 
 
-def _inputs_of(model: Path) -> frozenset[str]:
-    """Return the names of a model's inputs. Raises ModelFault, OSError."""
+def _inputs_of(model: Path) -> Mapping[str, ModelInput]:
+    """Return what a model takes. Raises ModelFault, OSError."""
     if model.stat().st_size > MODEL_BYTES_MAX:
         raise ModelFault(f"the model is larger than {MODEL_BYTES_MAX >> 20} MiB")
-    return frozenset(read_model(model.read_bytes()).inputs)
-
-
-def _listed(names: frozenset[str]) -> str:
-    return ", ".join(sorted(map(value_text.harmless, names)))
+    return read_model(model.read_bytes()).inputs

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from rendertrust import zips
+from rendertrust.inference.onnx_model import ModelInput
 
 Arrays: TypeAlias = Mapping[str, np.ndarray[Any, Any]]
 
@@ -52,6 +53,18 @@ def rows_of(arrays: Arrays) -> int:
     if len(counts) > 1 or None in counts:
         raise ArrayFault("the arrays must have the same number of rows (their first dimension)")
     return next(iter(counts)) or 0
+
+
+def require_inputs(arrays: Arrays, inputs: Mapping[str, ModelInput]) -> None:
+    """Raise ArrayFault if the arrays are not those that a model takes."""
+    if set(arrays) != set(inputs):
+        raise ArrayFault(
+            f"the rows have the arrays {', '.join(sorted(arrays))}, but the model takes"
+            f" {', '.join(sorted(inputs))}"
+        )
+    for name, array in arrays.items():
+        if (why := inputs[name].why_not(array.shape[1:], array.dtype.name)) is not None:
+            raise ArrayFault(f"the array {name!r} {why}")
 
 
 def write_arrays(path: Path, arrays: Arrays) -> None:

@@ -4,7 +4,7 @@ The numbers of fields are those of ``onnx.proto3``. Only what nodes must refuse 
 that are not ONNX's own, weights in other files, and operators whose results are random.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 import attrs
@@ -28,8 +28,25 @@ QUANTISED: Final = frozenset(
         *("DynamicQuantizeLinear", "QuantizeLinear"),
     )
 )
+# ONNX's types of elements by number, as NumPy calls them.
+TYPES: Final[Mapping[int, str]] = {
+    1: "float32",
+    2: "uint8",
+    3: "int8",
+    4: "uint16",
+    5: "int16",
+    6: "int32",
+    7: "int64",
+    9: "bool",
+    10: "float16",
+    11: "float64",
+    12: "uint32",
+    13: "uint64",
+}
+DIMENSIONS_MAX: Final = 64  # of an input
 NAME_BYTES_MAX: Final = 1000
 KEYS: Final = 1 << 32  # keys of fields have 32 bits
+SIZES: Final = 1 << 63  # numbers from here on are negative
 Field: TypeAlias = tuple[int, "int | memoryview"]
 
 
@@ -38,14 +55,44 @@ class ModelFault(ValueError):
 
 
 @attrs.frozen
+class ModelInput:
+    """An array that a model takes, as the model declares it.
+
+    ``batch``: how many rows it takes at once. ``shape``: the dimensions of a row. ``dtype``: the
+    type of the elements, as NumPy calls it. Each of them, or a dimension, is None if the model
+    leaves it open.
+    """
+
+    batch: int | None = None
+    shape: tuple[int | None, ...] | None = None
+    dtype: str | None = None
+
+    def why_not(self, shape: Sequence[int], dtype: str) -> str | None:
+        """Return why rows of this shape and type do not fit; None if they do."""
+        if self.dtype not in (None, dtype):
+            return f"has the type {dtype}, but the model takes {self.dtype}"
+        if self.shape is None or (
+            len(shape) == len(self.shape)
+            and all(wanted in (None, size) for size, wanted in zip(shape, self.shape, strict=True))
+        ):
+            return None
+        return f"has rows of the shape {_shape(shape)}, but the model takes {_shape(self.shape)}"
+
+
+def _shape(sizes: Sequence[int | None]) -> str:
+    """Return a shape for people, in which an open dimension is a question mark."""
+    return "(" + ", ".join("?" if size is None else f"{size}" for size in sizes) + ")"
+
+
+@attrs.frozen
 class ModelSummary:
     """A model that nodes run.
 
-    ``inputs``: the names of the arrays that it takes. ``batch``: how many rows it takes at once;
-    None if it takes any number. ``is_quantised``: it computes with small integers.
+    ``inputs``: the arrays that it takes. ``batch``: how many rows it takes at once; None if it
+    takes any number. ``is_quantised``: it computes with small integers.
     """
 
-    inputs: tuple[str, ...]
+    inputs: Mapping[str, ModelInput]
     batch: int | None
     is_quantised: bool
 
@@ -72,7 +119,7 @@ class _ModelReader:
     nodes: int = 0
     has_graph: bool = False
     is_quantised: bool = False
-    inputs: dict[str, int | None] = attrs.field(factory=dict[str, "int | None"])
+    inputs: dict[str, ModelInput] = attrs.field(factory=dict[str, ModelInput])
     weights: set[str] = attrs.field(factory=set[str])
 
     def read_graph(self, graph: memoryview, depth: int = 0) -> None:
@@ -86,8 +133,8 @@ class _ModelReader:
             elif number == 5:
                 self._read_tensor(value, depth)
             elif number == 11 and depth == 0:
-                name, batch = _input(value)
-                self.inputs[name] = batch
+                name, declared = _input(value)
+                self.inputs[name] = declared
             elif number == 15:
                 self._read_sparse(value)
 
@@ -138,38 +185,47 @@ class _ModelReader:
 
     def summary(self) -> ModelSummary:
         """Return the summary. Raises ModelFault."""
-        inputs = {name: batch for name, batch in self.inputs.items() if name not in self.weights}
+        inputs = {name: one for name, one in self.inputs.items() if name not in self.weights}
         if not inputs:
             raise ModelFault("the model has no inputs")
-        fixed = {batch for batch in inputs.values() if batch is not None}
+        fixed = {one.batch for one in inputs.values() if one.batch is not None}
         if len(fixed) > 1:
             raise ModelFault("the model's inputs have different first dimensions")
         batch = next(iter(fixed), None)
         if batch is not None and batch > BATCH_MAX:
             raise ModelFault(f"the model takes more than {BATCH_MAX} rows at once")
-        return ModelSummary(tuple(inputs), batch, self.is_quantised)
+        return ModelSummary(inputs, batch, self.is_quantised)
 
 
-def _input(declared: memoryview) -> tuple[str, int | None]:
-    """Return the name of an input, and its first dimension; None if that is variable."""
-    name, batch = "", None
+def _input(declared: memoryview) -> tuple[str, ModelInput]:
+    """Return an input and its name."""
+    name, found = "", ModelInput()
     for number, value in _messages(declared):
         if number == 1:
             name = _text(value)
         elif number == 2:
-            batch = _first_dimension(value)
-    return name, batch
+            for of, tensor in _messages(value):
+                found = _declared(tensor) if of == 1 else found
+    return name, found
 
 
-def _first_dimension(declared: memoryview) -> int | None:
-    shapes = [shape for of, tensor in _messages(declared) if of == 1
-              for part, shape in _messages(tensor) if part == 2]  # fmt: skip
-    for shape in shapes:
-        for number, dimension in _messages(shape):
-            if number == 1:
-                sizes = [size for of, size in _fields(dimension) if of == 1]
-                return sizes[-1] if sizes and isinstance(sizes[-1], int) and sizes[-1] else None
-    return None
+def _declared(tensor: memoryview) -> ModelInput:
+    """Return an input from the declaration of its type."""
+    dtype, sizes = None, list[int | None]()
+    for number, value in _fields(tensor):
+        if number == 1 and isinstance(value, int):
+            dtype = TYPES.get(value)
+        elif number == 2 and not isinstance(value, int):
+            sizes = [_size(size) for of, size in _messages(value) if of == 1]
+    if len(sizes) > DIMENSIONS_MAX:
+        raise ModelFault(f"an input of the model has more than {DIMENSIONS_MAX} dimensions")
+    return ModelInput(sizes[0], tuple(sizes[1:]), dtype) if sizes else ModelInput(dtype=dtype)
+
+
+def _size(dimension: memoryview) -> int | None:
+    """Return the size of a dimension; None if it is variable."""
+    sizes = [size for of, size in _fields(dimension) if of == 1 and isinstance(size, int)]
+    return sizes[-1] if sizes and 0 < sizes[-1] < SIZES else None
 
 
 def _text(value: memoryview) -> str:

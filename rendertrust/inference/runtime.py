@@ -24,6 +24,7 @@ from rendertrust.inference.arrays import (
     ArrayFault,
     Arrays,
     read_arrays,
+    require_inputs,
     rows_of,
     write_arrays,
 )
@@ -167,11 +168,7 @@ class UnitRows:
 
 def _rows_for(model: OpenModel, path: Path, plan: RowPlan, number: int) -> Arrays:
     arrays = read_arrays(path)
-    if set(arrays) != set(model.summary.inputs):
-        raise RowFault(
-            f"the rows have the arrays {', '.join(sorted(arrays))}, but the model takes"
-            f" {', '.join(model.summary.inputs)}"
-        )
+    require_inputs(arrays, model.summary.inputs)
     if (count := rows_of(arrays)) != plan.rows_of(number):
         raise RowFault(f"unit {number} has {count} rows instead of {plan.rows_of(number)}")
     return arrays

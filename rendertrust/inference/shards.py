@@ -18,9 +18,11 @@ from rendertrust.inference.arrays import (
     ArrayFault,
     Arrays,
     read_arrays,
+    require_inputs,
     rows_of,
     write_arrays,
 )
+from rendertrust.inference.onnx_model import ModelInput
 from rendertrust.inference.row_plan import RowFault, RowPlan, shard
 
 UNITS_MAX: Final = 4_999  # a job has at most 5,000 files, one of which is the model
@@ -28,20 +30,18 @@ UNITS_MAX: Final = 4_999  # a job has at most 5,000 files, one of which is the m
 
 @attrs.frozen
 class RowFiles:
-    """The rows of a job, one file for each unit; ``files`` maps the paths on nodes to the files.
-
-    ``names``: the arrays.
-    """
+    """The rows of a job, one file for each unit; ``files`` maps the paths on nodes to the files."""
 
     plan: RowPlan
-    names: frozenset[str]
     files: Mapping[str, Path]
 
 
-def cut(rows: Path, plan_of_rows: "PlanOfRows", folder: Path) -> RowFiles:
+def cut(
+    rows: Path, inputs: Mapping[str, ModelInput], plan_of_rows: "PlanOfRows", folder: Path
+) -> RowFiles:
     """Write the rows of a file (.npz) to one file for each unit in ``folder``.
 
-    Raises ArrayFault, RowFault.
+    ``inputs``: what the model takes. Raises ArrayFault, RowFault.
     """
     try:
         with np.load(rows, allow_pickle=False) as loaded:
@@ -54,9 +54,10 @@ def cut(rows: Path, plan_of_rows: "PlanOfRows", folder: Path) -> RowFiles:
         if array.dtype.kind not in KINDS:
             raise ArrayFault(f"the array {name!r} of {rows.name}: {NO_NUMBERS}")
     plan = plan_of_rows.of(rows_of(arrays) if arrays else 0)
+    require_inputs(arrays, inputs)
     if plan.units > UNITS_MAX:
         raise RowFault(f"{plan.units} units; a job has {UNITS_MAX} at most: more rows per unit")
-    return RowFiles(plan, frozenset(arrays), dict(_written(arrays, plan, folder)))
+    return RowFiles(plan, dict(_written(arrays, plan, folder)))
 
 
 @attrs.frozen

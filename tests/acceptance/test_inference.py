@@ -13,6 +13,7 @@ import onnxruntime
 import pytest
 
 from rendertrust.client import AsyncClient, Conflict, Quote
+from rendertrust.inference.onnx_model import read_model
 from rendertrust.inference.row_plan import MODEL, RowPlan
 from rendertrust.inference.shards import PlanOfRows, cut, join
 from rendertrust.job_spec import JobSpec
@@ -143,7 +144,8 @@ async def client_of(gateway: Gateway, creator: Creator) -> AsyncClient:
 
 async def measured(client: AsyncClient, folder: Path) -> JobSpec:
     """Upload model and rows, let the verifier measure a row, and return the job with its price."""
-    rows = cut(folder / "rows.npz", PlanOfRows(EACH), folder / "cut")
+    inputs = read_model((folder / "model.onnx").read_bytes()).inputs
+    rows = cut(folder / "rows.npz", inputs, PlanOfRows(EACH), folder / "cut")
     bundle = await client.upload_all(MODEL, {MODEL: folder / "model.onnx", **rows.files})
     spec = JobSpec("inference", params=rows.plan.params(), frames=rows.plan.frames)
     spec = bundle.fill(spec)

@@ -172,8 +172,8 @@ def of(*nodes: bytes, output: bytes = Y, constants: Sequence[bytes] = ()) -> byt
         ),
         (perceptron(WIDTH), {"z": rows()["x"]}, {}, "the rows have the arrays z, but the model"),
         (perceptron(WIDTH), rows(), {"rows": 90}, "unit 1 has 100 rows instead of 90"),
-        (perceptron(WIDTH), {"x": rows()["x"][:, :3]}, {}, "the model cannot compute the rows"),
-        (perceptron(WIDTH), {"x": rows()["x"].astype("f8")}, {}, "the model cannot compute"),
+        (perceptron(WIDTH), {"x": rows()["x"][:, :3]}, {}, "has rows of the shape (3)"),
+        (perceptron(WIDTH), {"x": rows()["x"].astype("f8")}, {}, "has the type float64"),
         (perceptron(WIDTH), rows(), {"frame": 2}, "frame must be a unit"),
     ],
     ids=[

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rendertrust.inference.arrays import ArrayFault, read_arrays, rows_of, write_arrays
+from rendertrust.inference.onnx_model import ModelInput, read_model
 from rendertrust.inference.row_plan import RowFault, RowPlan, batches, is_needed, read_unit, shard
 from rendertrust.inference.runtime import TOLERANCE, compare, worst
 from rendertrust.inference.shards import PlanOfRows, cut, join
+from tests.support.onnx_models import declared, model
 
 
 @given(rows=st.integers(1, 10_000), each=st.integers(1, 3_000), batch=st.integers(1, 300))
@@ -59,8 +62,10 @@ def test_rows_are_cut_and_joined(tmp_path_factory: Any, rows: int, each: int) ->
         "y": np.arange(rows),
     }
     np.savez_compressed(folder / "rows.npz", **arrays)
-    found = cut(folder / "rows.npz", PlanOfRows(each), folder)
-    assert (found.plan.rows, found.names) == (rows, frozenset({"x", "y"}))
+    found = cut(
+        folder / "rows.npz", {"x": ModelInput(), "y": ModelInput()}, PlanOfRows(each), folder
+    )
+    assert found.plan.rows == rows
     join([*found.files.values()], found.plan, folder / "joined.npz")
     with np.load(folder / "joined.npz", allow_pickle=False) as joined:
         assert set(joined.files) == set(arrays)
@@ -76,7 +81,28 @@ def test_damaged_rows_are_not_cut(tmp_path: Path) -> None:
     content[100:200] = bytes(100)
     path.write_bytes(content)
     with pytest.raises(ArrayFault, match="no file of arrays of numbers"):
-        cut(path, PlanOfRows(10), tmp_path)
+        cut(path, {"x": ModelInput()}, PlanOfRows(10), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (np.ones((5, 3), "f4"), r"'x' has rows of the shape \(3\), but the model takes \(4, \?\)"),
+        (np.ones((5, 3, 2), "f4"), r"of the shape \(3, 2\), but the model takes \(4, \?\)"),
+        (np.ones((5, 4, 2)), "'x' has the type float64, but the model takes float32"),
+        (np.ones((5, 4, 9), "f4"), None),
+    ],
+    ids=["dimensions", "size", "type", "fits"],
+)
+def test_rows_must_have_the_form_that_the_model_takes(
+    tmp_path: Path, array: Any, said: str | None
+) -> None:
+    np.savez(tmp_path / "rows.npz", x=array)
+    inputs = read_model(model([], [declared("x", ["n", 4, "m"])], [])).inputs
+    ending = nullcontext() if said is None else pytest.raises(ArrayFault, match=said)
+    with ending:
+        cut(tmp_path / "rows.npz", inputs, PlanOfRows(2), tmp_path)
+    assert (tmp_path / shard(1)).exists() is (said is None)
 
 
 def zipped(path: Path, name: str, content: bytes) -> Path:
