@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
 import attrs
-from aiohttp import web
+from aiohttp import hdrs, web
 from multidict import MultiDict, MultiMapping
 from yarl import URL
 
@@ -153,8 +153,9 @@ class ConsoleHandler(PathHandler):
         return self._refused(request, problem, visitor, await self._user(visitor))
 
     def _form_at(self, request: web.Request, form_on: str) -> URL:
-        """Return the address of a form's page."""
-        return URL(f"{ROOT}{form_on.format_map(request.match_info)}")
+        """Return the address of a form's page. The query of a form's address is that of its page."""
+        there = URL(f"{ROOT}{form_on.format_map(request.match_info)}")
+        return there.with_query(request.query) if request.method == hdrs.METH_POST else there
 
     async def _form_page(
         self,

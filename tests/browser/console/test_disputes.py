@@ -178,7 +178,10 @@ async def test_an_operator_answers_a_dispute_about_their_work(
     report = {"reason": "jane says so", "problem": "black", "region": region}
     _, opened = await jane.call("POST", f"/jobs/{job}/units/0/dispute", report)
     there = f"/console/disputes/{opened['id']}"
-    async with visiting(browser, stage, "otto", "/console/disputes") as visit:
+    async with (
+        visiting(browser, stage, "otto", "/console/disputes") as visit,
+        visiting(browser, stage, "jane", there) as janes,
+    ):
         page = visit.page
         row = page.get_by_role("row").filter(has_text=job[:8])
         await expect(row).to_contain_text("Your node's work")
@@ -200,6 +203,10 @@ async def test_an_operator_answers_a_dispute_about_their_work(
         await expect(page.get_by_role("status").first).to_contain_text("Your answer is kept")
         await expect(page.locator("#state")).to_contain_text(HOSTILE[0])
         await visit.check_page("dispute-answered-otto")
+        await expect(janes.page.locator("#state")).to_contain_text(
+            "in 25 \N{MULTIPLICATION SIGN} 100\N{NO-BREAK SPACE}%"
+        )
+        await janes.check_no_faults()
     for who in ("jane", "ann"):
         async with visiting(browser, stage, who, there) as visit:
             shown = visit.page.locator("#state")

@@ -328,6 +328,21 @@ async def test_a_problem_is_reported_with_its_place_in_the_picture(
         assert '<rect x="0.25" y="0.0" width="0.505" height="1.0"/>' in text
 
 
+async def test_a_refused_report_is_still_about_its_frame(
+    face: Face, database: PostgresEndpoint, jane: Visitor, otto: Visitor
+) -> None:
+    job = await animation(face, database.owner_dsn, jane, otto)
+    _, text = await jane.get(f"/console/jobs/{job}/dispute?unit=1")
+    action = re.search(r'action="([^"]+/dispute[^"]*)"', text)
+    assert action is not None
+    wide = {"left": "90", "top": "0", "width": "50", "height": "100"}
+    answer = await jane.post(action[1], {"unit": "1", "problem": "noise", **wide})
+    text = await answer.text()
+    assert (answer.status, "reaches beyond the picture" in text) == (422, True)
+    assert '<input type="hidden" name="unit" value="1">' in text
+    assert f'action="{action[1]}"' in text
+
+
 async def test_the_operator_answers_on_the_page_and_the_others_read_it(
     face: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor, otto: Visitor
 ) -> None:
