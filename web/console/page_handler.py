@@ -153,7 +153,7 @@ class ConsoleHandler(PathHandler):
         return self._refused(request, problem, visitor, await self._user(visitor))
 
     def _form_at(self, request: web.Request, form_on: str) -> URL:
-        """Return the address of a form's page. The query of a form's address is that of its page."""
+        """Return the address of a form's page, which has the query of the form's own address."""
         there = URL(f"{ROOT}{form_on.format_map(request.match_info)}")
         return there.with_query(request.query) if request.method == hdrs.METH_POST else there
 
