@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import orjson
 import pytest
-from playwright.async_api import Browser, FilePayload, Page, Request, Route, expect
+from playwright.async_api import Browser, Dialog, FilePayload, Page, Request, Route, expect
 
 from rendertrust.testing import FakeNode, FakeTask, works
 from tests.browser.console.stage import Stage, person, picture
@@ -297,6 +297,35 @@ async def test_an_upload_in_parts_goes_on_after_the_page_was_reloaded(
         await page.locator("#file").set_input_files(scene)
         await expect(page.locator("#sent-said")).to_have_text("The scene is uploaded.")
         assert sent == ["1", "2", "2"]
+        await page.get_by_role("button", name="Submit").click()
+        await page.wait_for_url(JOB_PAGE)
+
+
+async def test_an_interrupted_upload_goes_on_when_the_browser_goes_back(
+    browser: Browser, stage: Stage, tmp_path: Path
+) -> None:
+    """The browser still has the file, so nobody must choose it again."""
+    scene = tmp_path / "left.blend"
+    scene.write_bytes(blend(1, 1, b"left") + bytes(PART_BYTES))
+
+    async def leave(dialog: Dialog) -> None:
+        await dialog.accept()
+
+    async def lose(route: Route) -> None:
+        await route.abort()
+
+    async with visiting(browser, stage, "jane", "/console/jobs/new") as visit:
+        page = visit.page
+        page.on("dialog", leave)
+        await page.route(re.compile("partNumber=2"), lose)
+        async with page.expect_event("requestfailed"):
+            await page.locator("#file").set_input_files(scene)
+        await page.unroute(re.compile("partNumber=2"))
+        await page.get_by_role("link", name="Jobs", exact=True).first.click()
+        await page.wait_for_url("**/console/jobs")
+        await page.go_back()
+        await expect(page.locator("#sent-said")).to_have_text("The scene is uploaded.")
+        await expect(page.locator("#scene-title")).to_have_text("left.blend")
         await page.get_by_role("button", name="Submit").click()
         await page.wait_for_url(JOB_PAGE)
 

@@ -519,8 +519,11 @@ form.addEventListener("input", ({ target }) => {
   complain(null);
   keep();
 });
-// The browser shows the page again as it was left: another press makes another job.
+// The browser shows the page again as it was left: another press makes another job. If the page was
+// loaded anew, only its files are left, and an interrupted upload goes on.
 addEventListener("pageshow", ({ persisted }) => {
+  const left = ["file", "folder"].map(part).find((input) => input.files.length);
+  if (left && !own.files.length) part("sending").hidden ? (left.value = "") : take(chosen(left));
   if (!persisted) return;
   fresh();
   allow(true);
