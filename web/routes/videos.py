@@ -24,7 +24,7 @@ from rendertrust.manifest import (
     read,
 )
 from sql.job_plan import Inputs, JobPlan, NewUnit
-from sql.jobs import JobOrder, JobTerms, PagedUnit, PastJob
+from sql.jobs import JobOrder, JobRecord, JobTerms, PagedUnit, PastJob
 from sql.related_jobs import VideoDue
 from web.gateway import Gateway
 from web.http.idempotency import answered_before, key_of
@@ -134,9 +134,19 @@ async def ordered(gateway: Gateway, due: VideoDue) -> str | None:
     The video's id is derived from the job's, so that several gateways order it only once. Raises
     AskFailed, ObjectsUnavailable, Unavailable.
     """
+    job = await gateway.tables.jobs.by_id(due.id, due.user_id)
+    if job is not None:
+        price = await price_of_one(gateway, due.user_id, job.plan.spec.pool, job.created_at)
+        if passes_cap(job, price):
+            return "the job would cost more than its cap"
     wish = NewVideo(container=due.container)
     outcome = await made(gateway, due.user_id, due.id, wish, video=video_id(due.id))
     return outcome.detail if isinstance(outcome, Problem) else None
+
+
+def passes_cap(job: JobRecord, price: int) -> bool:
+    """Return True if the job would cost more than its cap with a video of this price."""
+    return price > 0 and job.cap is not None and job.charged + price > job.cap
 
 
 def video_id(job: UUID) -> UUID:

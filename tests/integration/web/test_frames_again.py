@@ -133,6 +133,25 @@ async def test_a_job_makes_its_video_by_itself_and_once(
     assert found.plan.params == {"container": "WEBM"}
 
 
+async def test_no_video_is_ordered_with_which_a_job_costs_more_than_its_cap(
+    face: Face, database: PostgresEndpoint
+) -> None:
+    jane, mine = await face.user(), await signed_in(face, "jane@example.org")
+    caps = {"20.0000": 404, "21.0000": 200}  # two frames cost 20, their video 1
+    jobs = {
+        cap: await submitted(face, jane, frames="1-2", video="MP4", max_credits=cap) for cap in caps
+    }
+    for job in jobs.values():
+        await complete(face, database.owner_dsn, job, 2)
+    async with video_maker(face) as maker:
+        await maker.ask(VideosDue(), within=60)
+    for cap, status in caps.items():
+        found = await call(face, jane, "GET", f"/api/v1/jobs/{video_id(UUID(jobs[cap]))}")
+        assert found[0] == status, cap
+        _, text = await mine.get(f"/console/jobs/{jobs[cap]}")
+        assert ("would then cost more than its cap" in text) == (status == 404)
+
+
 async def test_a_quote_contains_the_video_which_costs_no_more_later(
     face: Face, database: PostgresEndpoint
 ) -> None:

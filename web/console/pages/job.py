@@ -215,7 +215,7 @@ async def tiles_and_disputes(view: View[JobPageQuery], row: ConsoleJob) -> Shown
 
 async def video_shown(view: View[JobPageQuery], row: ConsoleJob) -> Shown:
     """Return the newest video of the job's frames, the price of another one, and that of the video
-    that the job orders by itself, and whether that is still tried.
+    that the job orders by itself, and whether its cap forbids that or it is still tried.
 
     A video that failed is not shown once there is another one. The price is 0 if no video can be
     made.
@@ -236,6 +236,7 @@ async def video_shown(view: View[JobPageQuery], row: ConsoleJob) -> Shown:
         "video": video,
         "video_price": price,
         "video_ordered": ordered,
+        "is_video_past_cap": videos.passes_cap(row, ordered),
         "is_video_due": ended is not None and view.now - ended < TRIED_FOR,
     }
 

@@ -411,8 +411,9 @@ function short(found) {
 }
 
 function capped(found) {
-  const isShort = found?.max_credits && Number(found.max_credits) < Number(found.price);
-  return isShort ? `It pauses before it costs more than ${credits(found.max_credits)}.` : "";
+  const most = Number(found?.max_credits ?? Infinity);
+  if (most < Number(found?.price)) return `It pauses before it costs more than ${credits(found.max_credits)}.`;
+  return most < Number(found?.credits) ? `No video is made: with it, the job would cost more than ${credits(found.max_credits)}.` : "";
 }
 
 // ── submitting ──────────────────────────────────────────────────────────────────────────────────
