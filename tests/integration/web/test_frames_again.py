@@ -136,19 +136,16 @@ async def test_a_job_makes_its_video_by_itself_and_once(
 async def test_no_video_is_ordered_with_which_a_job_costs_more_than_its_cap(
     face: Face, database: PostgresEndpoint
 ) -> None:
-    jane, mine = await face.user(), await signed_in(face, "jane@example.org")
-    caps = {"20.0000": 404, "21.0000": 200}  # two frames cost 20, their video 1
-    jobs = {
-        cap: await submitted(face, jane, frames="1-2", video="MP4", max_credits=cap) for cap in caps
-    }
-    for job in jobs.values():
+    for name, cap, status in (("jane", "20.0000", 404), ("joe", "21.0000", 200)):
+        address = f"{name}@example.org"  # two frames cost 20, their video 1
+        who, page = await face.user(address), await signed_in(face, address)
+        job = await submitted(face, who, frames="1-2", video="MP4", max_credits=cap)
         await complete(face, database.owner_dsn, job, 2)
-    async with video_maker(face) as maker:
-        await maker.ask(VideosDue(), within=60)
-    for cap, status in caps.items():
-        found = await call(face, jane, "GET", f"/api/v1/jobs/{video_id(UUID(jobs[cap]))}")
+        async with video_maker(face) as maker:
+            await maker.ask(VideosDue(), within=60)
+        found = await call(face, who, "GET", f"/api/v1/jobs/{video_id(UUID(job))}")
         assert found[0] == status, cap
-        _, text = await mine.get(f"/console/jobs/{jobs[cap]}")
+        _, text = await page.get(f"/console/jobs/{job}")
         assert ("would then cost more than its cap" in text) == (status == 404)
 
 

@@ -413,7 +413,7 @@ function short(found) {
 function capped(found) {
   const most = Number(found?.max_credits ?? Infinity);
   if (most < Number(found?.price)) return `It pauses before it costs more than ${credits(found.max_credits)}.`;
-  return most < Number(found?.credits) ? `No video is made: with it, the job would cost more than ${credits(found.max_credits)}.` : "";
+  return most < Number(found?.credits) ? "No video is made: with it, the job costs more than its cap." : "";
 }
 
 // ── submitting ──────────────────────────────────────────────────────────────────────────────────
@@ -523,7 +523,7 @@ form.addEventListener("input", ({ target }) => {
 // The browser shows the page again as it was left: another press makes another job. If the page was
 // loaded anew, only its files are left, and an interrupted upload goes on.
 addEventListener("pageshow", ({ persisted }) => {
-  const left = ["file", "folder"].map(part).find((input) => input.files.length);
+  const left = ["file", "folder"].map(part).find(({ files }) => files.length);
   if (left && !own.files.length) part("sending").hidden ? (left.value = "") : take(chosen(left));
   if (!persisted) return;
   fresh();
