@@ -5,6 +5,7 @@ from uuid import UUID
 
 import attrs
 
+from sql.join_codes import JoinCodeRow
 from web.console.registry import Pages
 from web.console.view import Redirect, Shown, View
 from web.http.problem import Problem
@@ -38,9 +39,13 @@ class RevokedCodeForm:
 
 @pages.page("/fleet/add", "Add a machine", "add_machine.html", own=True, live=("codes",), every=2.0)
 async def add(view: View) -> Shown:
-    """Return the user's codes: those that wait for a machine, and those that one has used."""
+    """Return the user's codes: those that wait for a machine, and the last that each has used."""
+    codes, nodes = list[JoinCodeRow](), set[UUID | None]()
+    for code in await codes_of(view.gateway, view.who.user):
+        codes += [code] if code.is_open or code.node_id not in nodes else []
+        nodes.add(code.node_id)
     return {
-        "codes": await codes_of(view.gateway, view.who.user),
+        "codes": codes,
         "gateway_url": (view.base or view.gateway.url()).rstrip("/"),
     }
 
