@@ -140,10 +140,11 @@ def saved(blender: Blender, scene: Path) -> Path:
     return scene
 
 
-async def added_by(render: RenderPlugin, scene: Path, folder: Path, **named: str) -> int:
+async def added_by(render: RenderPlugin, scene: Path, folder: Path, version: str = "") -> int:
     """Render a unit of a new job; return the bytes of code that are kept for it."""
     before = compiled(render.residents.compiled.folder)
-    made = await render.run(attrs.evolve(task(folder, scene, {}), job_id=folder.name, **named))
+    unit = attrs.evolve(task(folder, scene, {}), job_id=folder.name, blender=version)
+    made = await render.run(unit)
     await render.residents.end()
     assert isinstance(made, Completed), made
     assert made.file is not None
@@ -187,5 +188,5 @@ async def test_jobs_in_a_version_of_the_store_compile_little_once_it_is_ready(
         cold = RenderPlugin(scratch=tmp_path / "scratch-cold", found=bare)
         without = await added_by(cold, scene, tmp_path / "cold")
         for job in ("first", "second"):
-            kept = await added_by(render, scene, tmp_path / job, blender=version)
+            kept = await added_by(render, scene, tmp_path / job, version)
             assert 0 <= kept - ahead < without / 10, (ahead, kept, without)
