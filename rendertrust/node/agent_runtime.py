@@ -104,7 +104,12 @@ class Agent:
         guard.look = self._login.check_gateway
         self._update = UpdateNotice(session, enrolment.url, narrate)
         self._connection = Connection(
-            self._login, settings, on_open=self._greet, on_frame=self._take, narrate=narrate
+            self._login,
+            settings,
+            on_return=self._refresh,
+            on_open=self._greet,
+            on_frame=self._take,
+            narrate=narrate,
         )
         self._uploader = Uploader(
             self._spool, session, settings, send=self._connection.send, narrate=narrate
@@ -189,6 +194,11 @@ class Agent:
             lambda: login.enrolment.gateway_key,
             self._offer_renderers,
         )
+
+    async def _refresh(self) -> None:
+        """Fetch the list of renderers before the node tells the gateway its versions again."""
+        if self._renderers is not None:
+            await self._renderers.refresh()
 
     async def _offer_renderers(self) -> None:
         """Tell the gateway the store's versions, of which the first may let the node render."""

@@ -55,7 +55,8 @@ class Closed:
 class Connection:
     """The node's WebSocket, which is opened again after each close.
 
-    ``on_open`` is called after each connect, and ``on_frame`` for each relay frame.
+    ``on_return`` is called before the node connects again, ``on_open`` after each connect, and
+    ``on_frame`` for each relay frame.
     """
 
     def __init__(
@@ -63,12 +64,14 @@ class Connection:
         login: NodeLogin,
         settings: AgentSettings,
         *,
+        on_return: Callable[[], Awaitable[None]],
         on_open: Callable[[], None],
         on_frame: Callable[[FromGateway], Awaitable[None]],
         narrate: Callable[[str], None],
     ) -> None:
         self._login = login
         self._settings = settings
+        self._on_return = on_return
         self._on_open = on_open
         self._on_frame = on_frame
         self._narrate = narrate
@@ -134,6 +137,8 @@ class Connection:
         while True:
             await self._wanted.wait()
             token = self._login.enrolment.token
+            if self.connects:
+                await self._on_return()
             closed = await self._connect_once()
             if isinstance(closed, KeyChanged):
                 return closed.reason

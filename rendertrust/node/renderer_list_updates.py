@@ -1,6 +1,7 @@
 """The gateway's list of renderers, which a node fetches now and then for its store."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -8,6 +9,7 @@ import aiohttp
 import attrs
 
 from rendertrust import note, renderer_list
+from rendertrust.blender_version import BlenderVersion
 from rendertrust.http_session import http_session
 from rendertrust.node.renderer_store import RendererStore
 from rendertrust.note import NOTE_CHARACTERS_MAX, NoteRefused
@@ -16,6 +18,8 @@ from rendertrust.renderer_list import SIGNED_NAME, RendererList
 
 ASK_SECONDS: Final = 3600.0
 AGAIN_SECONDS: Final = 60.0  # after a failure
+DOUBLED_MAX: Final = 10  # how often the wait for a version that fails is doubled
+GREETING_SECONDS_MAX: Final = 5.0  # before a new connection
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
 NO_KEY: Final = "the gateway has no key, so nobody signs a list of renderers"
 BYTES_MAX: Final = 4 * NOTE_CHARACTERS_MAX
@@ -36,6 +40,7 @@ class RendererListUpdates:
     changed: Callable[[], Awaitable[None]]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _told: str = ""
+    _waiting: set[BlenderVersion] = attrs.field(factory=set)  # versions that are tried again later
 
     async def run(self) -> None:
         """Fetch the list until cancelled, and tell each change of the offered versions."""
@@ -44,7 +49,25 @@ class RendererListUpdates:
             while True:
                 await self.store.changed.wait()
                 self.store.changed.clear()
+                for version in self.store.failed() - self._waiting:
+                    self._waiting.add(version)
+                    wait = seconds_after(self.store.failures[version])
+                    tasks.create_task(self._try_again(version, wait))
                 await self.changed()
+
+    async def _try_again(self, version: BlenderVersion, wait: float) -> None:
+        """Offer a version that could not be installed again after a wait."""
+        await self.sleep(wait)
+        self._waiting.discard(version)
+        self.store.try_again(version)
+
+    async def refresh(self) -> None:
+        """Fetch the list before a new connection, if the gateway answers soon."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GREETING_SECONDS_MAX):
+                found = await fetched(self.session, self.url, self.key())
+                if not isinstance(found, NoteRefused):
+                    await self.store.take(found)
 
     async def fetch(self) -> bool:
         """Fetch the list for the store. If that fails, tell the operator why, and return False."""
@@ -66,6 +89,11 @@ class RendererListUpdates:
         while True:
             is_known = await self.fetch()
             await self.sleep(ASK_SECONDS if is_known else AGAIN_SECONDS)
+
+
+def seconds_after(failures: int) -> float:
+    """Return how long to wait until a version is tried again that failed so often in a row."""
+    return min(AGAIN_SECONDS * (1 << min(failures - 1, DOUBLED_MAX)), ASK_SECONDS)
 
 
 @attrs.frozen

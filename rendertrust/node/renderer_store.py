@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import os
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Final
 
@@ -68,9 +68,9 @@ class RendererStore:
     ``test`` tries a renderer in its sandbox. ``own``: versions that the node has without the store.
     ``ask`` fetches the list; None: another agent may use the folder, so nothing is installed or
     removed. ``end_waiting`` ends processes that wait for work, whose environment may then go.
-    ``listed``: the list that the gateway signed. ``faults``: versions that failed here, and why;
-    they are left out until the agent starts again or the list changes. ``ready`` is set when
-    a version has been tested.
+    ``listed``: the list that the gateway signed. ``faults``: versions that are left out, and why.
+    ``failures``: how often in a row a version could not be installed; it is left out until
+    ``try_again``, or until the list changes. ``ready`` is set when a version has been tested.
     """
 
     folder: Path
@@ -83,6 +83,7 @@ class RendererStore:
     own: Collection[BlenderVersion] = ()
     listed: RendererList = ()
     faults: dict[BlenderVersion, str] = attrs.field(factory=dict[BlenderVersion, str])
+    failures: Counter[BlenderVersion] = attrs.field(factory=Counter[BlenderVersion])
     changed: asyncio.Event = attrs.field(factory=asyncio.Event)
     ready: asyncio.Event = attrs.field(factory=asyncio.Event)
     _pythons: dict[str, Python | None] = attrs.field(factory=dict)
@@ -100,6 +101,7 @@ class RendererStore:
         for version in sorted({each.python for each in listed} - self._pythons.keys()):
             self._pythons[version] = await self.tools.python(version)
         self.listed = listed
+        self.failures.clear()
         self.faults = {each.line: why for each in listed if (why := self._why_never(each))}
         for line in sorted(self.faults):
             self.narrate(f"Blender {text_of(line)} is not offered: {self.faults[line]}")
@@ -112,6 +114,16 @@ class RendererStore:
         """
         known = (each for each in self.listed if each.line not in {*self.faults, *self.own})
         return tuple(sorted(known, key=lambda each: each.line))
+
+    def failed(self) -> Set[BlenderVersion]:
+        """Return the versions that are left out because they could not be installed."""
+        return self.failures.keys() & self.faults.keys()
+
+    def try_again(self, version: BlenderVersion) -> None:
+        """Offer a version that could not be installed."""
+        if version in self.failed():
+            del self.faults[version]
+            self.changed.set()
 
     def find(self, version: BlenderVersion) -> RendererRelease | None:
         """Return the release of a version that is offered; None if there is none."""
@@ -228,6 +240,7 @@ class RendererStore:
             return self._failed(release, f"it cannot be stored: {fault}")
         if isinstance(found, Blender):
             self._tested[name] = found
+            self.failures.pop(release.line, None)
             self.ready.set()
         return found
 
@@ -274,6 +287,7 @@ class RendererStore:
     def _failed(self, release: RendererRelease, why: str) -> NotInstalled:
         """Leave a version out from now on."""
         self.faults[release.line] = why
+        self.failures[release.line] += 1
         self.narrate(f"Blender {release.version} is not offered: {why}")
         self.changed.set()
         return NotInstalled(f"Blender {release.version} cannot be installed: {why}")

@@ -243,6 +243,48 @@ async def test_a_node_without_a_blender_renders_once_its_gateway_is_there(
         assert (result.status, result.failure) == ("failed", "node"), "the fake Blender ran"
 
 
+@pytest.mark.render
+async def test_a_node_without_a_blender_tries_again_after_pip_has_failed(
+    peer: Gateway,
+    start: Start,
+    index: Path,
+    storekeeper: AgentSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rendertrust.node.renderer_list_updates.AGAIN_SECONDS", 0.05)
+    away = index.rename(index.with_name("away"))
+    index.mkdir()
+    async with start(storekeeper) as node:
+        failed = "Blender 5.0.1 is not offered: "
+        await until(lambda: len([line for line in node.told if line.startswith(failed)]) > 1)
+        assert "render" not in hellos_of(peer)[0].capabilities
+        for wheel in away.iterdir():
+            wheel.rename(index / wheel.name)
+        await until(lambda: set(versions_of(peer)) == {"5.0.1", "4.5.3"})
+        assert "render" in hellos_of(peer)[-1].capabilities
+
+
+@pytest.mark.render
+@pytest.mark.usefixtures("known_blender")
+async def test_a_node_that_connects_again_offers_what_is_listed_by_then(
+    peer: Gateway, start: Start, index: Path
+) -> None:
+    def offer(*versions: str) -> None:
+        listed = tuple(release_of(write_wheel(index, each), HERE) for each in versions)
+        peer.files = {SIGNED_NAME: renderer_list.sign(listed, ORIGIN, KEY).encode()}
+
+    peer.log_keys = [KEY]
+    offer("4.5.3", "5.0.1")
+    async with start(attrs.evolve(QUICK, renderers_bytes_max=10**9)):
+        await until(lambda: versions_of(peer)[1:] == ["4.5.3", "5.0.1"])
+        known = len(hellos_of(peer))
+        offer("4.2.1", "5.0.1")
+        await peer.sockets[-1].close()
+        await until(lambda: len(hellos_of(peer)) > known)
+        greeting = hellos_of(peer)[known]
+        assert [build.version for build in greeting.builds][1:] == ["4.2.1", "5.0.1"]
+
+
 @pytest.fixture
 def _real_store(
     peer: Gateway, tmp_path: Path, found_blender: Blender, monkeypatch: pytest.MonkeyPatch

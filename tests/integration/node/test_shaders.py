@@ -1,5 +1,7 @@
 """Compiled shaders reach each Blender, and what a job compiles reaches its next Blender."""
 
+import asyncio
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,12 +9,15 @@ from typing import Any
 import attrs
 import pytest
 
+from rendertrust.blender_version import parse
 from rendertrust.node import driver_cache, opengl_probe
 from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed
 from rendertrust.node.plugins.render import RenderPlugin
+from rendertrust.node.renderer_store import RendererStore
 from rendertrust.node.sandbox import Sandbox
-from tests.integration.node.scenes import build, pixels, task
+from tests.integration.node.scenes import END, SAVE, SMALL, build, pixels, task
+from web.downloads.renderers import listed_renderers
 
 pytestmark = pytest.mark.render
 
@@ -24,6 +29,9 @@ EEVEE = """
 scene.render.engine = "BLENDER_EEVEE"
 scene.eevee.taa_render_samples, scene.render.resolution_x, scene.render.resolution_y = 4, 160, 90
 """
+
+
+EEVEE_BEFORE_5_0 = EEVEE.replace("BLENDER_EEVEE", "BLENDER_EEVEE_NEXT")
 
 
 @attrs.frozen
@@ -122,3 +130,63 @@ async def test_a_warmed_node_draws_as_a_cold_one_but_compiles_little(
         pictures.append(pixels(made.file))
     assert (pictures[0] == pictures[1]).all()
     assert work[1] < work[0] / 2, "seconds of the warm one and the cold one"
+
+
+def saved(blender: Blender, scene: Path) -> Path:
+    """Save a scene of EEVEE with a Blender of the store, outside the sandbox."""
+    program = "".join((SMALL, EEVEE_BEFORE_5_0, SAVE, END))
+    command = [blender.renderer.before[0], "-I", "-c", program, str(scene)]
+    subprocess.run(command, check=True, timeout=300, stdout=subprocess.DEVNULL)
+    return scene
+
+
+async def added_by(render: RenderPlugin, scene: Path, folder: Path, version: str = "") -> int:
+    """Render a unit of a new job; return the bytes of code that are kept for it."""
+    before = compiled(render.residents.compiled.folder)
+    unit = attrs.evolve(task(folder, scene, {}), job_id=folder.name, blender=version)
+    made = await render.run(unit)
+    await render.residents.end()
+    assert isinstance(made, Completed), made
+    assert made.file is not None
+    assert (pixels(made.file) > 0).any()
+    return compiled(render.residents.compiled.folder) - before
+
+
+@pytest.mark.heavy
+@pytest.mark.nightly
+@pytest.mark.timeout(3_600)
+@pytest.mark.parametrize("version", ["4.2", "4.5"])
+async def test_jobs_in_a_version_of_the_store_compile_little_once_it_is_ready(
+    version: str, found_blender: Blender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    is_warm, warm = asyncio.Event(), opengl_probe.warm
+
+    async def warmed(blender: Blender, folder: Path, shaders: Path) -> None:
+        await warm(blender, folder, shaders)
+        is_warm.set()
+
+    monkeypatch.setattr(opengl_probe, "warm", warmed)
+    own = attrs.evolve(found_blender, opengl=True, compiled=None)
+    render = RenderPlugin(scratch=tmp_path / "scratch", found=own)
+    store = render.store = RendererStore(tmp_path / "renderers", 2**31, render.try_out)
+    await store.clean()
+    await store.take(listed_renderers())
+    release = store.find(parse(version))
+    if release is None:
+        pytest.skip(store.faults[parse(version)])
+    warming = asyncio.create_task(render.warm())
+    async with store.lent(release) as lent:
+        assert isinstance(lent, Blender), lent
+        assert lent.compiled is not None
+        await is_warm.wait()
+        warming.cancel()
+        ahead = compiled(lent.compiled)
+        assert ahead > 2**20
+        scene = saved(lent, tmp_path / "scene.blend")
+        bare = attrs.evolve(lent, compiled=None)
+        cold = RenderPlugin(scratch=tmp_path / "scratch-cold", found=bare)
+        without = await added_by(cold, scene, tmp_path / "cold")
+        for job in ("first", "second"):
+            kept = await added_by(render, scene, tmp_path / job, version)
+            assert 0 <= kept - ahead < without / 10, (ahead, kept, without)

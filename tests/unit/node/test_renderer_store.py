@@ -239,7 +239,8 @@ async def test_a_store_whose_folder_cannot_be_used_offers_nothing_and_ends_no_ag
     assert store.offered() == (), "or the gateway would send the unit here again and again"
 
     async def sleep(seconds: float) -> None:
-        slept.set()
+        if any("cannot be used" in line for line in stage.told):
+            slept.set()
         await asyncio.Event().wait()
 
     async def tell() -> None:
@@ -251,7 +252,38 @@ async def test_a_store_whose_folder_cannot_be_used_offers_nothing_and_ends_no_ag
         await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
         assert not running.done()
         running.cancel()
-    assert any("cannot be used" in line for line in stage.told)
+
+
+async def test_a_version_that_fails_is_tried_again_ever_later(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, waits, is_there = stage.store(), list[float](), asyncio.Event()
+    stage.tools.fault = "no network"
+    await store.take((LTS, release("5.1.0", python="3.11")))
+
+    async def fetch(_: RendererListUpdates) -> bool:
+        await asyncio.Event().wait()
+        return True
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 9:
+            stage.tools.fault = None
+
+    async def tell() -> None:  # as the agent of a node that needs the version at once
+        for each in store.offered():
+            if isinstance(await use(store, each), Blender):
+                is_there.set()
+
+    monkeypatch.setattr(RendererListUpdates, "fetch", fetch)
+    async with aiohttp.ClientSession() as session:
+        updates = RendererListUpdates(store, session, "", lambda: None, tell, sleep)
+        running = asyncio.create_task(updates.run())
+        await is_there.wait()
+        running.cancel()
+    assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+    assert store.failures == {}
+    assert store.faults.keys() == {(5, 1)}, "it lacks its Python"
 
 
 async def test_only_what_fits_this_machine_is_offered(stage: Stage) -> None:
