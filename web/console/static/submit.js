@@ -164,7 +164,7 @@ async function send(mine, signal) {
   if (signal.aborted) throw new Refused("Other files were chosen.");
   part("payload_ref").value = sent.reference;
   part("manifest").value = list;
-  say(1, `${files.length > 1 ? many(files.length, "file") : "The scene"} ${files.length > 1 ? "are" : "is"} uploaded.`);
+  say(1, mine.files.length > 1 ? `${many(mine.files.length, "file")} are uploaded.` : "The scene is uploaded.");
   keep();
   await check(false);
 }
