@@ -103,10 +103,14 @@ async def scout(
 async def test_a_folder_brings_the_textures_that_its_scene_links(
     browser: Browser, stage: Stage, tmp_path: Path
 ) -> None:
-    """A texture that lies elsewhere than the scene says is matched by the end of its path."""
+    """A texture that lies elsewhere than the scene says is matched by the end of its path.
+
+    The configuration of colours is sent, too, although no scene names it.
+    """
     wood, seen = b"a wooden texture", list[Mapping[str, bytes]]()
     files = {
         "shots/main.blend": blend(1, 10, b"a folder"),
+        "shots/config.ocio": b"ocio_profile_version: 2",
         "shots/main.blend1": b"BLENDER a backup",
         "textures/wood.png": wood,
         "textures/.DS_Store": b"junk",
@@ -127,9 +131,10 @@ async def test_a_folder_brings_the_textures_that_its_scene_links(
         page = visit.page
         await page.locator("#folder").set_input_files(tmp_path / "project")
         await expect(page.locator("#look-said")).to_contain_text("No problems found")
-        await expect(page.locator("#sent-said")).to_have_text("2 files are uploaded.")
+        await expect(page.locator("#sent-said")).to_have_text("3 files are uploaded.")
         first, *_, last = [inputs for inputs in seen if "textures/wood.png" in inputs]
-        assert first == {path: files[path] for path in ("shots/main.blend", "textures/wood.png")}
+        sent = ("shots/main.blend", "shots/config.ocio", "textures/wood.png")
+        assert first == {path: files[path] for path in sent}
         assert json.loads(last[PATHS]) == {"//../maps/wood.png": "textures/wood.png"}
         assert last["textures/wood.png"] == wood
         await visit.check_page("new-job-folder", LOOKS)
