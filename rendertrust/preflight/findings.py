@@ -445,8 +445,8 @@ def _views(facts: Facts, picture_format: str | None) -> Iterator[Finding]:
             level="warning" if is_linear else "error",
             message=f"the nodes' Blender has no view transform {view}, and shows other colors",
             setting="Submit with your OpenColorIO configuration: name it in the variable OCIO, or"
-            " put config.ocio beside the scene (and choose their folder in the console). Or Render Properties > Color Management > View: one"
-            " of Blender's own, or deliver OpenEXR",
+            " put config.ocio beside the scene (and choose their folder in the console). Or Render"
+            " Properties > Color Management > View: one of Blender's own, or deliver OpenEXR",
         )
 
 
