@@ -49,6 +49,7 @@ def environment() -> Environment:
         bytes=value_markup.size,
         short=value_markup.short,
         named=value_markup.isolated,
+        state=value_markup.state,
     )
     given: dict[str, Any] = made.globals
     given.update(icon=icon, asset=assets().url, address=value_markup.address)

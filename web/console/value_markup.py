@@ -11,6 +11,7 @@ from uuid import UUID
 from markupsafe import Markup, escape
 
 from rendertrust import money
+from rendertrust.job_words import job_words
 from sql.skus import CreditPrice
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -161,6 +162,11 @@ def address(path: str, params: Mapping[str, str], **changed: object) -> str:
     kept = {**params, **{name: str(value) for name, value in changed.items()}}
     kept = {k: v for k, v in kept.items() if changed.get(k, v) is not None and v != ""}
     return f"{path}?{urlencode(kept)}" if kept else path
+
+
+def state(status: str) -> str:
+    """Return the state of a job within a sentence."""
+    return job_words(status, "").lower()
 
 
 def isolated(text: object) -> Markup:

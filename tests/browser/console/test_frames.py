@@ -89,6 +89,8 @@ async def test_a_job_is_paused_capped_and_stopped(browser: Browser, stage: Stage
         async with visiting(browser, stage, "jane", f"/console/jobs/{job}") as visit:
             page = visit.page
             await expect(page.locator("#why-paused")).to_contain_text("the cap")
+            there = page.get_by_role("link", name="raise the cap")
+            await expect(there).to_have_attribute("href", "#steer-title")
             await page.get_by_label("Cap", exact=True).fill("50")
             await page.get_by_label("Priority", exact=True).select_option("high")
             await page.get_by_role("button", name="Change").click()

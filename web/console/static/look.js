@@ -35,7 +35,7 @@ const WITHOUT = { frames: "Choose One picture, or type the frames.", price: UNTI
 function summed({ status, waiting, error, stops, findings, nodes }, unknown) {
   if (status === "FAILED") return `No node could check it: ${error}`;
   if (status === "PENDING" && NOBODY.includes(waiting?.code)) return `No node that checks scenes is online now. ${WITHOUT[unknown]}`;
-  if (status === "PENDING") return `${waiting ? `Waiting for the check. ${waiting.words}` : "A node is checking the scene, for free."} ${UNTIL[unknown]}`;
+  if (status === "PENDING") return `${waiting ? `Waiting for the check. ${waiting.words}` : "The scene is being checked, for free."} ${UNTIL[unknown]}`;
   const errors = findings.filter(({ level }) => level === "error").length;
   const found = stops ? `${many(errors, "problem")} must be fixed first` : findings.length ? "It can be rendered; see below" : "No problems found";
   return nodes ? `${found}. ${many(nodes, "node")} online may render it.` : `${found}. No node that may render it is online now.`;

@@ -401,7 +401,7 @@ function unpriced(found) {
 function spent({ units, preflight }) {
   const { elapsed, likely, slots } = preflight?.estimate ?? {};
   if (likely === undefined) return "";
-  if (elapsed === null) return `about ${time(likely)} of one node`;
+  if (elapsed === null) return `about ${time(likely)} of rendering`;
   return `about ${time(elapsed)} on ${many(Math.max(1, Math.min(preflight.nodes, slots, units)), "node")}`;
 }
 
@@ -466,7 +466,7 @@ function point(faults) {
 function sentence({ field, message }) {
   const found = [...form.elements].find((each) => isAbout(field, each));
   const label = found?.labels?.[0]?.firstChild.textContent.trim() || (field === "params" ? "Picture" : field);
-  return `${label}: ${message}.`;
+  return `${label}: ${message.replace("a decimal string", "an amount")}.`;
 }
 
 function complain(error) {
