@@ -232,3 +232,7 @@ def test_many_jobs_at_once_say_how_many_and_why_not(
 )
 def test_foreign_text_that_nobody_could_see_is_marked(text: str, shown: str) -> None:
     assert value_markup.isolated(text) == f"<bdi>{shown}</bdi>"
+
+
+def test_states_within_sentences_are_those_of_the_badges() -> None:
+    assert [value_markup.state(one) for one in ("DISPATCHED", "FAILED")] == ["starting", "failed"]

@@ -57,7 +57,7 @@ function pictured({ engine, width, height, samples, format, fps, fps_base: base 
 }
 
 // Adds a mark for each invisible character that changes text direction, as in pages.
-export const marked = (text) => `${text}`.replace(/\p{Bidi_C}/gu, (one) => `<U+${one.charCodeAt().toString(16)}>`);
+export const marked = (text) => `${text}`.replace(/\p{Bidi_C}/gu, (one) => `‹U+${one.charCodeAt().toString(16).toUpperCase().padStart(4, 0)}›`);
 
 function line({ code, level, message, setting, object, path }) {
   const item = place(`finding-${level}`).content.firstElementChild.cloneNode(true);
