@@ -155,7 +155,7 @@ class ConsoleHandler(PathHandler):
     def _form_at(self, request: web.Request, form_on: str) -> URL:
         """Return the address of a form's page, which has the query of the form's own address."""
         there = URL(f"{ROOT}{form_on.format_map(request.match_info)}")
-        return there.with_query(request.query) if request.method == hdrs.METH_POST else there
+        return there.update_query(request.query) if request.method == hdrs.METH_POST else there
 
     async def _form_page(
         self,
