@@ -59,6 +59,10 @@ class NewJob(JobSpec):
 
 
 NO_VRAM: Final = "A processor has no graphics memory: leave out vram, or ask for the device gpu"
+NO_DRAWING: Final = (
+    "Nodes with a graphics card render Cycles alone, and processors render EEVEE, Workbench and"
+    " Grease Pencil: leave out the device, or choose Cycles"
+)
 
 
 @attrs.frozen
@@ -98,9 +102,13 @@ async def offer_of(call: Call[Any], asked: JobSpec, terms: JobTerms) -> PricedJo
 
 
 def _contradiction(plan: JobPlan) -> Fault | None:
-    """Return a fault if the job needs graphics memory on a processor."""
-    is_processor = plan.needs.device == "cpu" and plan.needs.vram is not None
-    return Fault("needs.vram", "value", NO_VRAM) if is_processor else None
+    """Return a fault if no node can ever have all that the job needs."""
+    needs = plan.needs
+    if needs.device == "cpu" and needs.vram is not None:
+        return Fault("needs.vram", "value", NO_VRAM)
+    if needs.device == "gpu" and needs.opengl:
+        return Fault("needs.device", "value", NO_DRAWING)
+    return None
 
 
 async def _uncheckable_class(gateway: Gateway, plan: JobPlan) -> Fault | None:

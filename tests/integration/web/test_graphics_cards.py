@@ -113,6 +113,16 @@ async def test_a_job_for_a_card_that_is_not_here_is_refused_in_words(
         assert (await ordered(jane, scene, vram=16 << 30))[0] == 200
 
 
+async def test_a_drawn_scene_for_a_card_is_refused_at_once_as_no_card_draws(
+    gateway: Whole, jane: Creator
+) -> None:
+    needs = {"device": "gpu", "opengl": True}
+    order = {"job_type": "render", "payload_ref": await sent(gateway, jane), "needs": needs}
+    status, found = await jane.call("POST", "/jobs/dispatch", {**order, "queue": True})
+    assert (status, found["errors"][0]["field"]) == (422, "needs.device")
+    assert "render Cycles alone" in found["errors"][0]["message"]
+
+
 def dispatches(node: FakeNode) -> list[JobDispatch]:
     """Return the units that a node was given."""
     return [frame for frame in node.received if isinstance(frame, JobDispatch)]
