@@ -9,6 +9,8 @@ import re
 from decimal import Decimal
 from typing import Final
 
+import attrs
+
 UNITS_PER_CREDIT = 10_000
 # Currencies whose smallest unit at Stripe is no hundredth.
 _WITHOUT_DECIMALS: Final = frozenset(
@@ -113,3 +115,31 @@ def price(amount: int, currency: str) -> str:
 def format_price(amount: int, currency: str) -> str:
     """Return a price for people: ``1,000.00 USD`` for 100000 cents."""
     return f"{in_currency(amount, currency):,f} {currency.upper()}"
+
+
+@attrs.frozen
+class CreditPrice:
+    """The price of credits: ``amount`` of the currency's smallest unit for ``units`` of 1/10,000
+    credit.
+    """
+
+    amount: int
+    units: int
+    currency: str
+
+    def of(self, units: int) -> int:
+        """Return the price of some units in the currency's smallest unit, rounded half up."""
+        return (2 * units * self.amount + self.units) // (2 * self.units)
+
+    def is_below_smallest(self, units: int) -> bool:
+        """Return whether some units cost less than the currency's smallest unit, but not 0."""
+        return 0 < units * self.amount < self.units
+
+    def text(self, units: int) -> str:
+        """Return the price of some units for people: ``≈ 1,000.00 USD``, or ``under 0.01 USD``."""
+        if not units:
+            return format_price(0, self.currency)
+        if self.is_below_smallest(abs(units)):
+            return f"under {format_price(1, self.currency)}"
+        sign = "-" if units < 0 else ""
+        return f"≈ {sign}{format_price(self.of(abs(units)), self.currency)}"

@@ -6,7 +6,6 @@ from fractions import Fraction
 
 import attrs
 
-from rendertrust import money
 from rendertrust.credit_packs import title_of
 from sql.audit_log import Act, record
 from sql.database import Table
@@ -33,42 +32,10 @@ class SkuRow:
         return self.title if units == self.units else title_of(units)
 
 
-@attrs.frozen
-class CreditPrice:
-    """The price of credits: ``amount`` of the currency's smallest unit for ``units`` of 1/10,000
-    credit.
-    """
-
-    amount: int
-    units: int
-    currency: str
-
-    def of(self, units: int) -> int:
-        """Return the price of some units in the currency's smallest unit, rounded half up."""
-        return (2 * units * self.amount + self.units) // (2 * self.units)
-
-    def is_below_smallest(self, units: int) -> bool:
-        """Return whether some units cost less than the currency's smallest unit, but not 0."""
-        return 0 < units * self.amount < self.units
-
-    def text(self, units: int) -> str:
-        """Return the price of some units for people: ``≈ 1,000.00 USD``, or ``under 0.01 USD``."""
-        if not units:
-            return money.format_price(0, self.currency)
-        if self.is_below_smallest(abs(units)):
-            return f"under {money.format_price(1, self.currency)}"
-        sign = "-" if units < 0 else ""
-        return f"≈ {sign}{money.format_price(self.of(abs(units)), self.currency)}"
-
-
-def cheapest(skus: Iterable[SkuRow], currency: str) -> CreditPrice | None:
-    """Return the lowest price per credit among the SKUs on sale in a currency; None without any."""
-    offers = [
-        CreditPrice(sku.amount, sku.units, sku.currency)
-        for sku in skus
-        if sku.on_sale and sku.currency == currency
-    ]
-    return min(offers, key=lambda offer: Fraction(offer.amount, offer.units), default=None)
+def cheapest(skus: Iterable[SkuRow], currency: str) -> SkuRow | None:
+    """Return the SKU on sale in a currency whose credits cost least; None without any."""
+    offers = (sku for sku in skus if sku.on_sale and sku.currency == currency)
+    return min(offers, key=lambda sku: Fraction(sku.amount, sku.units), default=None)
 
 
 class Skus(Table):

@@ -103,9 +103,14 @@ class Offer:
 
 @attrs.frozen
 class Offers:
-    """All offers of credits, cheapest offer first."""
+    """All offers of credits, cheapest offer first.
+
+    ``cheapest``: the SKU whose credits cost least in the gateway's currency, at whose price credits
+    are shown as money; null if nothing is sold in that currency.
+    """
 
     skus: tuple[Offer, ...]
+    cheapest: str | None
 
 
 @attrs.frozen

@@ -15,11 +15,12 @@ from rendertrust.cli.account import with_factor
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.credits import DAY, told_of
 from rendertrust.cli.id_prefix import NODE, UNPAID_JOB
+from rendertrust.cli.money_worth import MoneyWorth
 from rendertrust.cli.node_names import own_names
 from rendertrust.cli.output import Printer
 from rendertrust.cli.payout_account import account
 from rendertrust.cli.session import CliSession, pass_session
-from rendertrust.money import credit_count, format_amount, shortened
+from rendertrust.money import shortened
 
 if TYPE_CHECKING:
     from rendertrust.client import (
@@ -38,18 +39,18 @@ if TYPE_CHECKING:
 NO_NAMES: Final[Mapping[str, str]] = {}
 STATES: Final = ("pending", "payable", "paid", "reversed", "forfeited")
 # Columns of the table; --json prints every field.
-COLUMNS: Final = ("EARNED", "AMOUNT", "STATE", "PAYABLE", "ENTRY", "JOB")
+COLUMNS: Final = ("EARNED", "AMOUNT", "WORTH", "STATE", "PAYABLE", "ENTRY", "JOB")
 ALL_COLUMNS: Final = (
-    *("EARNED", "AMOUNT", "STATE", "PAYABLE", "JOB"),
+    *("EARNED", "AMOUNT", "WORTH", "STATE", "PAYABLE", "JOB"),
     *("UNIT", "NODE", "PAYOUT", "RECEIPT", "WORK", "ENTRY", "WHY"),
 )
 SCHEDULES: Final = {"hand": "by_hand", "week": "weekly", "month": "monthly"}
-PAYOUT_COLUMNS: Final = ("ID", "REQUESTED", "TO", "AMOUNT", "UNITS", "STATE", "REFERENCE")
+PAYOUT_COLUMNS: Final = ("ID", "REQUESTED", "TO", "AMOUNT", "WORTH", "UNITS", "STATE", "REFERENCE")
 NO_EARNINGS: Final = (
     "No earnings yet. They begin with the first frame that your nodes render for another user.\n"
     "Add a machine: rendertrust node join"
 )
-SUM_COLUMNS: Final = ("EARNED", "LOST", "UNITS", "FRAMES", "WORKED", "PER HOUR")
+SUM_COLUMNS: Final = ("EARNED", "WORTH", "LOST", "UNITS", "FRAMES", "WORKED", "PER HOUR")
 NO_SUMS: Final = "No earnings and no work in this period. Choose another one with --from and --to."
 ONLY_SUMS: Final = (
     "--by, --unpaid, --node, --from and --to belong to `rendertrust earnings` without a subcommand"
@@ -64,7 +65,7 @@ NO_DEVICES: Final = "No checked results in this period. Choose another one with 
 SPEEDS: Final = (
     "Checked results alone. A speed of 2 does twice the work of the machine that measures prices."
 )
-UNPAID_COLUMNS: Final = ("WHEN", "NODE", "JOB", "UNIT", "NOT PAID", "PICTURE", "WHY")
+UNPAID_COLUMNS: Final = ("WHEN", "NODE", "JOB", "UNIT", "NOT PAID", "WORTH", "PICTURE", "WHY")
 NO_UNPAID: Final = "Every result in this period was paid. Choose another one with --from and --to."
 LINE_COLUMNS: Final = ("AT", "KIND", "AMOUNT", "BALANCE", "JOB", "UNIT", "NODE", "PAYOUT")
 
@@ -117,17 +118,21 @@ def _sums(
     if not found.sums:
         session.output.note(NO_DEVICES if by == "device" else NO_SUMS)
         return
+    worth = MoneyWorth.ask(session)
     if by == "device":
         speeds = ((each, "-" if each.speed is None else f"{each.speed:.1f}") for each in found.sums)
-        rows = [(value_text.harmless(of.device_class or ""), how, *_sum(of)) for of, how in speeds]
+        rows = [
+            (value_text.harmless(of.device_class or ""), how, *_sum(of, worth))
+            for of, how in speeds
+        ]
         session.output.table(("DEVICE", "SPEED", *SUM_COLUMNS), rows)
         session.output.note(SPEEDS)
     else:
-        rows = [(each.day or _node(each), *_sum(each)) for each in found.sums]
+        rows = [(each.day or _node(each), *_sum(each, worth)) for each in found.sums]
         session.output.table((by.upper(), *SUM_COLUMNS), rows)
     if by == "node" and found.nodes > len(rows):
         session.output.note(f"These earned most of {found.nodes} nodes.")
-    named = zip(SUM_COLUMNS, _sum(found.total), strict=True)
+    named = zip(SUM_COLUMNS, _sum(found.total, worth), strict=True)
     total = ", ".join(f"{name.lower()} {value}" for name, value in named)
     session.output.note(f"Total from {found.first} to {found.last}: {total}.")
 
@@ -142,7 +147,8 @@ def _unpaid(
         lambda client: client.unpaid_results(first=begin, last=end, node_id=node, limit=UNPAID_MOST)
     )
     people = session.output.terminal
-    rows = [_unpaid_row(each, people=people) for each in found.results]
+    worth = MoneyWorth.ask(session)
+    rows = [_unpaid_row(each, worth, people=people) for each in found.results]
     if not session.output.listed(UNPAID_COLUMNS, rows, offset=0, count=len(rows), none=NO_UNPAID):
         return
     if found.has_more:
@@ -193,9 +199,10 @@ def list_(session: CliSession, state: str | None, limit: int, offset: int) -> No
     if not found.earnings:
         session.output.note(NO_EARNINGS if state is None else f"No earnings are {state}.")
         return
-    _table(session, found, names)
+    worth = MoneyWorth.ask(session)
+    _table(session, found, names, worth)
     session.output.more(offset + len(found.earnings), found.count)
-    session.output.note(_totals(found.totals))
+    session.output.note(_totals(found.totals, worth))
 
 
 @earnings.command()
@@ -215,7 +222,8 @@ def statement(session: CliSession, month: datetime, *, as_csv: bool, pdf: Path |
         csv.writer(sys.stdout).writerows([[c.lower() for c in LINE_COLUMNS], *lines])
         return
     names = ("opening", "earned", "checked", "claimed", "reversed", "fined", "paid", "closing")
-    session.output.facts({name: shortened(getattr(found, name)) for name in names})
+    worth = MoneyWorth.ask(session)
+    session.output.facts({name: worth.beside(getattr(found, name)) for name in names})
     of_id = value_text.short if session.output.terminal else str
     is_listed = bool(found.lines) and not session.output.json
     nodes = session.run(own_names) if is_listed else NO_NAMES
@@ -235,16 +243,16 @@ def statement(session: CliSession, month: datetime, *, as_csv: bool, pdf: Path |
 @pass_session
 def payout(session: CliSession, to: "PayoutTo") -> None:
     """Pay out your payable earnings, at most the 5,000 oldest; repeat the command for more."""
+    worth = MoneyWorth.ask(session)  # before the payout, so that it cannot fail after it
     key = str(uuid4())  # the same payout, also after the second factor was asked for
     made = session.fetch(
         lambda client: with_factor(client, lambda: client.pay_out(to, idempotency_key=key))
     )
+    amount = worth.counted(made.amount)
     if made.to == "credits":
-        added = credit_count(made.amount)
-        session.output.say(f"Added {added} to your balance, for {_units(made.units)}.")
+        session.output.say(f"Added {amount} to your balance, for {_units(made.units)}.")
     else:
-        amount = format_amount(made.amount)
-        session.output.say(f"Requested a payout of {amount} in money, for {_units(made.units)}.")
+        session.output.say(f"Requested {amount} as money, for {_units(made.units)}.")
         session.output.note("Follow the payout: rendertrust earnings payouts")
         waits = session.run(_account_wait)
         if waits:
@@ -275,11 +283,12 @@ def schedule(
         least = shortened(rules.minimum) if minimum is None else minimum
         return await with_factor(client, lambda: client.set_payout_rules(new, target, least))
 
+    worth = MoneyWorth.ask(session)  # before a change, so that it cannot fail after it
     rules = session.fetch(change)
     facts = {
         "schedule": rules.schedule.replace("_", " "),
         "as": rules.to,
-        "at least": credit_count(rules.least),
+        "at least": worth.counted(rules.least),
         "next date": "-" if rules.next_at is None else value_text.stamp(rules.next_at),
     }
     session.output.facts(facts)
@@ -291,7 +300,8 @@ def schedule(
 def payouts(session: CliSession, limit: int, offset: int) -> None:
     """List your payouts, newest first."""
     found = session.fetch(lambda client: client.payouts(limit=limit, offset=offset))
-    rows = [_payout(each, people=session.output.terminal) for each in found.payouts]
+    worth = MoneyWorth.ask(session)
+    rows = [_payout(each, worth, people=session.output.terminal) for each in found.payouts]
     none = "No payouts yet: rendertrust earnings payout"
     session.output.listed(PAYOUT_COLUMNS, rows, offset=offset, count=found.count, none=none)
 
@@ -299,12 +309,13 @@ def payouts(session: CliSession, limit: int, offset: int) -> None:
 earnings.add_command(account)
 
 
-def _unpaid_row(each: "UnpaidResult", *, people: bool) -> tuple[str, ...]:
+def _unpaid_row(each: "UnpaidResult", worth: MoneyWorth, *, people: bool) -> tuple[str, ...]:
     when = value_text.ago if people else value_text.stamp
     job = value_text.short(each.job_id) if people else each.job_id
     node, why = value_text.harmless(each.node_name), value_text.harmless(each.why)
     picture = "yes" if _has_picture(each) else "-"
-    return (when(each.at), node, job, str(each.unit), shortened(each.amount), picture, why)
+    lost = (shortened(each.amount), worth.of(each.amount))
+    return (when(each.at), node, job, str(each.unit), *lost, picture, why)
 
 
 async def _account_wait(client: "AsyncClient") -> str:
@@ -333,20 +344,21 @@ def has_nodes(output: Printer) -> bool:
     return not (output.terminal or output.json)
 
 
-def _table(session: CliSession, found: "Earnings", names: Mapping[str, str]) -> None:
+def _table(
+    session: CliSession, found: "Earnings", names: Mapping[str, str], worth: MoneyWorth
+) -> None:
     if session.output.terminal:
-        session.output.table(COLUMNS, [_short_row(share) for share in found.earnings])
+        session.output.table(COLUMNS, [_short_row(share, worth) for share in found.earnings])
         for why in dict.fromkeys(share.why for share in found.earnings if share.why):
             session.output.note(f"Reversed or forfeited: {value_text.harmless(why)}")
         session.output.note("Prove an earning: rendertrust ledger proof ENTRY --out proof.json")
         return
-    session.output.table(ALL_COLUMNS, [_row(share, names) for share in found.earnings])
+    session.output.table(ALL_COLUMNS, [_row(share, names, worth) for share in found.earnings])
 
 
-def _totals(totals: "EarningTotals") -> str:
-    named = ", ".join(
-        f"{name} {format_amount(getattr(totals, name))}" for name in (*STATES, "requested")
-    )
+def _totals(totals: "EarningTotals", worth: MoneyWorth) -> str:
+    states = (*STATES, "requested")
+    named = ", ".join(f"{name} {worth.beside(getattr(totals, name))}" for name in states)
     if not totals.payable.strip("0."):
         return f"Total: {named}."
     return f"Total: {named}. Turn payable earnings into credits: rendertrust earnings payout"
@@ -356,16 +368,18 @@ def _node(each: "EarningSum") -> str:
     return f"{value_text.harmless(each.node_name or '-')} ({value_text.short(each.node_id)})"
 
 
-def _sum(each: "EarningSum") -> tuple[str, ...]:
+def _sum(each: "EarningSum", worth: MoneyWorth) -> tuple[str, ...]:
     worked = value_text.duration(each.seconds) if each.seconds else "-"
     counts = (str(each.units), str(each.frames))
     per_hour = "-" if each.per_hour is None else shortened(each.per_hour)
-    return (shortened(each.earned), shortened(each.lost), *counts, worked, per_hour)
+    earned = (shortened(each.earned), worth.of(each.earned))
+    return (*earned, shortened(each.lost), *counts, worked, per_hour)
 
 
-def _short_row(share: "Share") -> tuple[str, ...]:
+def _short_row(share: "Share", worth: MoneyWorth) -> tuple[str, ...]:
     """Return the row of an earning for a terminal of 80 columns."""
-    made = (value_text.ago(share.earned_at), shortened(share.amount), _state(share))
+    amount = (shortened(share.amount), worth.of(share.amount))
+    made = (value_text.ago(share.earned_at), *amount, _state(share))
     return (
         *made,
         payable_text(share, datetime.now(UTC)),
@@ -386,10 +400,11 @@ def payable_text(share: "Share", now: datetime) -> str:
     return "after decision" if share.disputed else "after checks"
 
 
-def _row(share: "Share", names: Mapping[str, str]) -> tuple[str, ...]:
+def _row(share: "Share", names: Mapping[str, str], worth: MoneyWorth) -> tuple[str, ...]:
     return (
         value_text.stamp(share.earned_at),
         shortened(share.amount),
+        worth.of(share.amount),
         _state(share),
         value_text.stamp(share.payable_at),
         share.job_id,
@@ -411,11 +426,12 @@ def _entry(share: "Share") -> str:
     return "-" if share.entry_id is None else str(share.entry_id)
 
 
-def _payout(made: "Payout", *, people: bool) -> tuple[str, ...]:
+def _payout(made: "Payout", worth: MoneyWorth, *, people: bool) -> tuple[str, ...]:
     id_, time = (
         (value_text.short(made.id), value_text.ago) if people else (made.id, value_text.stamp)
     )
-    asked = (id_, time(made.requested_at), made.to, shortened(made.amount))
+    amount = (shortened(made.amount), worth.of(made.amount))
+    asked = (id_, time(made.requested_at), made.to, *amount)
     return (*asked, str(made.units), made.state, value_text.harmless(made.reference) or "-")
 
 

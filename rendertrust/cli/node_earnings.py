@@ -12,10 +12,11 @@ import click
 from rendertrust.cli import value_text
 from rendertrust.cli.command import Command
 from rendertrust.cli.gateway_key_check import look
+from rendertrust.cli.money_worth import MoneyWorth
 from rendertrust.cli.node_options import state_option
 from rendertrust.cli.node_status import joined
 from rendertrust.cli.session import CliSession, pass_session
-from rendertrust.money import format_amount, shortened
+from rendertrust.money import shortened
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Share
@@ -24,7 +25,7 @@ PAGE: Final = 100
 SHARES_MOST: Final = 10_000
 SHOWN: Final = 10
 # The last column is left out on a terminal. --json prints every field.
-COLUMNS: Final = ("EARNED", "AMOUNT", "STATE", "WORK", "JOB", "UNIT", "ENTRY", "RECEIPT")
+COLUMNS: Final = ("EARNED", "AMOUNT", "WORTH", "STATE", "WORK", "JOB", "UNIT", "ENTRY", "RECEIPT")
 Day = click.DateTime(["%Y-%m-%d", "%Y-%m"])
 
 
@@ -86,13 +87,14 @@ def earnings(
             "earnings": [shown(share, found.url) for share in shares],
         }
     )
-    shorter = {state: shortened(amount) for state, amount in totals.items()}
+    worth = MoneyWorth.ask(session)
+    shorter = {state: worth.beside(amount) for state, amount in totals.items()}
     session.output.facts({"node": found.node_id, "units": str(len(shares)), **shorter})
-    session.output.facts({month: _sums(sums) for month, sums in months.items()})
+    session.output.facts({month: _sums(sums, worth) for month, sums in months.items()})
     if shares[:limit]:
         people = session.output.terminal
         columns = COLUMNS[:-1] if people else COLUMNS
-        rows = [_row(share, people=people)[: len(columns)] for share in shares[:limit]]
+        rows = [_row(share, worth, people=people)[: len(columns)] for share in shares[:limit]]
         session.output.table(columns, rows)
         session.output.note("Prove that an earning is booked: rendertrust ledger proof ENTRY")
         session.output.note(
@@ -142,15 +144,16 @@ def _utc(day: datetime | None) -> datetime | None:
     return None if day is None else day.replace(tzinfo=UTC)
 
 
-def _sums(sums: dict[str, str]) -> str:
-    return ", ".join(f"{format_amount(amount)} {state}" for state, amount in sums.items())
+def _sums(sums: dict[str, str], worth: MoneyWorth) -> str:
+    return ", ".join(f"{worth.beside(amount)} {state}" for state, amount in sums.items())
 
 
-def _row(share: "Share", *, people: bool) -> tuple[str, ...]:
+def _row(share: "Share", worth: MoneyWorth, *, people: bool) -> tuple[str, ...]:
     state = "disputed" if share.disputed else share.state
     made = (
         value_text.ago(share.earned_at) if people else value_text.stamp(share.earned_at),
         shortened(share.amount),
+        worth.of(share.amount),
         state,
         share.work,
         value_text.short(share.job_id) if people else share.job_id,

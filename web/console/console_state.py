@@ -12,8 +12,8 @@ import orjson
 import rendertrust
 from actors.auditor.messages import Audit
 from actors.ports import Clock
+from rendertrust.money import CreditPrice
 from sql.overview import FarmFigures
-from sql.skus import CreditPrice
 from supervisors.snapshot import Snapshot
 from web.console.money_history import MoneyHistory
 from web.console.setup.offer import SetupOffer

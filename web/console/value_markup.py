@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from rendertrust import money
 from rendertrust.job_words import job_words
-from sql.skus import CreditPrice
+from rendertrust.money import CreditPrice
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 SCALES: Final = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (1, "s"))

@@ -8,9 +8,9 @@ from uuid import UUID
 import attrs
 
 from rendertrust import money
+from rendertrust.money import CreditPrice
 from sql.invoices import DocumentLine
 from sql.operator_accounts import EarningsLine
-from sql.skus import CreditPrice
 from sql.spending import AccountLine
 from web.documents.paper import Paper, TextColumn
 from web.money.periods import Period

@@ -1,6 +1,7 @@
 """The price of credits: that of the cheapest package on sale in the farm's currency."""
 
-from sql.skus import CreditPrice, cheapest
+from rendertrust.money import CreditPrice
+from sql.skus import cheapest
 from web.gateway import Gateway
 
 
@@ -11,4 +12,5 @@ async def credit_price(gateway: Gateway) -> CreditPrice | None:
     settings = gateway.settings
     if not settings.takes_payments:
         return None
-    return cheapest(await gateway.tables.skus.all(), settings.pricing.currency)
+    sku = cheapest(await gateway.tables.skus.all(), settings.pricing.currency)
+    return None if sku is None else CreditPrice(sku.amount, sku.units, sku.currency)

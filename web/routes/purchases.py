@@ -25,7 +25,7 @@ from rendertrust.api.credits import Checkout, Offer, Offers
 from rendertrust.api.refusal_code import RefusalCode
 from rendertrust.credit_packs import AMOUNT_MAX, KINDS_MAX, PACKS_MAX
 from sql.purchases import PurchaseRow
-from sql.skus import SkuRow
+from sql.skus import SkuRow, cheapest
 from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.http.operations import TOKEN_REFUSED, Answer, Audience, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
@@ -116,8 +116,10 @@ class Cancelled:
 async def offers(call: Call) -> Offers:
     """List what is on sale, by currency, the cheapest first."""
     if not call.gateway.settings.takes_payments:
-        return Offers(())
-    return Offers(tuple(offer(row) for row in await call.gateway.tables.skus.all()))
+        return Offers((), None)
+    rows = await call.gateway.tables.skus.all()
+    best = cheapest(rows, call.gateway.settings.pricing.currency)
+    return Offers(tuple(map(offer, rows)), None if best is None else best.name)
 
 
 @operations.post(

@@ -8,8 +8,8 @@ import attrs
 from rendertrust import money
 from rendertrust.api.units import Money, Quote
 from rendertrust.job_spec import JobSpec
+from rendertrust.money import CreditPrice
 from sql.jobs import JobOrder
-from sql.skus import CreditPrice
 from web.gateway import Gateway
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import web
 
 from rendertrust.api.nodes import Node
@@ -12,11 +13,20 @@ from tests.integration.client.double import NODE, NOW, GatewayDouble
 from tests.support.answers import whole
 from web.openapi.examples.earnings import EARNING_SUMS
 
+OFFERS = "GET /api/v1/credits/skus"
 UNPAID = "GET /api/v1/operators/me/earnings/unpaid"
 PAYOUTS = "POST /api/v1/operators/me/payouts"
 ACCOUNT = "GET /api/v1/auth/payout-account"
 JOB = "5f0b7c1e-2d3a-4b9f-8c6d-1e2f3a4b5c6d"
 PNG = b"\x89PNG a picture"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_on_sale(gateway: GatewayDouble) -> None:
+    def nothing(_: web.Request) -> web.Response:
+        return web.json_response({"skus": [], "cheapest": None})
+
+    gateway.script(OFFERS, *[nothing] * 3)
 
 
 def result(**more: Any) -> dict[str, Any]:
@@ -67,9 +77,18 @@ async def test_unpaid_results_are_listed_and_their_picture_saved(
     gateway.script(UNPAID, *[unpaid] * 5)
     told = await jane.run("earnings", "--unpaid", "--from", "2026-03-01")
     head, row = told.out.splitlines()
-    assert head.split("\t") == ["WHEN", "NODE", "JOB", "UNIT", "NOT PAID", "PICTURE", "WHY"]
+    assert head.split("\t") == [
+        "WHEN",
+        "NODE",
+        "JOB",
+        "UNIT",
+        "NOT PAID",
+        "WORTH",
+        "PICTURE",
+        "WHY",
+    ]
     assert row.split("\t")[1:] == [
-        *("studio-1\N{REPLACEMENT CHARACTER}[31m", JOB, "3", "7", "yes"),
+        *("studio-1\N{REPLACEMENT CHARACTER}[31m", JOB, "3", "7", "-", "yes"),
         "Its creator got the charge back.",
     ]
     assert ("choose fewer days" in told.err, "earnings comparison" in told.err) == (True, True)

@@ -70,7 +70,7 @@ async def test_what_is_not_for_sale_is_told(gateway: GatewayDouble, client: Asyn
 
 async def test_the_commands(gateway: GatewayDouble, jane: Program) -> None:
     offers = [OFFER, {**OFFER, "currency": "jpy"}]
-    gateway.script(OFFERS, answer({"skus": offers}))
+    gateway.script(OFFERS, answer({"skus": offers, "cheapest": None}))
     told = await jane.run("credits", "offers")
     assert told.out.splitlines()[1].startswith("cred10\t100\t10.00 USD\t100 ")
     assert told.out.splitlines()[2].startswith("cred10\t100\t1000 JPY\t100 ")
@@ -97,7 +97,7 @@ async def test_a_package_that_is_not_sold_is_answered_with_those_that_are(
     faults = [{"field": "sku", "code": "value", "message": "is not for sale"}]
     refusal = {"detail": "sku: is not for sale", "errors": faults}
     gateway.script(CHECKOUT, lambda _: web.json_response(refusal, status=422))
-    gateway.script(OFFERS, answer({"skus": [OFFER]}))
+    gateway.script(OFFERS, answer({"skus": [OFFER], "cheapest": None}))
     told = await jane.run("credits", "buy", "nosuch")
     assert (told.code, "nosuch is not for sale" in told.err) == (2, True)
     assert "rendertrust credits buy cred10    100 credits for 10.00 USD" in told.err
@@ -117,7 +117,11 @@ async def test_the_cheapest_packages_for_a_need_are_bought(
         return web.json_response({"url": "https://pay.example/cs_1"})
 
     gateway.script(CHECKOUT, begun, begun)
-    gateway.script(OFFERS, *[answer({"skus": [OFFER, large]})] * 2, answer({"skus": [OFFER, yen]}))
+    gateway.script(
+        OFFERS,
+        *[answer({"skus": [OFFER, large], "cheapest": None})] * 2,
+        answer({"skus": [OFFER, yen], "cheapest": None}),
+    )
     told = await jane.run("credits", "buy", "--need", "1234")
     assert (told.code, told.out) == (0, "pay  https://pay.example/cs_1\n")
     assert "1,300 credits for 100.00 USD: 1 x cred100 + 3 x cred10" in told.err

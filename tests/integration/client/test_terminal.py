@@ -18,6 +18,7 @@ from rendertrust.cli import exit_codes
 from tests.integration.client.conftest import Program
 from tests.integration.client.double import INVITATION, NOW, PICTURE, GatewayDouble, completing
 from tests.support.screen import Screen
+from web.openapi.examples.earnings import EARNING_SUMS, EARNINGS, PAYOUT
 
 ROWS = 24
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -119,7 +120,7 @@ async def test_money_and_uploads_fit_eighty_columns(jane: Program, gateway: Gate
     pages: dict[str, tuple[str, dict[str, object], str]] = {
         "history": ("credits/history", {"entries": [entry], "count": 1}, "7d1e6f5a:7"),
         "purchases": ("credits/purchases", {"purchases": [paid], "count": 1}, "1,400.00 USD"),
-        "offers": ("credits/skus", {"skus": [offer]}, "1,400.00 USD"),
+        "offers": ("credits/skus", {"skus": [offer], "cheapest": None}, "1,400.00 USD"),
         "list": ("uploads", {"uploads": [kept], "count": 1, "used": 1, "quota": 2}, "2026-03-13"),
     }
     for command, (path, page, told) in pages.items():
@@ -131,6 +132,30 @@ async def test_money_and_uploads_fit_eighty_columns(jane: Program, gateway: Gate
         assert len(lines) == (3 if command == "list" else 2), text
         assert told in lines[1]
         assert max(map(len, lines)) <= 80
+
+
+async def test_earnings_in_credits_and_money_fit_eighty_columns(
+    jane: Program, gateway: GatewayDouble
+) -> None:
+    """Each row of large amounts stays on one line, so that sums can be read down a column."""
+    amount, many = "12345.5000", {"seconds": 360_000.0, "units": 5000, "frames": 20_000}
+    earned = {**EARNINGS["earnings"][0], "amount": amount, "state": "payable"}
+    day = {**EARNING_SUMS["total"], "day": "2026-03-13", "earned": amount, "lost": amount, **many}
+    payout = {**PAYOUT, "amount": amount, "reference": "TR-7"}
+    money = {"sku": "p", "title": "P", "credits": "100.0000", "amount": 1000, "currency": "usd"}
+    pages: dict[tuple[str, ...], tuple[str, dict[str, object]]] = {
+        (): ("earnings", {**EARNINGS, "earnings": [earned], "count": 1}),
+        ("--by", "day"): ("earnings/sums", {**EARNING_SUMS, "sums": [day], "total": day}),
+        ("payouts",): ("payouts", {"payouts": [payout], "count": 1, "next": None}),
+    }
+    for words, (path, page) in pages.items():
+        gateway.script(f"GET /api/v1/operators/me/{path}", partial(shows, page))
+        offers: dict[str, object] = {"skus": [money], "cheapest": "p"}
+        gateway.script("GET /api/v1/credits/skus", partial(shows, offers))
+        code, text = await run_on_terminal(jane, "earnings", *words)
+        lines = CONTROL.sub("", text).splitlines()
+        assert (code, "WORTH" in lines[0], "≈ 1,234.55 USD" in lines[1]) == (0, True, True), text
+        assert max(map(len, lines[:2])) <= 80
 
 
 def screens(text: str, columns: int) -> list[list[str]]:

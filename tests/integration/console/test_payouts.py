@@ -6,7 +6,7 @@ from uuid import uuid4
 import attrs
 import pytest
 
-from sql.skus import CreditPrice
+from rendertrust.money import CreditPrice
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import Visitor, newcomer, signed_in
 from tests.integration.console.test_second_factor import wholly_signed_in

@@ -72,17 +72,18 @@ async def test_an_operator_sees_what_was_earned_and_is_paid(
     jobs = [await complete_job(site, jane, otto) for _ in range(2)]
     await wait_until_payable(otto, "14.0000")
     rows = [line.split("\t") for line in (await program.run("earnings")).out.splitlines()]
-    assert rows[0][:5] == ["EARNED", "AMOUNT", "STATE", "PAYABLE", "JOB"]
-    assert [row[4] for row in rows[1:]] == jobs[::-1]
-    assert {(row[1], row[2]) for row in rows[1:]} == {("7", "payable")}
+    assert rows[0][:6] == ["EARNED", "AMOUNT", "WORTH", "STATE", "PAYABLE", "JOB"]
+    assert [row[5] for row in rows[1:]] == jobs[::-1]
+    assert {tuple(row[1:4]) for row in rows[1:]} == {("7", "≈ 0.49 USD", "payable")}
     await check_sums(program)
     told = await program.run("earnings", "payout")
-    assert told.out == "Added 14 credits to your balance, for 2 units.\n"
+    assert told.out == "Added 14 credits (≈ 0.98 USD) to your balance, for 2 units.\n"
     told = await program.run("earnings", "payouts", "--json")
     assert [each["amount"] for each in told.document["payouts"]] == ["14.0000"]
     told = await program.run("earnings", "list", "--state", "paid", "--json")
     assert told.document["totals"]["paid"] == "14.0000"
     told = await program.run("earnings", "statement", month)
+    assert "earned    14 (≈ 0.98 USD)\n" in told.out
     assert "closing   0\n" in told.out
     told = await program.run("earnings", "statement", month, "--csv")
     kinds = [row["kind"] for row in csv.DictReader(io.StringIO(told.out))]
@@ -94,7 +95,7 @@ async def test_an_operator_sees_what_was_earned_and_is_paid(
     await complete_job(site, jane, otto)
     await wait_until_payable(otto, "7.0000")
     told = await program.run("earnings", "payout", "--to", "money")
-    assert told.out == "Requested a payout of 7 in money, for 1 unit.\n"
+    assert told.out == "Requested 7 credits (≈ 0.49 USD) as money, for 1 unit.\n"
 
 
 async def test_an_operator_sets_sees_and_stops_the_payout_account(
@@ -131,9 +132,11 @@ async def check_sums(program: Program) -> None:
     """Check the sums by day and by node of two units that earned 7 credits each."""
     told = await program.run("earnings", "--by", "node")
     head, *rows = (line.split("\t") for line in told.out.splitlines())
-    assert head == ["NODE", "EARNED", "LOST", "UNITS", "FRAMES", "WORKED", "PER HOUR"]
-    assert [row[1:4] for row in rows] == [["7", "0", "1"]] * 2, "each job has a node of its own"
-    assert "earned 14" in told.err
+    assert head == ["NODE", "EARNED", "WORTH", "LOST", "UNITS", "FRAMES", "WORKED", "PER HOUR"]
+    assert [row[1:5] for row in rows] == [["7", "≈ 0.49 USD", "0", "1"]] * 2, (
+        "each job has a node of its own"
+    )
+    assert "earned 14, worth ≈ 0.98 USD, lost 0" in told.err
     found = (await program.run("earnings", "--by", "day", "--json")).document
     assert (found["by"], found["total"]["earned"]) == ("day", "14.0000")
     assert [each["earned"] for each in found["sums"] if each["units"]] == ["14.0000"]
@@ -169,7 +172,7 @@ async def test_the_node_of_a_machine_tells_what_it_earned_and_what_shows_it(
     assert shown == {**share, "receipt_url": receipt, "proof_url": proof}
     said = await program.run(*words)
     assert job in said.out, said
-    assert f"{month}  7 payable" in said.out
+    assert f"{month}  7 (≈ 0.49 USD) payable" in said.out
     for period in (("--until", month), ("--since", "2999-01-01")):
         told = (await program.run(*words, *period, "--json")).document
         assert (told["units"], told["totals"], told["earnings"]) == (0, {}, [])

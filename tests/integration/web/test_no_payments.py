@@ -19,7 +19,7 @@ async def test_nothing_is_for_sale(face: Face, jane: Person) -> None:
     for sku in ("cred10", "no-such-package"):
         status, said = await jane.ask("POST", CHECKOUT, {"sku": sku})
         assert (status, said["code"]) == (404, "payments_off")
-    assert await jane.ask("GET", "/api/v1/credits/skus") == (200, {"skus": []})
+    assert await jane.ask("GET", "/api/v1/credits/skus") == (200, {"skus": [], "cheapest": None})
     async with face.gateway.database.connection() as connection:
         assert await connection.fetchval("SELECT count(*) FROM purchases") == 0
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sql.skus import CreditPrice
+from rendertrust.money import CreditPrice
 from tests.browser.console.stage import HOSTILE
 from web.console import template_rendering, value_markup
 from web.console.page_responses import own_path

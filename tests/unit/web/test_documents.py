@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pypdf import PdfReader
 
 from rendertrust import money
+from rendertrust.money import CreditPrice
 from sql.invoices import CreditNoteRow, InvoiceRow
 from sql.operator_accounts import EarningsLine
-from sql.skus import CreditPrice
 from sql.spending import AccountLine
 from web.documents import fonts
 from web.documents.invoices import credit_note_document, included_tax, invoice_document

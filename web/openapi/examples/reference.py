@@ -372,7 +372,7 @@ OFFER: Final[Example] = {
     "amount": 1000,
     "currency": "usd",
 }
-OFFERS: Final[Example] = {"skus": [OFFER]}
+OFFERS: Final[Example] = {"skus": [OFFER], "cheapest": "cred10"}
 SKU: Final[Example] = {**OFFER, "on_sale": True, "changed_at": "2026-03-13T12:00:00Z"}
 SKUS: Final[Example] = {"skus": [SKU]}
 TERMS: Final[Example] = {
