@@ -232,7 +232,7 @@ CREATE INDEX deliveries_created ON deliveries (created_at); -- for the sweep
 CREATE INDEX deliveries_failed ON deliveries (ended_at DESC) WHERE state = 'FAILED'; -- for dead letters
 
 -- A delivery is inserted with its event, in one transaction. A job may name the only endpoint that gets its events, or
--- 'none'.
+-- 'none'. The events of a check of a scene go to no endpoint.
 CREATE FUNCTION note_deliveries() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM endpoints WHERE disabled_at IS NULL) THEN
@@ -244,7 +244,8 @@ BEGIN
     WHERE p.disabled_at IS NULL
       AND p.types && ARRAY[event_type(n.unit, n.state),
                            CASE WHEN n.unit IS NULL THEN 'job.*' ELSE 'unit.*' END]
-      AND p.id::text = coalesce(j.plan -> 'spec' ->> 'webhook', p.id::text);
+      AND p.id::text = coalesce(j.plan -> 'spec' ->> 'webhook', p.id::text)
+      AND split_part(j.job_type, ':', 1) <> 'preflight';
     RETURN NULL;
 END $$;
 CREATE TRIGGER events_delivered AFTER INSERT ON job_events

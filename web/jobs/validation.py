@@ -36,6 +36,7 @@ from web.objects.manifests import files_of
 
 PARAMS_BYTES_MAX: Final = 10_240  # for job types other than render
 START_MOST: Final = timedelta(days=30)
+PAST_MOST: Final = timedelta(hours=1)
 PRICE_MOST: Final = 10**18  # highest price of a job, in 1/10,000 credits
 # A verifier counts if it was seen within this time, or within ``verification.wait_seconds``.
 VERIFIER_SECONDS: Final = 30.0
@@ -146,7 +147,7 @@ async def _plan_of(call: Call[Any], asked: JobSpec) -> JobPlan | list[Fault]:
     """Return the job with its inputs, or the faults of its parameters, inputs and start time."""
     params = parameters_of(asked.job_type, asked.params)
     inputs = await _inputs(call, asked)
-    faults = [*(params if isinstance(params, list) else []), *_too_late(call, asked)]
+    faults = [*(params if isinstance(params, list) else []), *_start_fault(call, asked)]
     faults += [inputs] if isinstance(inputs, Fault) else []
     faults += await _unknown_endpoint(call, asked)
     faults += [] if isinstance(params, list) else _other_units(asked, params)
@@ -205,11 +206,13 @@ def _other_units(asked: JobSpec, params: dict[str, Any]) -> list[Fault]:
     return faults
 
 
-def _too_late(call: Call[Any], asked: JobSpec) -> list[Fault]:
-    start = asked.start_after
-    if start is None or start <= call.gateway.ports.clock.now() + START_MOST:
+def _start_fault(call: Call[Any], asked: JobSpec) -> list[Fault]:
+    """Refuse a start that is too far ahead, or long past: a request that is repeated may be."""
+    start, now = asked.start_after, call.gateway.ports.clock.now()
+    if start is None or now - PAST_MOST <= start <= now + START_MOST:
         return []
-    return [Fault("start_after", "value", f"must be within {START_MOST.days} days")]
+    past, late = "is past: leave it out to start at once", f"must be within {START_MOST.days} days"
+    return [Fault("start_after", "value", past if start < now else late)]
 
 
 async def _unknown_endpoint(call: Call[Any], asked: JobSpec) -> list[Fault]:

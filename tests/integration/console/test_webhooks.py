@@ -3,9 +3,10 @@
 import re
 from uuid import UUID
 
+from actors.ledger.messages import Commit
 from rendertrust import webhooks
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.conformance.stage import dispatch, fresh_id
+from tests.integration.conformance.stage import dispatch, fresh_id, insert, with_plan
 from tests.integration.console.people import Visitor, newcomer
 from tests.support.databases import execute
 from tests.support.http_gateway import Face, face_with, with_ledger
@@ -54,6 +55,17 @@ async def test_an_endpoint_is_made_seen_switched_and_deleted(
     assert (await jane.post(f"{page}/delete", {})).headers["Location"] == PATH
     assert (await jane.get(page))[0] == 404
     assert "No endpoints" in (await jane.get(PATH))[1]
+
+
+async def test_checks_of_scenes_send_no_events(face: Face, database: PostgresEndpoint) -> None:
+    jane = await newcomer(face, database.owner_dsn)
+    page = await create_endpoint(jane)
+    check, job = fresh_id(), fresh_id()
+    order = with_plan(insert(UUID(jane.id), check), job_type="preflight:render")
+    await commit(face.gateway, Commit((), (order,)))
+    await commit(face.gateway, dispatch(UUID(jane.id), job, 0, 1))
+    _, text = await jane.get(page)
+    assert (str(job) in text, str(check) in text) == (True, False)
 
 
 async def test_endpoints_are_one_s_own_even_before_an_admin(

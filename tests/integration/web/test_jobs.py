@@ -123,7 +123,11 @@ async def test_a_job_may_start_later_within_a_month(face: Face) -> None:
     start = now + timedelta(days=29)
     await dispatch(face, user, start_after=start.isoformat())
     assert asked(face).insert.plan.spec.start_after == start
-    for wrong in ((now + timedelta(days=32)).isoformat(), "2027-01-01T00:00:00", "soon", 5):
+    early = now - timedelta(minutes=5)
+    await dispatch(face, user, start_after=early.isoformat())
+    assert asked(face).insert.plan.spec.start_after == early, "a repeated request may be late"
+    past, late = (now + timedelta(days=days) for days in (-1, 32))
+    for wrong in (past.isoformat(), late.isoformat(), "2027-01-01T00:00:00", "soon", 5):
         status, body, _ = await dispatch(face, user, start_after=wrong)
         assert status == 422
         assert [fault["field"] for fault in body["errors"]] == ["start_after"]
