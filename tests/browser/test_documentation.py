@@ -151,6 +151,7 @@ async def test_redoc_shows_every_operation(browser: Browser, face: Face) -> None
 async def operations_by_tag(face: Face) -> Counter[str]:
     """Return the number of operations per tag in the description."""
     async with face.client.get("/openapi.json") as answer:
+        assert answer.status == 200, await answer.text()
         paths = (await answer.json())["paths"]
     operations = [each for item in paths.values() for each in item.values()]
     return Counter(tag for each in operations for tag in each["tags"])

@@ -30,7 +30,7 @@ class Description:
     async def served(self) -> Document:
         """Return the document.
 
-        The document is created in a thread on the first request, which takes some 50 ms.
+        The document is created in a thread on the first request, which takes a fifth of a second.
         """
         if self._document is None:
             return await asyncio.to_thread(self.document)
