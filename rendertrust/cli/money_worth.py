@@ -1,4 +1,4 @@
-"""What credits are worth in money, for people who read amounts of credits."""
+"""The worth of credits in money, for people who read amounts of credits."""
 
 from typing import TYPE_CHECKING, Self
 
