@@ -15,7 +15,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Final
@@ -35,6 +35,7 @@ UNFINISHED: Final = ".extension-"  # how the name of a build's folder begins
 FINISHED: Final = ".extensions-built"  # the folder of a finished build, until its zips are moved
 WITHIN_SECONDS: Final = 3600.0
 LAST_WORDS_MAX: Final = 300
+ERRORS_BYTES_MAX: Final = 64 * 1024
 REMEDY: Final = "see the error, then run scripts/extension; downloads.build=false: never build"
 log = structlog.get_logger("downloads")
 
@@ -156,23 +157,36 @@ async def _build(folder: Path, command: Sequence[str]) -> bool:
 
 
 async def _run(*command: str) -> tuple[int | None, str]:
-    """Run a program; return its exit code, None if it took too long, and its error output.
+    """Run a program; return its exit code, None if it took too long, and the end of its error
+    output.
 
-    The program's input is a pipe that closes when this process ends, in whatever way.
+    The program's input is a pipe that closes when this process ends, in whatever way. It has no
+    pipe of asyncio's: while asyncio starts a program with one, a stop would wait for all programs
+    that this one has started.
     """
-    process = await asyncio.create_subprocess_exec(
-        *command, stdin=PIPE, stdout=DEVNULL, stderr=PIPE, start_new_session=True
-    )
-    assert process.stderr is not None
-    said = b""
+    with tempfile.TemporaryFile() as said, _input() as closing:
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=closing, stdout=DEVNULL, stderr=said, start_new_session=True
+        )
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(WITHIN_SECONDS):
+                    await process.wait()
+        finally:
+            await _end(process)
+        said.seek(-min(said.tell(), ERRORS_BYTES_MAX), os.SEEK_END)
+        return process.returncode, said.read().decode(errors="replace")
+
+
+@contextlib.contextmanager
+def _input() -> Generator[int]:
+    """Yield the end of a pipe to read from; the other end closes at the exit."""
+    end, other = os.pipe()
     try:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(WITHIN_SECONDS):
-                said = await process.stderr.read()
-                await process.wait()
+        yield end
     finally:
-        await _end(process)
-    return process.returncode, said.decode(errors="replace")
+        os.close(end)
+        os.close(other)
 
 
 async def _end(process: Process) -> None:

@@ -243,6 +243,29 @@ async def test_a_build_that_fails_or_is_stopped_leaves_nothing(
     assert "has no Blender extension" in await page(face)
 
 
+async def test_a_stop_while_the_builder_starts_waits_for_none_of_its_programs(
+    folders: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders[0].mkdir(parents=True, exist_ok=True)
+    os.mkfifo(gate := folders[0] / ".gate")
+    real = asyncio.create_subprocess_exec
+
+    async def start(*words: str, **options: Any) -> asyncio.subprocess.Process:
+        starting = asyncio.ensure_future(real(*words, **options))
+        await asyncio.sleep(0)  # the program runs, and asyncio does not know its pipes yet
+        started.append(int(gate.read_text()))
+        build.cancel()
+        return await starting
+
+    started = list[int]()
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", start)
+    builder = ("sh", "-c", 'sleep 1000 & echo $! >"$0"; wait', str(gate))
+    build = asyncio.ensure_future(build_missing(folders, builder))
+    done, _ = await asyncio.wait([build], timeout=60)
+    os.kill(started[0], signal.SIGKILL)
+    assert (done, build.cancelled()) == ({build}, True)
+
+
 async def test_a_zip_of_other_sources_is_not_handed_out(face: Face, dist: Path) -> None:
     own = built_wheel()
     make_zip(dist, "4.2", "linux-x64", attrs.evolve(own, body=own.body + b"changed"))
